@@ -1,0 +1,1 @@
+"""Its owner reads the mail: IMAP, POP3."""

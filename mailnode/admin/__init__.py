@@ -1,0 +1,1 @@
+"""People and probes: the command line."""

@@ -1,0 +1,1 @@
+"""Which nodes live, and who must be told of a change?"""

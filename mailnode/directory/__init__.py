@@ -1,0 +1,80 @@
+"""Who exists? Domains, mailboxes, aliases, credentials.
+
+Promises: an unknown state raises ``DirectoryGone``; it is never taken for "no such user".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from mailnode.model.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A user who has mail here.
+
+    ``user`` is the full login address in lower case; ``maildir`` the path below the mail root,
+    relative, without leading or trailing slash, already checked not to escape;
+    ``quota_bytes`` 0 means unlimited; a disabled (negative) quota reads as unlimited.
+    """
+
+    user: str
+    maildir: str
+    quota_bytes: int
+    domain: str
+    active: bool = True
+    smtp_active: bool = True
+
+
+class Service(Enum):
+    """What a login is for; decides whether ``smtp_active`` counts."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SIEVE = "sieve"
+
+
+class LoginFailure(Enum):
+    """Why a login was refused (for the log; a client hears only "authentication failed")."""
+
+    UNKNOWN = "unknown user"
+    PASSWORD = "wrong password"
+    INACTIVE = "inactive"
+    EXPIRED = "password expired"
+    SMTP_OFF = "smtp not allowed"
+    TOTP = "main password not allowed with two-factor login"
+    WEAK = "password scheme not allowed"
+
+
+class DomainKind(Enum):
+    """How we stand to a domain."""
+
+    LOCAL = "local"
+    ALIAS = "alias"
+    BACKUP_MX = "backupmx"
+    UNKNOWN = "unknown"
+
+
+class Directory(Protocol):
+    """Read side used by routing, intake and access. All verbs raise ``DirectoryGone``."""
+
+    async def domain(self, name: str) -> DomainKind:
+        """How we stand to the domain ``name`` (any case)."""
+
+    async def alias(self, key: str) -> tuple[str, ...] | None:
+        """Active alias row for the exact key (``user@d`` or ``@d``), its targets, else ``None``.
+
+        A key in an alias domain is answered by the target domain's row.
+        """
+
+    async def mailbox(self, address: Address) -> Mailbox | None:
+        """The mailbox of this exact address (through an alias domain too), active or not."""
+
+    async def login(
+        self, user: str, password: str, service: Service, peer: str
+    ) -> Mailbox | LoginFailure:
+        """Check a password, off the event loop; ``peer`` is the client's IP address."""

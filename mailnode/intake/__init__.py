@@ -1,0 +1,1 @@
+"""A client speaks SMTP, submission or LMTP to us."""

@@ -1,0 +1,1 @@
+"""May we take it? Rules asked before a message is accepted."""

@@ -1,0 +1,1 @@
+"""Settings: one TOML file, one frozen model a section. Composed and loaded in ``load``."""

@@ -1,0 +1,287 @@
+"""Where does mail rest? Maildir++ on shared storage, a journal per folder, a view per node.
+
+Promises: see ``docs/store.md`` for the written invariants. Every verb here is blocking and
+thread-safe: callers on the event loop go through ``runtime.tasks.Pool``.
+Fails: ``StorageGone``, ``StorageFull``, ``OverQuota``, ``NoSuchFolder``, ``FolderExists``,
+``BadFolderName``, ``NoSuchMessage`` (``model.errors``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import BinaryIO, Protocol
+
+from mailnode.model.flags import NO_FLAGS, Flag
+from mailnode.model.status import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """Names one user's mail: login address, path below the mail root, limit (0 = none)."""
+
+    user: str
+    maildir: str
+    quota_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be stored. The bytes are exactly what is kept (CRLF line ends).
+
+    ``chunks`` are written one after the other (trace header, then body), so that one spooled
+    body can serve many recipients without being copied in memory. A ``BinaryIO`` is read from
+    its start with ``pread`` and left open. ``internal_date`` is seconds since 1970, UTC.
+    """
+
+    chunks: tuple[bytes | memoryview | BinaryIO, ...]
+    internal_date: float
+    flags: Flag = NO_FLAGS
+    keywords: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One copy for one recipient, into ``folder`` of ``account``."""
+
+    account: AccountRef
+    message: NewMessage
+    folder: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    """What the view knows of a message. ``email_id``/``thread_id`` as RFC 8474; sizes in bytes."""
+
+    uid: int
+    modseq: int
+    flags: Flag
+    keywords: frozenset[str]
+    size: int
+    internal_date: float
+    save_date: float
+    email_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderInfo:
+    """A line of LIST. ``special_use`` is e.g. ``\\Sent``; ``selectable`` False: only a parent."""
+
+    name: str
+    selectable: bool
+    has_children: bool
+    subscribed: bool
+    special_use: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """A folder's figures, as STATUS wants them (RFC 9051 6.3.11, 7162 3.1.2, 8438, 8474)."""
+
+    messages: int
+    recent: int
+    unseen: int
+    deleted: int
+    uidnext: int
+    uidvalidity: int
+    highestmodseq: int
+    size: int
+    mailbox_id: str
+
+
+class Change(Enum):
+    """What happened to a message in a folder's history."""
+
+    ADDED = "added"
+    FLAGS = "flags"
+    EXPUNGED = "expunged"
+
+
+class FlagsOp(Enum):
+    """How STORE combines flags."""
+
+    ADD = "+"
+    REMOVE = "-"
+    REPLACE = "="
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """``changed`` UIDs got a new modseq (``modseq``); ``modified`` failed UNCHANGEDSINCE; ``gone``
+    no longer exist."""
+
+    changed: tuple[int, ...]
+    modified: tuple[int, ...]
+    gone: tuple[int, ...]
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """Bytes and messages in use, and the limit in bytes (0 = none)."""
+
+    used_bytes: int
+    messages: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An immutable snapshot of a folder, shared by all sessions of a worker that look at it.
+
+    ``uids`` ascending; ``flags[i]``, ``modseqs[i]`` belong to ``uids[i]``; ``keyword_bits[i]`` is a
+    bit set over ``keywords``. Sequences are compact arrays (a few bytes per message); sessions
+    keep a reference, never a copy. Two pictures of the same folder are compared by ``diff``.
+    """
+
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    uids: Sequence[int]
+    flags: Sequence[int]
+    modseqs: Sequence[int]
+    keyword_bits: Sequence[int]
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDiff:
+    """What a session must hear to get from one picture to the next (UIDs, ascending)."""
+
+    expunged: tuple[int, ...]
+    added: tuple[int, ...]
+    flagged: tuple[int, ...]
+
+
+class Folder(Protocol):
+    """An open folder, shared by the sessions of a worker. Close it once per ``open``."""
+
+    name: str
+    key: str  # what change hints are keyed by: "<maildir>\0<folder on disk>"
+    mailbox_id: str
+    read_only: bool
+
+    def refresh(self) -> Picture:
+        """Catch up on the journal and adopt new files; the same object while nothing changed.
+
+        UIDs in the answer are durable (journal synced) before it returns.
+        """
+
+    def picture(self) -> Picture:
+        """The last picture, without looking at the disk."""
+
+    def diff(self, old: Picture, new: Picture) -> PictureDiff:
+        """What changed from ``old`` to ``new``; cost is what changed, not what the folder holds."""
+
+    def claim_recent(self) -> range:
+        """UIDs not yet claimed by any session anywhere; claims them (RFC 3501 2.3.2)."""
+
+    def peek_recent(self) -> range:
+        """The same without claiming (EXAMINE, STATUS)."""
+
+    def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
+        """Facts of these messages, ascending by UID; expunged ones are left out."""
+
+    def read(self, uid: int) -> bytes:
+        """The whole message. Raises ``NoSuchMessage``."""
+
+    def open(self, uid: int) -> BinaryIO:
+        """The message as an unbuffered file open for reading. Raises ``NoSuchMessage``."""
+
+    def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        """Ready-to-send bytes kept in the view: kind ``envelope``, ``bodystructure``, ``body`` or
+        ``headers`` (the raw header block). Parsed on first need and kept."""
+
+    def append(self, messages: Sequence[NewMessage]) -> list[int]:
+        """Store all or none, durably; the new UIDs in order."""
+
+    def store_flags(
+        self,
+        uids: Iterable[int],
+        op: FlagsOp,
+        flags: Flag,
+        keywords: frozenset[str],
+        unchanged_since: int | None = None,
+    ) -> StoreResult:
+        """Change flags; one new modseq for the whole call."""
+
+    def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
+        """Remove messages marked ``\\Deleted`` (all, or those among ``uids``); UIDs removed."""
+
+    def remove(self, uids: Iterable[int]) -> list[int]:
+        """Remove these messages whatever their flags (POP3 QUIT, MOVE); UIDs removed."""
+
+    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        """Copy all or none, durably, with flags and dates; pairs of old and new UID."""
+
+    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        """Move durably; a message is never in neither folder."""
+
+    def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
+        """UIDs expunged after ``modseq``; ``None`` when history does not reach back so far."""
+
+    def status(self) -> FolderStatus:
+        """The figures of STATUS, after a refresh."""
+
+    def close(self) -> None:
+        """Give the folder back; the last close frees its memory after a while."""
+
+
+class Account(Protocol):
+    """One user's folders. Names are Unicode with ``/`` between levels; INBOX in any case."""
+
+    ref: AccountRef
+
+    def folders(self) -> list[FolderInfo]:
+        """Every folder and every missing parent, sorted by name, INBOX first."""
+
+    def create(self, name: str, special_use: str = "") -> str:
+        """Make a folder (and its parents appear); the mailbox id (RFC 8474)."""
+
+    def delete(self, name: str) -> None:
+        """Delete a folder and its mail; children stay (RFC 9051 6.3.5)."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename with all children; INBOX moves its messages to ``new`` (RFC 9051 6.3.6)."""
+
+    def subscribe(self, name: str, on: bool) -> None:
+        """Add to or take from the subscriptions; the folder need not exist."""
+
+    def subscriptions(self) -> list[str]:
+        """Subscribed names, also of folders that do not exist."""
+
+    def open(self, name: str, read_only: bool = False) -> Folder:
+        """Open a folder. Raises ``NoSuchFolder``."""
+
+    def status(self, name: str) -> FolderStatus:
+        """Figures of a folder without opening it for a session. Raises ``NoSuchFolder``."""
+
+    def quota(self) -> QuotaUse:
+        """Use and limit."""
+
+
+class Store(Protocol):
+    """All mail below one root."""
+
+    def guard(self) -> None:
+        """Raise ``StorageGone`` unless the mail root is there, ours and writable."""
+
+    def account(self, ref: AccountRef) -> Account:
+        """The user's folders; made with the usual special-use folders on first need."""
+
+    def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        """Deliver each copy; ``DONE`` only once it is durable. Never raises for one bad copy."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """One breach of an invariant found by the checker; ``repaired`` says what was done."""
+
+    account: str
+    folder: str
+    invariant: str
+    detail: str
+    repaired: str = ""
+    uids: tuple[int, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""SASL exchanges (RFC 4422, 4616) without I/O."""

@@ -1,0 +1,1 @@
+"""SMTP and LMTP grammar (RFC 5321, 2033) without I/O."""
