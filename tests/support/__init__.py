@@ -1,0 +1,1 @@
+"""Fakes and drivers shared by the tests."""
