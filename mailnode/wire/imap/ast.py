@@ -9,10 +9,39 @@ RFC: 3501 6, 9051 6, 4315, 4731, 5032, 5161, 5182, 5256, 5258, 5819, 6154, 6851,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 
 from mailnode.model.flags import NO_FLAGS, Flag
+from mailnode.wire.imap.fetch_items import Binary as Binary
+from mailnode.wire.imap.fetch_items import Fact as Fact
+from mailnode.wire.imap.fetch_items import Fetch as Fetch
+from mailnode.wire.imap.fetch_items import FetchItem as FetchItem
+from mailnode.wire.imap.fetch_items import Preview as Preview
+from mailnode.wire.imap.fetch_items import Section as Section
+from mailnode.wire.imap.fetch_items import SectionKind as SectionKind
+from mailnode.wire.imap.search_keys import AgeKey as AgeKey
+from mailnode.wire.imap.search_keys import AllKey as AllKey
+from mailnode.wire.imap.search_keys import AndKey as AndKey
+from mailnode.wire.imap.search_keys import DateField as DateField
+from mailnode.wire.imap.search_keys import DateKey as DateKey
+from mailnode.wire.imap.search_keys import DateOp as DateOp
+from mailnode.wire.imap.search_keys import FlagKey as FlagKey
+from mailnode.wire.imap.search_keys import HeaderKey as HeaderKey
+from mailnode.wire.imap.search_keys import KeywordKey as KeywordKey
+from mailnode.wire.imap.search_keys import ModSeqKey as ModSeqKey
+from mailnode.wire.imap.search_keys import NotKey as NotKey
+from mailnode.wire.imap.search_keys import ObjectIdKey as ObjectIdKey
+from mailnode.wire.imap.search_keys import OrKey as OrKey
+from mailnode.wire.imap.search_keys import Recency as Recency
+from mailnode.wire.imap.search_keys import RecentKey as RecentKey
+from mailnode.wire.imap.search_keys import SaveDateKey as SaveDateKey
+from mailnode.wire.imap.search_keys import Search as Search
+from mailnode.wire.imap.search_keys import SearchKey as SearchKey
+from mailnode.wire.imap.search_keys import SearchReturn as SearchReturn
+from mailnode.wire.imap.search_keys import SeqKey as SeqKey
+from mailnode.wire.imap.search_keys import SizeKey as SizeKey
+from mailnode.wire.imap.search_keys import TextKey as TextKey
+from mailnode.wire.imap.search_keys import UidKey as UidKey
 from mailnode.wire.imap.sets import SequenceSet
 
 # ------------------------------------------------------------------ literals
@@ -27,279 +56,6 @@ class Literal:
     data: bytes | None = None
     number: int = 0
     binary: bool = False  # literal8, RFC 3516
-
-
-# ------------------------------------------------------------------ FETCH
-
-
-class Fact(Enum):
-    """FETCH items without arguments."""
-
-    FLAGS = "FLAGS"
-    UID = "UID"
-    INTERNALDATE = "INTERNALDATE"
-    SIZE = "RFC822.SIZE"
-    ENVELOPE = "ENVELOPE"
-    BODY = "BODY"  # BODYSTRUCTURE without extension data
-    BODYSTRUCTURE = "BODYSTRUCTURE"
-    MODSEQ = "MODSEQ"
-    SAVEDATE = "SAVEDATE"
-    EMAILID = "EMAILID"
-    THREADID = "THREADID"
-
-
-class SectionKind(Enum):
-    """The text after the part number in ``BODY[...]``."""
-
-    ALL = ""
-    HEADER = "HEADER"
-    FIELDS = "HEADER.FIELDS"
-    FIELDS_NOT = "HEADER.FIELDS.NOT"
-    TEXT = "TEXT"
-    MIME = "MIME"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """``BODY[section]<offset.count>``. ``fields`` as the client wrote them, to be echoed.
-
-    ``legacy`` is ``RFC822``, ``RFC822.HEADER`` or ``RFC822.TEXT`` when the client used that name
-    (then the answer bears it), else empty. ``partial`` is (offset, count), count above 0.
-    """
-
-    part: tuple[int, ...] = ()
-    kind: SectionKind = SectionKind.ALL
-    fields: tuple[bytes, ...] = ()
-    peek: bool = False
-    partial: tuple[int, int] | None = None
-    legacy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """``BINARY[part]``, ``BINARY.PEEK[part]`` or (``size_only``) ``BINARY.SIZE[part]``."""
-
-    part: tuple[int, ...] = ()
-    peek: bool = False
-    partial: tuple[int, int] | None = None
-    size_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """``PREVIEW`` or ``PREVIEW (LAZY)``."""
-
-    lazy: bool = False
-
-
-FetchItem = Fact | Section | Binary | Preview
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """FETCH and UID FETCH; macros are expanded, duplicates dropped. UID FETCH implies
-    ``Fact.UID``, which is then added if absent; CHANGEDSINCE likewise adds ``Fact.MODSEQ``."""
-
-    messages: SequenceSet
-    items: tuple[FetchItem, ...]
-    changed_since: int | None = None
-    vanished: bool = False
-    partial: tuple[int, int] | None = None  # RFC 9394
-
-
-# ------------------------------------------------------------------ SEARCH
-
-
-class DateField(Enum):
-    """Which date a key looks at."""
-
-    INTERNAL = "internal"
-    SENT = "sent"
-    SAVED = "saved"
-
-
-class DateOp(Enum):
-    """How a date key compares; days only, as written, without time zone."""
-
-    BEFORE = "before"
-    ON = "on"
-    SINCE = "since"
-
-
-class Recency(Enum):
-    """Keys on session state. NEW is RECENT UNSEEN."""
-
-    RECENT = "recent"
-    NEW = "new"
-    OLD = "old"
-
-
-@dataclass(frozen=True, slots=True)
-class AllKey:
-    """Every message."""
-
-
-@dataclass(frozen=True, slots=True)
-class AndKey:
-    """All of these."""
-
-    keys: tuple[SearchKey, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrKey:
-    """Either."""
-
-    left: SearchKey
-    right: SearchKey
-
-
-@dataclass(frozen=True, slots=True)
-class NotKey:
-    """Not this."""
-
-    key: SearchKey
-
-
-@dataclass(frozen=True, slots=True)
-class FlagKey:
-    """SEEN (``present``) or UNSEEN and so on."""
-
-    flag: Flag
-    present: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class KeywordKey:
-    """KEYWORD (``present``) or UNKEYWORD."""
-
-    keyword: str
-    present: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderKey:
-    """HEADER, and BCC CC FROM SUBJECT TO. ``name`` in lower case; an empty ``value`` asks whether
-    the field is there at all (RFC 9051 6.4.4)."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextKey:
-    """TEXT, or with ``body_only`` BODY; ``value`` decoded from the search's charset."""
-
-    value: str
-    body_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DateKey:
-    """BEFORE ON SINCE, SENTBEFORE …, SAVEDBEFORE …"""
-
-    field: DateField
-    op: DateOp
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class SizeKey:
-    """LARGER or SMALLER than ``octets``."""
-
-    larger: bool
-    octets: int
-
-
-@dataclass(frozen=True, slots=True)
-class UidKey:
-    """UID set."""
-
-    uids: SequenceSet
-
-
-@dataclass(frozen=True, slots=True)
-class SeqKey:
-    """A set of message numbers (or ``$``)."""
-
-    messages: SequenceSet
-
-
-@dataclass(frozen=True, slots=True)
-class ModSeqKey:
-    """MODSEQ; the optional entry name is accepted and means the message's one modseq."""
-
-    modseq: int
-    entry: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecentKey:
-    """RECENT, NEW, OLD."""
-
-    recency: Recency
-
-
-@dataclass(frozen=True, slots=True)
-class AgeKey:
-    """OLDER or YOUNGER than ``interval_s`` seconds (RFC 5032)."""
-
-    older: bool
-    interval_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectIdKey:
-    """EMAILID, or with ``thread`` THREADID (RFC 8474)."""
-
-    object_id: str
-    thread: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SaveDateKey:
-    """SAVEDATESUPPORTED (RFC 8514)."""
-
-
-SearchKey = (
-    AllKey
-    | AndKey
-    | OrKey
-    | NotKey
-    | FlagKey
-    | KeywordKey
-    | HeaderKey
-    | TextKey
-    | DateKey
-    | SizeKey
-    | UidKey
-    | SeqKey
-    | ModSeqKey
-    | RecentKey
-    | AgeKey
-    | ObjectIdKey
-    | SaveDateKey
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchReturn:
-    """RETURN options of an extended SEARCH (RFC 4731); ``options`` out of MIN MAX ALL COUNT SAVE.
-
-    ``RETURN ()`` reads as ALL. ``partial`` is a pair like (1, 500) or (-1, -100) (RFC 9394).
-    """
-
-    options: frozenset[str]
-    partial: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """SEARCH and UID SEARCH. ``returns`` ``None``: answer with untagged SEARCH (RFC 3501)."""
-
-    key: SearchKey
-    charset: str = "US-ASCII"
-    returns: SearchReturn | None = None
 
 
 # ------------------------------------------------------------------ messages
@@ -525,9 +281,11 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A command that is none. ``tag`` is ``""`` where not even that could be read (answer ``* BAD``);
-    ``offset`` counts octets from the start of the chunk of the command at fault; ``text`` may be
-    shown to the client."""
+    """A command that is none. ``tag`` is ``""`` where not even that could be read: ``* BAD``.
+
+    ``offset`` counts octets from the start of the chunk at fault (chunks are cut at literals);
+    ``text`` may be shown to the client.
+    """
 
     tag: str
     fault: Fault
