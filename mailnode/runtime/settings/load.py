@@ -1,0 +1,66 @@
+"""Reads ``mailnode.toml`` into one frozen ``Settings``.
+
+Promises: all errors of a file are told at once, one line each, with key, value and remedy;
+a secret in a wrong value is not repeated.
+Fails: ``BadSettings``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from mailnode.model.errors import BadSettings
+from mailnode.runtime.settings.listen import ListenSettings
+from mailnode.runtime.settings.log import LogSettings
+from mailnode.runtime.settings.section import Section
+from mailnode.runtime.settings.server import ServerSettings
+from mailnode.runtime.settings.tls import TlsSettings
+from mailnode.runtime.settings.wrong import describe
+
+DEFAULT_PATH = Path("/etc/mailnode/mailnode.toml")
+
+
+class Settings(Section):
+    """Everything that can be set, one attribute for each ``[section]``."""
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    listen: ListenSettings = Field(default_factory=ListenSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+
+def load_settings(
+    path: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> Settings:
+    """Settings from ``path`` (``None``: defaults only), with ``overrides`` (section, then key)
+    laid over the file. Raises ``BadSettings`` whose text has one line for each error."""
+    found = _read(path) if path else {}
+    source = str(path) if path else "options"
+    for section, keys in (overrides or {}).items():
+        kept = found.get(section, {})
+        found[section] = {**kept, **keys} if isinstance(kept, dict) else kept
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as error:
+        raise BadSettings("\n".join(describe(error, Settings, source))) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file as plain values. Raises ``BadSettings``."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        remedy = "make one with `mailnode quickstart DOMAIN` or `mailnode config example`"
+        raise BadSettings(f"{path}: no such file; {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise BadSettings(f"{path}: cannot be read: {reason}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{path}: not TOML: {error}") from None
