@@ -1,0 +1,78 @@
+"""The ``[imap]`` section: limits and manners of the IMAP server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from mailnode.runtime.settings.section import Section
+
+
+class ImapSettings(Section):
+    """How long IMAP sessions may last, how much they may ask, and what they may do."""
+
+    plaintext_login: bool = Field(
+        default=False,
+        description="Let clients send passwords without TLS. Leave it off outside a test.",
+    )
+    login_timeout_s: float = Field(
+        default=60.0, ge=1, le=3600, description="A client that has not logged in by then is left."
+    )
+    idle_timeout_s: float = Field(
+        default=1800.0,
+        ge=1,
+        le=86400,
+        description="A logged-in client may be silent for so long; RFC 9051 5.4 asks for 1800.",
+    )
+    write_timeout_s: float = Field(
+        default=180.0,
+        ge=1,
+        le=3600,
+        description="A client that does not take what it asked for is left after so many seconds.",
+    )
+    max_sessions: int = Field(
+        default=20000, ge=1, description="Open connections that one worker takes."
+    )
+    max_sessions_per_ip: int = Field(
+        default=500,
+        ge=1,
+        description="Open connections that one worker takes from one IP address (a web mail "
+        "server has many).",
+    )
+    max_sessions_per_user_ip: int = Field(
+        default=30,
+        ge=1,
+        description="Logged-in connections of one user from one IP address in one worker.",
+    )
+    max_line_bytes: int = Field(
+        default=65536, ge=8192, le=16777216, description="Longest command line, literals apart."
+    )
+    max_literal_bytes: int = Field(
+        default=1048576,
+        ge=1024,
+        le=67108864,
+        description="Largest total of the literals of one command other than APPEND.",
+    )
+    max_append_bytes: int = Field(
+        default=104857600,
+        ge=1024,
+        description="Largest message that APPEND takes; told to clients as APPENDLIMIT.",
+    )
+    spool_bytes: int = Field(
+        default=262144,
+        ge=1024,
+        description="Messages above this size are written to a file while they arrive by APPEND.",
+    )
+    spool_dir: Path | None = Field(
+        default=None, description="Folder for such files. Unset: the system's temporary folder."
+    )
+    max_bad_commands: int = Field(
+        default=20, ge=1, description="So many wrong commands in a row end the connection."
+    )
+    batch_messages: int = Field(
+        default=500,
+        ge=1,
+        le=100000,
+        description="Messages that a command handles before other sessions get their turn.",
+    )

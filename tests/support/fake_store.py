@@ -1,0 +1,447 @@
+"""A store in memory that obeys the Protocols of ``mailnode.store``; thread-safe, no disk.
+
+Pictures are tuples; the folder remembers each change with its modseq, so ``diff`` and
+``vanished_since`` are answered from the pictures and that history.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from mailnode.model.errors import (
+    BadFolderName,
+    FolderExists,
+    NoSuchFolder,
+    NoSuchMessage,
+    OverQuota,
+)
+from mailnode.model.flags import Flag
+from mailnode.model.status import Outcome, Verdict
+from mailnode.store import (
+    Account,
+    AccountRef,
+    Delivery,
+    FlagsOp,
+    Folder,
+    FolderInfo,
+    FolderStatus,
+    MessageInfo,
+    NewMessage,
+    Picture,
+    PictureDiff,
+    QuotaUse,
+    StoreResult,
+)
+
+USUAL = (
+    ("Drafts", "\\Drafts"),
+    ("Sent", "\\Sent"),
+    ("Trash", "\\Trash"),
+    ("Junk", "\\Junk"),
+    ("Archive", "\\Archive"),
+)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A message with its bytes."""
+
+    info: MessageInfo
+    data: bytes
+
+
+def whole(message: NewMessage) -> bytes:
+    """The bytes of a message, whatever its chunks are."""
+    parts = []
+    for chunk in message.chunks:
+        if isinstance(chunk, (bytes, memoryview)):
+            parts.append(bytes(chunk))
+            continue
+        size = os.fstat(chunk.fileno()).st_size
+        parts.append(os.pread(chunk.fileno(), size, 0))
+    return b"".join(parts)
+
+
+class FakeFolder:
+    """One folder; every session gets the same object."""
+
+    read_only = False
+
+    def __init__(self, account: FakeAccount, name: str, uidvalidity: int) -> None:
+        self.account = account
+        self.name = name
+        self.key = f"{account.ref.maildir}\0{name}"
+        self.mailbox_id = f"M{uidvalidity}"
+        self.uidvalidity = uidvalidity
+        self.uidnext = 1
+        self.modseq = 1
+        self.recent_from = 1
+        self.kept: dict[int, Kept] = {}
+        self.vanished: list[tuple[int, int]] = []
+        self.keywords: list[str] = []
+        self.gone = False
+        self.opens = 0
+        self._picture: Picture | None = None
+
+    @property
+    def lock(self) -> threading.RLock:
+        return self.account.store.lock
+
+    def refresh(self) -> Picture:
+        with self.lock:
+            if self.gone:
+                raise NoSuchFolder(self.name)
+            if self._picture is None:
+                self._picture = self._paint()
+            return self._picture
+
+    def _paint(self) -> Picture:
+        infos = [kept.info for _, kept in sorted(self.kept.items())]
+        for info in infos:
+            self.keywords += sorted(info.keywords - set(self.keywords))
+        spot = {keyword: 1 << at for at, keyword in enumerate(self.keywords)}
+        return Picture(
+            uidvalidity=self.uidvalidity,
+            uidnext=self.uidnext,
+            highestmodseq=self.modseq,
+            uids=tuple(info.uid for info in infos),
+            flags=tuple(int(info.flags) for info in infos),
+            modseqs=tuple(info.modseq for info in infos),
+            keyword_bits=tuple(sum(spot[word] for word in info.keywords) for info in infos),
+            keywords=tuple(self.keywords),
+        )
+
+    def picture(self) -> Picture:
+        return self.refresh()
+
+    def diff(self, old: Picture, new: Picture) -> PictureDiff:
+        before = dict(zip(old.uids, old.modseqs, strict=True))
+        after = dict(zip(new.uids, new.modseqs, strict=True))
+        return PictureDiff(
+            expunged=tuple(uid for uid in old.uids if uid not in after),
+            added=tuple(uid for uid in new.uids if uid not in before),
+            flagged=tuple(u for u in new.uids if u in before and before[u] != after[u]),
+        )
+
+    def claim_recent(self) -> range:
+        with self.lock:
+            found = range(self.recent_from, self.uidnext)
+            self.recent_from = self.uidnext
+            return found
+
+    def peek_recent(self) -> range:
+        return range(self.recent_from, self.uidnext)
+
+    def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
+        with self.lock:
+            return [self.kept[uid].info for uid in sorted(set(uids)) if uid in self.kept]
+
+    def read(self, uid: int) -> bytes:
+        try:
+            return self.kept[uid].data
+        except KeyError:
+            raise NoSuchMessage(str(uid)) from None
+
+    def open(self, uid: int) -> BinaryIO:
+        return io.BytesIO(self.read(uid))
+
+    def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        return {
+            uid: self.account.store.summary(self.kept[uid].data, kind)
+            for uid in uids
+            if uid in self.kept
+        }
+
+    def _changed(self) -> None:
+        self._picture = None
+        self.account.store.on_change(self.key, self.modseq)
+
+    def _next_modseq(self) -> int:
+        self.modseq += 1
+        return self.modseq
+
+    def _add(self, data: bytes, model: MessageInfo) -> int:
+        uid, self.uidnext = self.uidnext, self.uidnext + 1
+        self.kept[uid] = Kept(replace(model, uid=uid, modseq=self._next_modseq()), data)
+        return uid
+
+    def append(self, messages: Sequence[NewMessage]) -> list[int]:
+        with self.lock:
+            if self.gone:
+                raise NoSuchFolder(self.name)
+            bodies = [whole(message) for message in messages]
+            limit = self.account.ref.quota_bytes
+            if limit and self.account.quota().used_bytes + sum(map(len, bodies)) > limit:
+                raise OverQuota
+            uids = [
+                self._add(
+                    body,
+                    MessageInfo(
+                        0,
+                        0,
+                        message.flags,
+                        message.keywords,
+                        len(body),
+                        message.internal_date,
+                        self.account.store.now,
+                        f"E{next(self.account.store.ids)}",
+                        "",
+                    ),
+                )
+                for message, body in zip(messages, bodies, strict=True)
+            ]
+            self._changed()
+            return uids
+
+    def store_flags(
+        self,
+        uids: Iterable[int],
+        op: FlagsOp,
+        flags: Flag,
+        keywords: frozenset[str],
+        unchanged_since: int | None = None,
+    ) -> StoreResult:
+        changed: list[int] = []
+        modified: list[int] = []
+        gone: list[int] = []
+        with self.lock:
+            modseq = self.modseq + 1
+            for uid in uids:
+                kept = self.kept.get(uid)
+                if kept is None:
+                    gone.append(uid)
+                elif unchanged_since is not None and kept.info.modseq > unchanged_since:
+                    modified.append(uid)
+                elif self._set(kept, op, flags, keywords, modseq):
+                    changed.append(uid)
+            if changed:
+                self.modseq = modseq
+                self._changed()
+            return StoreResult(tuple(changed), tuple(modified), tuple(gone), self.modseq)
+
+    def _set(
+        self, kept: Kept, op: FlagsOp, flags: Flag, words: frozenset[str], modseq: int
+    ) -> bool:
+        info = kept.info
+        new, new_words = flags, words
+        if op is FlagsOp.ADD:
+            new, new_words = info.flags | flags, info.keywords | words
+        elif op is FlagsOp.REMOVE:
+            new, new_words = info.flags & ~flags, info.keywords - words
+        if (new, new_words) == (info.flags, info.keywords):
+            return False
+        kept.info = replace(info, flags=new, keywords=new_words, modseq=modseq)
+        return True
+
+    def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
+        with self.lock:
+            among = self.kept.keys() if uids is None else set(uids) & self.kept.keys()
+            return self.remove([u for u in among if self.kept[u].info.flags & Flag.DELETED])
+
+    def remove(self, uids: Iterable[int]) -> list[int]:
+        with self.lock:
+            found = sorted(uid for uid in set(uids) if uid in self.kept)
+            if found:
+                modseq = self._next_modseq()
+                for uid in found:
+                    del self.kept[uid]
+                    self.vanished.append((modseq, uid))
+                self._changed()
+            return found
+
+    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        assert isinstance(target, FakeFolder)
+        with self.lock:
+            if target.gone:
+                raise NoSuchFolder(target.name)
+            found = [self.kept[uid] for uid in uids if uid in self.kept]
+            limit = self.account.ref.quota_bytes
+            size = sum(len(kept.data) for kept in found)
+            if limit and self.account.quota().used_bytes + size > limit:
+                raise OverQuota
+            pairs = [(kept.info.uid, target._add(kept.data, kept.info)) for kept in found]
+            if pairs:
+                target._changed()
+            return pairs
+
+    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        assert isinstance(target, FakeFolder)
+        with self.lock:
+            found = [self.kept[uid] for uid in uids if uid in self.kept]
+            pairs = [(kept.info.uid, target._add(kept.data, kept.info)) for kept in found]
+            if pairs:
+                target._changed()
+            self.remove([old for old, _ in pairs])
+            return pairs
+
+    def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
+        wanted = None if known is None else set(known)
+        return sorted(u for at, u in self.vanished if at > modseq and (not wanted or u in wanted))
+
+    def status(self) -> FolderStatus:
+        with self.lock:
+            infos = [kept.info for kept in self.kept.values()]
+            return FolderStatus(
+                messages=len(infos),
+                recent=sum(info.uid >= self.recent_from for info in infos),
+                unseen=sum(not info.flags & Flag.SEEN for info in infos),
+                deleted=sum(bool(info.flags & Flag.DELETED) for info in infos),
+                uidnext=self.uidnext,
+                uidvalidity=self.uidvalidity,
+                highestmodseq=self.modseq,
+                size=sum(info.size for info in infos),
+                mailbox_id=self.mailbox_id,
+            )
+
+    def close(self) -> None:
+        self.opens -= 1
+        assert self.opens >= 0, "closed more often than opened"
+
+
+class FakeAccount:
+    """One user's folders."""
+
+    def __init__(self, store: FakeStore, ref: AccountRef) -> None:
+        self.store = store
+        self.ref = ref
+        self.kept: dict[str, FakeFolder] = {}
+        self.uses: dict[str, str] = {}
+        self.subscribed: set[str] = set()
+        self.create("INBOX")
+        for name, use in USUAL:
+            self.create(name, use)
+            self.subscribe(name, True)
+
+    def folders(self) -> list[FolderInfo]:
+        with self.store.lock:
+            names = set(self.kept)
+            for name in self.kept:
+                levels = name.split("/")
+                names |= {"/".join(levels[:depth]) for depth in range(1, len(levels))}
+            order = sorted(names, key=lambda name: (name != "INBOX", name))
+            return [
+                FolderInfo(
+                    name,
+                    name in self.kept,
+                    any(other.startswith(name + "/") for other in names),
+                    name in self.subscribed,
+                    self.uses.get(name, ""),
+                )
+                for name in order
+            ]
+
+    def create(self, name: str, special_use: str = "") -> str:
+        with self.store.lock:
+            if name in self.kept:
+                raise FolderExists(name)
+            if not name or "//" in name or name.startswith("/") or len(name) > 200:
+                raise BadFolderName(name)
+            self.kept[name] = FakeFolder(self, name, next(self.store.validities))
+            if special_use:
+                self.uses[name] = special_use
+            return self.kept[name].mailbox_id
+
+    def _folder(self, name: str) -> FakeFolder:
+        try:
+            return self.kept[name]
+        except KeyError:
+            raise NoSuchFolder(name) from None
+
+    def delete(self, name: str) -> None:
+        with self.store.lock:
+            if name == "INBOX":
+                raise BadFolderName(name)
+            self._folder(name).gone = True
+            self.store.on_change(self.kept.pop(name).key, 0)
+            self.uses.pop(name, None)
+
+    def rename(self, old: str, new: str) -> None:
+        with self.store.lock:
+            if old == "INBOX":
+                self.create(new)
+                inbox = self.kept[old]
+                inbox.move(list(inbox.kept), self.kept[new])
+                return
+            below = [name for name in self.kept if name == old or name.startswith(old + "/")]
+            if not below:
+                raise NoSuchFolder(old)
+            if new in self.kept:
+                raise FolderExists(new)
+            if not new or "//" in new or new.startswith(old + "/"):
+                raise BadFolderName(new)
+            for name in below:
+                folder = self.kept.pop(name)
+                folder.name = new + name[len(old) :]
+                self.kept[folder.name] = folder
+
+    def subscribe(self, name: str, on: bool) -> None:
+        with self.store.lock:
+            (self.subscribed.add if on else self.subscribed.discard)(name)
+
+    def subscriptions(self) -> list[str]:
+        with self.store.lock:
+            return sorted(self.subscribed)
+
+    def open(self, name: str, read_only: bool = False) -> Folder:
+        with self.store.lock:
+            folder = self._folder(name)
+            folder.opens += 1
+            return folder
+
+    def status(self, name: str) -> FolderStatus:
+        with self.store.lock:
+            return self._folder(name).status()
+
+    def quota(self) -> QuotaUse:
+        with self.store.lock:
+            sizes = [len(k.data) for folder in self.kept.values() for k in folder.kept.values()]
+            return QuotaUse(sum(sizes), len(sizes), self.ref.quota_bytes)
+
+
+def _nothing(key: str, modseq: int) -> None:
+    """Nobody listens."""
+
+
+def _no_summary(data: bytes, kind: str) -> bytes:
+    return data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if kind == "headers" else b"NIL"
+
+
+class FakeStore:
+    """All accounts; ``on_change`` as the real one's. ``summary`` makes ready-to-send bytes."""
+
+    now = 1_700_000_000.0
+
+    def __init__(
+        self,
+        on_change: Callable[[str, int], None] = _nothing,
+        summary: Callable[[bytes, str], bytes] = _no_summary,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.on_change = on_change
+        self.summary = summary
+        self.accounts: dict[str, FakeAccount] = {}
+        self.ids = itertools.count(1)
+        self.validities = itertools.count(1_700_000_001)
+
+    def guard(self) -> None:
+        """Always there."""
+
+    def account(self, ref: AccountRef) -> Account:
+        with self.lock:
+            found = self.accounts.get(ref.user)
+            if found is None or found.ref != ref:
+                found = self.accounts[ref.user] = FakeAccount(self, ref)
+            return found
+
+    def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        for delivery in batch:
+            folder = self.account(delivery.account).open(delivery.folder)
+            folder.append([delivery.message])
+            folder.close()
+        return [Outcome(Verdict.DONE, "2.0.0", "stored")] * len(batch)
