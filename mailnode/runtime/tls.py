@@ -1,9 +1,32 @@
-"""Certificates for both TLS stacks: ``ssl`` for asyncio, pyOpenSSL for Twisted."""
+"""Certificates for both TLS stacks: ``ssl`` for asyncio, pyOpenSSL for Twisted.
+
+Promises: TLS 1.2 or newer, forward-secret AEAD ciphers only, no compression, no renegotiation;
+a bad file never replaces a good certificate; the key's bytes are in no message.
+Fails: ``BadSettings`` with file and remedy.
+RFC: 8996 (no TLS below 1.2), 9325 (ciphers, renegotiation, tickets).
+"""
 
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer
+
+from mailnode.model.errors import BadSettings
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.pem import make_self_signed, read_pair
+from mailnode.runtime.settings.tls import TlsSettings
+
+# RFC 9325 4.2: forward secrecy and AEAD. TLS 1.3 suites are all of that kind.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
+_NO_RENEGOTIATION = 1 << 30  # SSL_OP_NO_RENEGOTIATION; pyOpenSSL names it only in new versions
+_VERSIONS = {"1.2": (ssl.TLSVersion.TLSv1_2, SSL.TLS1_2_VERSION)}
+_VERSIONS["1.3"] = (ssl.TLSVersion.TLSv1_3, SSL.TLS1_3_VERSION)
 
 
 class Certificates(Protocol):
@@ -18,3 +41,102 @@ class Certificates(Protocol):
 
     def reload(self) -> None:
         """Read the files again. Raises ``BadSettings`` and keeps the old ones on a bad file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Contexts:
+    asyncio: ssl.SSLContext
+    twisted: SSL.Context
+
+
+class PemCertificates:
+    """``Certificates`` from two PEM files.
+
+    Built once before the workers are forked, so that they share the session ticket keys and a
+    client may resume with any of them. ``warnings`` tells what a person should look at.
+    """
+
+    def __init__(
+        self, certificate: Path, key: Path, *, clock: Clock, min_version: str = "1.2"
+    ) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._clock = clock
+        self._min_version = min_version
+        self._newest = _NewestContext(self)
+        self.warnings: tuple[str, ...] = ()
+        self.reload()
+
+    def asyncio_context(self) -> ssl.SSLContext:
+        """A server-side context; the same object until ``reload``."""
+        return self._contexts.asyncio
+
+    def twisted_options(self) -> Any:
+        """A creator of server connections that always takes the newest certificate."""
+        return self._newest
+
+    def openssl_context(self) -> SSL.Context:
+        """The pyOpenSSL context of the newest certificate."""
+        return self._contexts.twisted
+
+    def reload(self) -> None:
+        """Read the files again. Raises ``BadSettings`` and keeps the old ones on a bad file."""
+        warnings = read_pair(self._certificate, self._key, self._clock.now())
+        try:
+            contexts = _Contexts(self._asyncio_context(), self._openssl_context())
+        except (ssl.SSLError, SSL.Error, OSError) as error:
+            reason = getattr(error, "reason", None) or "OpenSSL cannot use it"
+            raise BadSettings(f"{self._certificate}, {self._key}: {reason}") from None
+        self._contexts = contexts
+        self.warnings = warnings
+
+    def _asyncio_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = _VERSIONS[self._min_version][0]
+        context.set_ciphers(CIPHERS)
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+        context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+        return context
+
+    def _openssl_context(self) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(_VERSIONS[self._min_version][1])
+        context.set_cipher_list(CIPHERS.encode())
+        context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_SINGLE_ECDH_USE | _NO_RENEGOTIATION)
+        # An idle session gives its 34 KiB of record buffers back.
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        # Tickets resume sessions without a cache that grows with each client.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.use_certificate_chain_file(str(self._certificate))
+        context.use_privatekey_file(str(self._key))
+        context.check_privatekey()
+        return context
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _NewestContext:
+    """Gives Twisted a connection on whatever context is the newest."""
+
+    def __init__(self, certificates: PemCertificates) -> None:
+        self._certificates = certificates
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: N802
+        return SSL.Connection(self._certificates.openssl_context(), None)
+
+
+def _no_passphrase() -> str:
+    """Instead of OpenSSL asking on the terminal."""
+    return ""
+
+
+def open_certificates(
+    settings: TlsSettings, *, hostname: str, state: Path, clock: Clock
+) -> PemCertificates:
+    """The certificates the settings ask for. Raises ``BadSettings``.
+
+    With ``self_signed`` they are made in ``state / "tls"`` where missing or near their end.
+    """
+    certificate, key = settings.certificate, settings.key
+    if settings.self_signed:
+        certificate, key = make_self_signed(state / "tls", (hostname, "localhost"), clock)
+    return PemCertificates(certificate, key, clock=clock, min_version=settings.min_version)
