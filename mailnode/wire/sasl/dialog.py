@@ -1,0 +1,80 @@
+"""A SASL exchange in base64 lines, as SMTP AUTH, IMAP AUTHENTICATE and POP3 AUTH carry it.
+
+Promises: bounded in line length and number of steps; strict base64.
+RFC: 4422 3, 4648 3, 4954 4, 4959, 5034 4, 9051 6.2.2.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from mailnode.wire.sasl.mechanisms import (
+    Challenge,
+    Exchange,
+    SaslFailure,
+    SaslFault,
+    Step,
+    server,
+)
+
+# RFC 4954 4: 12288 octets are enough for every mechanism in use.
+LINE_LIMIT = 12288
+STEP_LIMIT = 8
+
+
+def decode_base64(raw: bytes) -> bytes | None:
+    """Strict base64 (RFC 4648 4: alphabet, padding and no more), else ``None``."""
+    try:
+        return binascii.a2b_base64(raw, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def encode_base64(raw: bytes) -> bytes:
+    """Base64 without line ends."""
+    return binascii.b2a_base64(raw, newline=False)
+
+
+class Dialog:
+    """The lines of one exchange. Once a step was no ``Challenge`` the dialog is over."""
+
+    def __init__(self, exchange: Exchange, line_limit: int = LINE_LIMIT) -> None:
+        self.mechanism = exchange.name
+        self._exchange = exchange
+        self._line_limit = line_limit
+        self._steps = 0
+
+    def begin(self, initial: bytes | None) -> Step:
+        """Start with the command's initial response: base64, ``b"="`` for an empty one,
+        ``None`` if the command had none."""
+        if initial is None:
+            return self._exchange.step(None)
+        # RFC 4954 4, 4959 3, 5034 4: "=" stands for an initial response of no octets.
+        if initial == b"=":
+            return self._exchange.step(b"")
+        return self.answer(initial)
+
+    def answer(self, line: bytes) -> Step:
+        """The client's next line, without CRLF."""
+        self._steps += 1
+        if len(line) > self._line_limit:
+            return SaslFailure(SaslFault.TOO_LONG)
+        if line == b"*":
+            return SaslFailure(SaslFault.CANCELLED)
+        if self._steps > STEP_LIMIT:
+            return SaslFailure(SaslFault.TOO_MANY_STEPS)
+        decoded = decode_base64(line)
+        if decoded is None:
+            return SaslFailure(SaslFault.MALFORMED)
+        return self._exchange.step(decoded)
+
+
+def challenge_line(challenge: Challenge) -> bytes:
+    """The base64 that goes behind ``+ `` or ``334 ``."""
+    return encode_base64(challenge.data)
+
+
+def open_dialog(mechanism: str, line_limit: int = LINE_LIMIT) -> Dialog | None:
+    """A dialog for the mechanism (any case), ``None`` for one that we do not speak."""
+    exchange = server(mechanism)
+    return Dialog(exchange, line_limit) if exchange else None
