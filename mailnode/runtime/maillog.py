@@ -31,6 +31,9 @@ class Event(StrEnum):
     EXPUNGED = "expunged"  # service, user, folder, count
     STORAGE = "storage"  # path, reason, remedy
     DATABASE = "database"  # reason, remedy
+    SETTINGS = "settings"  # key?, reason, remedy: settings or certificates a person should mend
+    LIBRARY = "library"  # logger, level, text: a warning from a library
+    LOG_DROPPED = "log-dropped"  # lines: the log's target did not take so many
     ERROR = "error"  # what, cause: a fault of ours, with its traceback
 
 

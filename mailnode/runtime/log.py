@@ -1,0 +1,151 @@
+"""The mail log itself: events become lines, lines go to a sink.
+
+Promises: one line an event, with time, node, process and event first; a field whose name speaks
+of a password or another secret is never written; foreign loggers (asyncio, Twisted, aiosmtpd,
+SQLAlchemy) come into the same stream, warnings and worse only.
+Fails: ``open_log`` raises ``BadSettings``; ``event`` never raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import traceback
+
+from mailnode.model.errors import BadSettings
+from mailnode.runtime.clock import Clock, SystemClock
+from mailnode.runtime.logline import format_line, timestamp
+from mailnode.runtime.maillog import Event
+from mailnode.runtime.settings.log import LogSettings
+from mailnode.runtime.sink import (
+    FileTarget,
+    JournalTarget,
+    Sink,
+    StreamTarget,
+    journal_datagram,
+)
+
+_SECRET = re.compile(r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I)
+
+_WEIGHTS = {"info": 0, "warning": 1, "error": 2}
+_PRIORITIES = (6, 4, 3)  # syslog(3): info, warning, err
+_WEIGHT_OF = {
+    Event.WORKER_DIED: 2,
+    Event.STORAGE: 2,
+    Event.DATABASE: 2,
+    Event.ERROR: 2,
+    Event.SETTINGS: 1,
+    Event.LIBRARY: 1,
+    Event.LOG_DROPPED: 1,
+    Event.FAILED: 1,
+}
+
+
+class LineLog:
+    """``MailLog`` that writes lines. Made before the fork, used by each process."""
+
+    def __init__(self, sink: Sink, settings: LogSettings, *, node: str, clock: Clock) -> None:
+        self._sink = sink
+        self._json = settings.format == "json"
+        self._journal = settings.destination == "journal"
+        self._least = _WEIGHTS[settings.level]
+        self._node = node
+        self._clock = clock
+
+    def event(self, event: Event, **fields: object) -> None:
+        """Write one line; thread-safe, never raises, never blocks."""
+        lost = self._sink.take_dropped()
+        if lost:
+            self._write(Event.LOG_DROPPED, {"lines": lost})
+        self._write(event, fields)
+
+    def flush(self) -> None:
+        """Try again to write what the target did not take; called now and then."""
+        self._sink.flush()
+
+    def reopen(self) -> None:
+        """Open the log file again under its name (logrotate)."""
+        try:
+            self._sink.reopen()
+        except OSError as error:
+            self.event(Event.SETTINGS, key="log.file", reason=error.strerror, remedy="old one kept")
+
+    def _write(self, event: Event, fields: dict[str, object]) -> None:
+        weight = _WEIGHT_OF.get(event, 0)
+        if weight < self._least:
+            return
+        head: dict[str, object] = {
+            "time": timestamp(self._clock.now()),
+            "node": self._node,
+            "pid": os.getpid(),
+            "event": str(event),
+        }
+        safe = {key: _clean(key, value) for key, value in fields.items()}
+        line = format_line(head | safe, self._json)
+        if self._journal:
+            line = journal_datagram(line, _PRIORITIES[weight], head | safe)
+        self._sink.write(line)
+
+
+def _clean(key: str, value: object) -> object:
+    """The value, or what stands for it when its name speaks of a secret or it cannot be shown."""
+    if _SECRET.search(key):
+        return "[refused]"
+    if isinstance(value, BaseException):
+        return "".join(traceback.format_exception(value)).strip()
+    try:
+        str(value)
+    except Exception:  # noqa: BLE001  a broken __str__ must not stop mail
+        return f"[{type(value).__name__}]"
+    return value
+
+
+def open_log(settings: LogSettings, *, node: str, clock: Clock | None = None) -> LineLog:
+    """The log that the settings ask for. Raises ``BadSettings`` when it cannot be opened."""
+    try:
+        target: FileTarget | JournalTarget | StreamTarget
+        if settings.destination == "file" and settings.file:
+            target = FileTarget(settings.file)
+        elif settings.destination == "journal":
+            target = JournalTarget()
+        else:
+            target = StreamTarget(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    except OSError as error:
+        raise BadSettings(
+            f"log.file = {settings.file}: {error.strerror}; make the folder, "
+            "writable for the account that mailnode runs as"
+        ) from None
+    return LineLog(Sink(target), settings, node=node, clock=clock or SystemClock())
+
+
+class _Bridge(logging.Handler):
+    """Brings what libraries log into the mail log."""
+
+    def __init__(self, log: LineLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001  a library's bad format string must not stop mail
+            text = str(record.msg)
+        if record.exc_info and record.exc_info[1]:
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).strip()
+        self._log.event(
+            Event.LIBRARY, logger=record.name, level=record.levelname.lower(), text=text
+        )
+
+
+def route_library_logs(log: LineLog) -> None:
+    """Send stdlib ``logging`` to ``log`` from warning on, in this process.
+
+    aiosmtpd logs clients' lines, AUTH among them, at debug and info: its logger stays above.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge(log)]
+    root.setLevel(logging.WARNING)
+    for name in ("mail.log", "aiosmtpd", "sqlalchemy", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
