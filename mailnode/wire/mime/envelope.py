@@ -1,0 +1,60 @@
+"""ENVELOPE of a message, ready to send.
+
+Promises: never raises; linear in the header's size; text fields are sent as they stand in the
+header (unfolded, encoded words kept), at most ``MAX_TEXT`` bytes of each.
+RFC: 3501 7.4.2, 9051 7.5.2 (ENVELOPE).
+"""
+
+from __future__ import annotations
+
+from mailnode.wire.mime.address import MAX_ADDRESSES, ImapAddress, parse_addresses
+from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.strings import format_nstring
+
+MAX_TEXT = 64 * 1024
+
+_ADDRESS_FIELDS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
+_WANTED = frozenset((b"date", b"subject", b"in-reply-to", b"message-id", *_ADDRESS_FIELDS))
+
+
+def format_envelope(headers: bytes) -> bytes:
+    """The parenthesised ENVELOPE of a raw header block."""
+    found = collect(headers, _WANTED)
+    lists = {name: _addresses(found.get(name, [])) for name in _ADDRESS_FIELDS}
+    # RFC 9051 7.5.2: where Sender or Reply-To is absent or empty, the server says From instead.
+    for name in (b"sender", b"reply-to"):
+        lists[name] = lists[name] or lists[b"from"]
+    parts = [
+        _text(found, b"date"),
+        _text(found, b"subject"),
+        *(_format_list(lists[name]) for name in _ADDRESS_FIELDS),
+        _text(found, b"in-reply-to"),
+        _text(found, b"message-id"),
+    ]
+    return b"(" + b" ".join(parts) + b")"
+
+
+def _text(found: dict[bytes, list[bytes]], name: bytes) -> bytes:
+    # RFC 9051 7.5.2: an absent field is NIL, an empty one an empty string.
+    values = found.get(name)
+    return format_nstring(values[0][:MAX_TEXT] if values else None)
+
+
+def _addresses(values: list[bytes]) -> list[ImapAddress]:
+    """RFC 5322 3.6 allows each field once; people repeat them, and all addresses count."""
+    addresses: list[ImapAddress] = []
+    for value in values:
+        if len(addresses) >= MAX_ADDRESSES:
+            break
+        addresses += parse_addresses(value)
+    return addresses
+
+
+def _format_list(addresses: list[ImapAddress]) -> bytes:
+    if not addresses:
+        return b"NIL"
+    return b"(" + b"".join(_format_address(address) for address in addresses) + b")"
+
+
+def _format_address(address: ImapAddress) -> bytes:
+    return b"(" + b" ".join(format_nstring(part) for part in address) + b")"
