@@ -1,0 +1,294 @@
+"""Listening sockets: bound once, in the supervisor, before privileges are dropped.
+
+Promises: each worker seat has its own SO_REUSEPORT socket per TCP address, kept open by the
+supervisor, so that a dead worker's successor takes over its queue of waiting connections; unix
+sockets and those given by systemd are shared by all seats. Nothing listens before a worker does.
+An address that another program listens on is refused, SO_REUSEPORT or not.
+Fails: ``BadSettings`` naming service, address and remedy.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mailnode.model.errors import BadSettings
+from mailnode.runtime.endpoint import Endpoint
+from mailnode.runtime.settings.listen import ListenSettings
+
+# The workers of a supervisor that was killed let go of their ports within this time.
+BUSY_WAIT_S = 3.0
+_BUSY_STEP_S = 0.05
+# A client that vanished is noticed after 5 + 3 minutes, however idle its session may be.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 300), (socket.TCP_KEEPINTVL, 60), (socket.TCP_KEEPCNT, 3))
+
+_REMEDY = {
+    errno.EADDRINUSE: "another program listens there; stop it or change listen.{}",
+    errno.EACCES: "not allowed; start as root with server.user set, or by systemd, "
+    "or set listen.{} to a port above 1023",
+    errno.EADDRNOTAVAIL: "this machine has no such address; see `ip address`, change listen.{}",
+    errno.EAFNOSUPPORT: "this machine has no IPv6; take the address out of listen.{}",
+    errno.ENOENT: "the folder is missing; make it, or change listen.{}",
+}
+# A wildcard or a name may lack one family; a plain address may not.
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+@dataclass(slots=True)
+class Bound:
+    """One address really bound: a socket for each seat, or fewer that the seats share."""
+
+    service: str
+    endpoint: Endpoint
+    family: int
+    sockets: list[socket.socket]
+    given: bool = False
+
+    def of_seat(self, seat: int) -> socket.socket:
+        """The socket that worker ``seat`` accepts on."""
+        return self.sockets[seat % len(self.sockets)]
+
+    def widen(self, seats: int) -> None:
+        """A socket for each of ``seats``; where the kernel refuses more, seats share."""
+        if self.given or self.endpoint.path:
+            return
+        try:
+            while len(self.sockets) < seats:
+                self.sockets.append(_tcp(self.family, (self.endpoint.host, self.endpoint.port)))
+        except OSError:
+            # A port below 1024 after privileges were dropped: what is bound still serves all.
+            return
+
+    def narrow(self, seats: int) -> None:
+        """Close the sockets of seats that are no more."""
+        while len(self.sockets) > max(seats, 1):
+            self.sockets.pop().close()
+
+    def close(self) -> None:
+        """Close every socket; a unix socket's path goes with it."""
+        for sock in self.sockets:
+            sock.close()
+        if self.endpoint.path and not self.given:
+            _unlink(self.endpoint.path)
+
+
+@dataclass(slots=True)
+class Listeners:
+    """All addresses of this server, by service and configured endpoint."""
+
+    bound: dict[tuple[str, Endpoint], list[Bound]] = field(default_factory=dict)
+
+    def of_seat(self, seat: int) -> dict[str, list[socket.socket]]:
+        """Sockets of worker ``seat``, by service."""
+        found: dict[str, list[socket.socket]] = {}
+        for one in self._each():
+            found.setdefault(one.service, []).append(one.of_seat(seat))
+        return found
+
+    def addresses(self) -> dict[str, tuple[Endpoint, ...]]:
+        """What is really bound, by service: port 0 and names are resolved."""
+        found: dict[str, tuple[Endpoint, ...]] = {}
+        for one in self._each():
+            found[one.service] = (*found.get(one.service, ()), one.endpoint)
+        return found
+
+    def paths(self) -> list[str]:
+        """Unix sockets that we made."""
+        return [one.endpoint.path for one in self._each() if one.endpoint.path and not one.given]
+
+    def close_other(self, seat: int) -> None:
+        """In worker ``seat`` after the fork: close what belongs to other seats only."""
+        mine = {id(one.of_seat(seat)) for one in self._each()}
+        for one in self._each():
+            for sock in one.sockets:
+                if id(sock) not in mine:
+                    sock.close()
+
+    def retire(self, newer: Listeners, seats: int) -> None:
+        """Close what ``newer`` does not use, and sockets beyond ``seats``."""
+        for key, group in self.bound.items():
+            for one in group:
+                if newer.bound.get(key) is not group:
+                    one.close()
+        for one in newer._each():
+            one.narrow(seats)
+
+    def close(self) -> None:
+        """Close everything."""
+        for one in self._each():
+            one.close()
+
+    def _each(self) -> Iterator[Bound]:
+        for group in self.bound.values():
+            yield from group
+
+
+def bind(
+    settings: ListenSettings,
+    seats: int,
+    *,
+    given: Mapping[str, list[socket.socket]] | None = None,
+    kept: Listeners | None = None,
+) -> Listeners:
+    """Bind each configured address for ``seats`` workers.
+
+    Services that systemd has ``given`` sockets for use those instead; addresses already bound in
+    ``kept`` go on. Raises ``BadSettings``, with what was newly bound closed again.
+    """
+    old = kept.bound if kept else {}
+    fresh, listeners = Listeners(), Listeners()
+    try:
+        for key in _wanted(settings, given or {}):
+            if key not in old:
+                fresh.bound[key] = _bind_group(*key, settings, (given or {}).get(key[0]))
+            listeners.bound[key] = old.get(key) or fresh.bound[key]
+    except BadSettings:
+        fresh.close()
+        raise
+    for group in listeners.bound.values():
+        for one in group:
+            one.widen(seats)
+    return listeners
+
+
+def _wanted(
+    settings: ListenSettings, given: Mapping[str, object]
+) -> Iterator[tuple[str, Endpoint]]:
+    for service in given:
+        yield service, Endpoint()
+    for service, endpoints in settings.by_service().items():
+        if service not in given:
+            for endpoint in dict.fromkeys(endpoints):
+                yield service, endpoint
+
+
+def _bind_group(
+    service: str, endpoint: Endpoint, settings: ListenSettings, given: list[socket.socket] | None
+) -> list[Bound]:
+    if given is not None:
+        return [Bound(service, _name(sock), sock.family, [sock], given=True) for sock in given]
+    try:
+        if endpoint.path:
+            sock = _unix(endpoint.path, int(settings.unix_mode, 8))
+            return [Bound(service, endpoint, socket.AF_UNIX, [sock])]
+        return list(_bind_tcp(service, endpoint))
+    except OSError as error:
+        remedy = _REMEDY.get(error.errno or 0, f"{error.strerror}; change listen.{{}}")
+        raise BadSettings(
+            f"[listen] {service}: cannot bind {endpoint}: {remedy.format(service)}"
+        ) from None
+
+
+def _bind_tcp(service: str, endpoint: Endpoint) -> Iterator[Bound]:
+    """One ``Bound`` for each family; with port 0 all get the port that the first one got."""
+    targets, port, done = _resolve(endpoint), endpoint.port, 0
+    for number, (family, host) in enumerate(targets):
+        try:
+            _refuse_busy(family, (host, port))
+            sock = _tcp(family, (host, port))
+        except OSError as error:
+            last_chance = number + 1 == len(targets) and not done
+            if error.errno in _NO_SUCH_FAMILY and len(targets) > 1 and not last_chance:
+                continue
+            raise
+        done, port = done + 1, sock.getsockname()[1]
+        yield Bound(service, Endpoint(host, port), family, [sock])
+
+
+def _resolve(endpoint: Endpoint) -> list[tuple[int, str]]:
+    """Family and address of each place the endpoint means. Raises ``OSError``."""
+    if endpoint.host == "*":
+        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise OSError(errno.EADDRNOTAVAIL, str(error)) from None
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _tcp(family: int, address: tuple[str, int], shared: bool = True) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # IPv4 has its own socket; else one of the two could not be bound.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Accepted connections inherit these.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _refuse_busy(family: int, address: tuple[str, int]) -> None:
+    """Raise EADDRINUSE when somebody listens there: SO_REUSEPORT alone would share in silence."""
+    deadline = time.monotonic() + BUSY_WAIT_S
+    while address[1]:
+        try:
+            _tcp(family, address, shared=False).close()
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_STEP_S)
+
+
+def _unix(path: str, mode: int) -> socket.socket:
+    _refuse_live(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    before = os.umask(0o777 & ~mode)
+    try:
+        sock.bind(path)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def _refuse_live(path: str) -> None:
+    """Remove a socket file that nobody listens on; raise EADDRINUSE for one in use."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            _unlink(path)
+            return
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "in use")
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _name(sock: socket.socket) -> Endpoint:
+    address = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return Endpoint(path=str(address))
+    return Endpoint(str(address[0]), int(address[1]))
+
+
+def raise_file_limit() -> int:
+    """Let this process open as many files as it may; the new limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
