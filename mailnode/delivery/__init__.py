@@ -23,3 +23,7 @@ class Courier(Protocol):
 
         ``DONE`` only once the copy is durable; anything unknown is ``LATER``. Never raises.
         """
+
+    async def check_room(self, mailbox: Mailbox, size_bytes: int) -> Outcome | None:
+        """Why a message of this size (0: not known) does not fit into the mailbox now, or
+        ``None``. A guess for RCPT; ``deliver`` has the last word. Never raises."""

@@ -6,7 +6,7 @@ then on the message is owed to each recipient until an outcome is recorded for i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -19,6 +19,7 @@ class Debt:
     """One copy still owed: the recipient as the client named it, and where it goes now.
 
     ``user``/``maildir``/``quota_bytes`` name a local mailbox (see ``store.AccountRef``).
+    ``delay_told``: the sender was told of the delay (RFC 3461 4.1, NOTIFY=DELAY).
     """
 
     recipient: Address
@@ -28,6 +29,7 @@ class Debt:
     attempts: int = 0
     last_code: str = ""
     last_reason: str = ""
+    delay_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,14 @@ class Spool(Protocol):
     """The durable list of debts. Blocking and thread-safe, like the store.
 
     Fails: ``StorageFull``, ``StorageGone``.
+    Locks: an entry is claimed (flock) from ``load`` until its file is closed; ``record`` and
+    ``hold`` are for the one who claimed it.
     """
 
     def accept(
-        self, envelope: Envelope, chunks: Sequence[bytes | memoryview | BinaryIO],
+        self,
+        envelope: Envelope,
+        chunks: Sequence[bytes | memoryview | BinaryIO],
         debts: Sequence[Debt],
     ) -> None:
         """Make the message and its debts durable under ``envelope.queue_id``."""
@@ -54,11 +60,18 @@ class Spool(Protocol):
     def due(self, now: float) -> Iterable[str]:
         """Queue ids whose time has come, oldest first, held ones left out."""
 
+    def next_due(self) -> float | None:
+        """When the next entry is due (seconds since 1970); ``None`` for an empty spool."""
+
     def load(self, queue_id: str) -> tuple[Spooled, BinaryIO] | None:
-        """The entry and its message open for reading; ``None`` when it is gone."""
+        """The entry and its message open for reading; ``None`` when it is gone or claimed by
+        another. Closing the file ends the claim."""
 
     def record(self, queue_id: str, owed: Sequence[Debt], next_try_at: float) -> None:
         """Keep only ``owed``; with none left the entry is removed."""
 
     def hold(self, queue_id: str, reason: str) -> None:
         """Set the entry aside for a person to look at; never tried again by itself."""
+
+    def watch(self, heard: Callable[[], None]) -> None:
+        """Call ``heard`` (from any thread) after each ``accept`` in this process."""
