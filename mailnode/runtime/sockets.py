@@ -14,8 +14,9 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.endpoint import Endpoint
@@ -176,7 +177,7 @@ def _bind_group(
         if endpoint.path:
             sock = _unix(endpoint.path, int(settings.unix_mode, 8))
             return [Bound(service, endpoint, socket.AF_UNIX, [sock])]
-        return list(_bind_tcp(service, endpoint))
+        return _bind_tcp(service, endpoint)
     except OSError as error:
         remedy = _REMEDY.get(error.errno or 0, f"{error.strerror}; change listen.{{}}")
         raise BadSettings(
@@ -184,20 +185,24 @@ def _bind_group(
         ) from None
 
 
-def _bind_tcp(service: str, endpoint: Endpoint) -> Iterator[Bound]:
+def _bind_tcp(service: str, endpoint: Endpoint) -> list[Bound]:
     """One ``Bound`` for each family; with port 0 all get the port that the first one got."""
-    targets, port, done = _resolve(endpoint), endpoint.port, 0
+    targets, port = _resolve(endpoint), endpoint.port
+    done: list[Bound] = []
     for number, (family, host) in enumerate(targets):
         try:
-            _refuse_busy(family, (host, port))
+            _refuse_busy(partial(_probe_tcp, family, (host, port)))
             sock = _tcp(family, (host, port))
         except OSError as error:
             last_chance = number + 1 == len(targets) and not done
             if error.errno in _NO_SUCH_FAMILY and len(targets) > 1 and not last_chance:
                 continue
+            for one in done:
+                one.close()
             raise
-        done, port = done + 1, sock.getsockname()[1]
-        yield Bound(service, Endpoint(host, port), family, [sock])
+        port = sock.getsockname()[1]
+        done.append(Bound(service, Endpoint(host, port), family, [sock]))
+    return done
 
 
 def _resolve(endpoint: Endpoint) -> list[tuple[int, str]]:
@@ -232,21 +237,26 @@ def _tcp(family: int, address: tuple[str, int], shared: bool = True) -> socket.s
     return sock
 
 
-def _refuse_busy(family: int, address: tuple[str, int]) -> None:
-    """Raise EADDRINUSE when somebody listens there: SO_REUSEPORT alone would share in silence."""
+def _refuse_busy(probe: Callable[[], None]) -> None:
+    """Run ``probe`` until it no longer says EADDRINUSE, or raise that after ``BUSY_WAIT_S``."""
     deadline = time.monotonic() + BUSY_WAIT_S
-    while address[1]:
+    while True:
         try:
-            _tcp(family, address, shared=False).close()
-            return
+            return probe()
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 raise
             time.sleep(_BUSY_STEP_S)
 
 
+def _probe_tcp(family: int, address: tuple[str, int]) -> None:
+    """Raise EADDRINUSE when somebody listens there: SO_REUSEPORT alone would share in silence."""
+    if address[1]:
+        _tcp(family, address, shared=False).close()
+
+
 def _unix(path: str, mode: int) -> socket.socket:
-    _refuse_live(path)
+    _refuse_busy(partial(_probe_unix, path))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     before = os.umask(0o777 & ~mode)
     try:
@@ -259,7 +269,7 @@ def _unix(path: str, mode: int) -> socket.socket:
     return sock
 
 
-def _refuse_live(path: str) -> None:
+def _probe_unix(path: str) -> None:
     """Remove a socket file that nobody listens on; raise EADDRINUSE for one in use."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
