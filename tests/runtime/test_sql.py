@@ -1,0 +1,212 @@
+"""Engines, failover and timeouts, on SQLite and a real MariaDB that is killed and frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mailnode.model.errors import BadSettings, DirectoryGone
+from mailnode.runtime.maillog import ListLog
+from mailnode.runtime.sql import Database, Duplicate, Limits, parse_url
+from tests.directory.conftest import mariadb_server, mysql_url, url  # noqa: F401
+from tests.support.mariadb import MariaDb
+
+QUICK = Limits(connect_timeout_s=0.5, query_timeout_s=0.5, longest_probe_s=0.25)
+
+
+async def one(connection: AsyncConnection) -> int:
+    return int((await connection.execute(text("SELECT 1"))).scalar_one())
+
+
+@pytest.fixture
+async def log() -> ListLog:
+    return ListLog()
+
+
+@pytest.fixture
+async def database(url: str, log: ListLog) -> AsyncIterator[Database]:  # noqa: F811
+    opened = Database([url], log=log, limits=QUICK)
+    yield opened
+    await opened.close()
+
+
+async def test_reads_and_writes(database: Database) -> None:
+    async def make(connection: AsyncConnection) -> None:
+        await connection.execute(text("CREATE TABLE t (k VARCHAR(9) PRIMARY KEY)"))
+        await connection.execute(text("INSERT INTO t VALUES ('a')"))
+
+    async def again(connection: AsyncConnection) -> None:
+        await connection.execute(text("INSERT INTO t VALUES ('b')"))
+        await connection.execute(text("INSERT INTO t VALUES ('a')"))
+
+    async def count(connection: AsyncConnection) -> int:
+        return int((await connection.execute(text("SELECT COUNT(*) FROM t"))).scalar_one())
+
+    await database.write(make)
+    with pytest.raises(Duplicate):
+        await database.write(again)
+    assert await database.read(count) == 1  # the half transaction is gone
+
+
+async def test_a_wrong_statement_is_an_unknown_state(database: Database) -> None:
+    async def bad(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT * FROM missing WHERE x = :x"), {"x": "s3cret"})
+
+    with pytest.raises(DirectoryGone) as caught:
+        await database.read(bad)
+    assert "s3cret" not in str(caught.value)
+    assert await database.read(one) == 1
+
+
+async def test_sqlite_writers_wait_for_each_other(tmp_path: Path) -> None:
+    first = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=Limits())
+    second = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=Limits())
+
+    async def make(connection: AsyncConnection) -> None:
+        await connection.execute(text("CREATE TABLE n (v INTEGER)"))
+        await connection.execute(text("INSERT INTO n VALUES (0)"))
+
+    async def bump(connection: AsyncConnection) -> None:
+        value = (await connection.execute(text("SELECT v FROM n"))).scalar_one()
+        await connection.execute(text("UPDATE n SET v = :v"), {"v": value + 1})
+
+    async def value(connection: AsyncConnection) -> int:
+        return int((await connection.execute(text("SELECT v FROM n"))).scalar_one())
+
+    await first.write(make)
+    await asyncio.gather(*(d.write(bump) for _ in range(10) for d in (first, second)))
+    assert await first.read(value) == 20
+    mode = await first.read(lambda c: c.scalar(text("PRAGMA journal_mode")))
+    assert mode == "wal"
+    await first.close()
+    await second.close()
+
+
+@pytest.fixture
+def frozen(mariadb_server: MariaDb) -> Iterator[MariaDb]:  # noqa: F811
+    yield mariadb_server
+    mariadb_server.thaw()
+
+
+@pytest.mark.mariadb
+@pytest.mark.fault
+async def test_a_frozen_server_costs_one_timeout(mysql_url: str, frozen: MariaDb) -> None:  # noqa: F811
+    log = ListLog()
+    database = Database([mysql_url], log=log, limits=QUICK)
+    assert await database.read(one) == 1
+    frozen.freeze()
+    begun = time.monotonic()
+    results = await asyncio.gather(*(database.read(one) for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(result, DirectoryGone) for result in results)
+    assert time.monotonic() - begun < 4
+    begun = time.monotonic()
+    with pytest.raises(DirectoryGone):
+        await database.read(one)
+    assert time.monotonic() - begun < 0.1  # known to be dead: nobody waits
+    frozen.thaw()
+    await _until_alive(database)
+    assert [fields["reason"] for _, fields in log.events][-1].endswith("again")  # type: ignore[attr-defined]  # str
+    await database.close()
+
+
+async def _until_alive(database: Database) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await database.read(one)
+                return
+            except DirectoryGone:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.mariadb
+@pytest.mark.fault
+async def test_failover_and_return(tmp_path: Path) -> None:
+    server = MariaDb(tmp_path)
+    server.install()
+    server.start()
+    server.run("CREATE DATABASE d")
+    spare = f"sqlite:///{tmp_path}/spare"
+    database = Database([server.url("d"), spare], log=ListLog(), limits=QUICK)
+
+    async def which(connection: AsyncConnection) -> str:
+        return connection.dialect.name
+
+    try:
+        assert await database.read(which) == "mysql"
+        server.kill()
+        assert await database.read(which) == "sqlite"
+        assert await database.write(which) == "sqlite"
+        server.start()
+        async with asyncio.timeout(20):
+            while await database.read(which) != "mysql":
+                await asyncio.sleep(0.05)
+    finally:
+        await database.close()
+        server.kill()
+
+
+@pytest.mark.mariadb
+async def test_a_read_only_server_passes_writes_on(
+    mariadb_server: MariaDb,  # noqa: F811
+    mysql_url: str,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    name = mysql_url.split("?")[0].rsplit("/", 1)[1]
+    mariadb_server.run(
+        f"CREATE TABLE {name}.t (k INT); CREATE OR REPLACE USER plain@localhost;"
+        "GRANT SELECT,INSERT ON *.* TO plain@localhost; SET GLOBAL read_only=1"
+    )
+    spare = Database([f"sqlite:///{tmp_path}/s"], log=ListLog(), limits=QUICK)
+    await spare.write(lambda c: c.execute(text("CREATE TABLE t (k INT)")))
+    await spare.close()
+    replica = mysql_url.replace("root@", "plain@")
+    both = Database([replica, f"sqlite:///{tmp_path}/s"], log=ListLog(), limits=QUICK)
+    try:
+
+        async def insert(connection: AsyncConnection) -> str:
+            await connection.execute(text("INSERT INTO t VALUES (1)"))
+            return connection.dialect.name
+
+        assert await both.write(insert) == "sqlite"
+        assert await both.read(one) == 1
+    finally:
+        mariadb_server.run("SET GLOBAL read_only=0")
+        await both.close()
+
+
+@pytest.mark.parametrize(
+    "raw_url",
+    [
+        "postgresql://u:hush@h/d",
+        "nonsense",
+        "mysql://u:hush@h/d?autocommit=1",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://u:hush@h/d?password_file=/nonexistent",
+        "mysql://u@h/d?password_env=NO_SUCH_VARIABLE_HERE",
+        "mysql://u:hush@h:port/d",
+    ],
+)
+def test_wrong_addresses_are_named_without_password(raw_url: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        parse_url(raw_url)
+    assert "hush" not in str(caught.value)
+
+
+def test_password_from_file_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pw").write_text("fr0m file\n")
+    monkeypatch.setenv("MN_TEST_PW", "fr0m env")
+    assert parse_url(f"mysql://u@h/d?password_file={tmp_path}/pw").password == "fr0m file"
+    parsed = parse_url("mysql://u@h:3307/d?password_env=MN_TEST_PW&unix_socket=/s")
+    assert parsed.password == "fr0m env"
+    assert parsed.port == 3307
+    assert dict(parsed.query) == {"unix_socket": "/s"}
+    database = Database(["mysql://u:hush@h/d"], log=ListLog(), limits=QUICK)
+    assert "hush" not in repr(database)
