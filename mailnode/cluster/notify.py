@@ -1,0 +1,77 @@
+"""Word of changes between the sessions and workers of a node.
+
+Promises: as ``cluster.Hints``: only a hint, so it may be lost, never wait. Many hints for one key
+become one; what waits to be told is bounded, beyond that everybody is told to look.
+Locks: one around the waiting hints, held for a dictionary access.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mailnode.cluster.hint import decode, encode
+from mailnode.cluster.peers import Carrier, UnixPeers
+from mailnode.cluster.subscriptions import Subscriptions
+from mailnode.runtime.clock import Clock
+
+_WAITING_MAX_KEYS = 4096
+
+
+class LocalHints:
+    """``Hints`` within one node. Make and close it on the event loop."""
+
+    def __init__(self, *, folder: Path, clock: Clock, poll_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._subscriptions = Subscriptions(poll_s)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, int] = {}
+        self._lost = False
+        self._closed = False
+        # A carrier between nodes takes its place beside this one.
+        self._carriers: list[Carrier] = [UnixPeers(folder, clock=clock, received=self._received)]
+
+    def publish(self, key: str, modseq: int) -> None:
+        """Tell this process and the others; thread-safe, never raises, never blocks."""
+        with self._lock:
+            first = not self._waiting and not self._lost
+            if key in self._waiting or len(self._waiting) < _WAITING_MAX_KEYS:
+                self._waiting[key] = max(modseq, self._waiting.get(key, 0))
+            else:
+                self._lost = True
+        if first and not self._closed:
+            try:
+                self._loop.call_soon_threadsafe(self._spread)
+            except RuntimeError:
+                # The loop has ended under a thread that was still writing: nobody is to be told.
+                return
+
+    def subscribe(self, key: str, heard: Callable[[int], None]) -> Callable[[], None]:
+        """Call ``heard`` at each hint, and with 0 once in each poll period."""
+        return self._subscriptions.add(key, heard)
+
+    def close(self) -> None:
+        """Stop; later publishing is ignored."""
+        self._closed = True
+        self._subscriptions.close()
+        for carrier in self._carriers:
+            carrier.close()
+
+    def _spread(self) -> None:
+        with self._lock:
+            hints, self._waiting = self._waiting, {}
+            lost, self._lost = self._lost, False
+        if self._closed:
+            return
+        for key, modseq in hints.items():
+            self._subscriptions.tell(key, modseq)
+        if lost:
+            self._subscriptions.tell_all()
+        for carrier in self._carriers:
+            carrier.send(encode(hints))
+
+    def _received(self, datagram: bytes) -> None:
+        for key, modseq in decode(datagram) or ():
+            self._subscriptions.tell(key, modseq)
