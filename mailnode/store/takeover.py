@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from mailnode.model.errors import TemporaryError
 from mailnode.runtime import files
+from mailnode.store.names import split_name
 
 # About 1.5 million messages; beyond it something else than a mail folder made the file.
 MAX_LIST_BYTES = 128 * 1024 * 1024
@@ -158,7 +159,7 @@ def _parse_lines(rest: bytes, pattern: re.Pattern[bytes]) -> tuple[dict[bytes, i
         match = pattern.fullmatch(line) if whole else None
         if match is None:
             continue
-        uid, name = int(match[1]), base_name(match[match.lastindex or 0])
+        uid, name = int(match[1]), split_name(match[match.lastindex or 0])[0]
         if 0 < uid <= MAX_UID and _possible(name):
             names.pop(uid, None)  # so that the order of the dict is the order of the lines
             names[uid] = name
@@ -173,11 +174,6 @@ def _lines(raw: bytes) -> Iterator[tuple[bytes, bool]]:
         start = end + 1
     if start < len(raw):
         yield raw[start:], False
-
-
-def base_name(name: bytes) -> bytes:
-    """A message's file name without its flags, which may be stale in any list."""
-    return name.partition(b":")[0]
 
 
 def _possible(name: bytes) -> bool:

@@ -1,0 +1,306 @@
+"""The node's own copy of what parsing found: ready-to-send summaries, per user in SQLite.
+
+Promises: nothing here is needed: whatever is missing, damaged, locked or made by another version
+is a miss, and is made again from the message. A UID never names two messages under one
+UIDVALIDITY, so an entry is right for ever. Local disk only (SQLite's locks do not cross nodes).
+Fails: never, save ``NoSuchMessage`` and ``StorageGone`` of the caller's own ``read``.
+Locks: one per open database, held for one statement batch, never while parsing or reading mail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from mailnode.model.errors import NoSuchMessage
+from mailnode.runtime.maillog import Event, MailLog, NullLog
+from mailnode.store.view_database import (
+    Database,
+    is_damage,
+    list_files,
+    newest_file,
+    supersede,
+    transaction,
+)
+from mailnode.wire.mime.summary import KINDS, summarise
+
+T = TypeVar("T")
+
+# What is larger is parsed anew at each FETCH rather than kept: such mail is rare and often hostile.
+MAX_KEPT_BYTES = 128 * 1024
+_PUT_BATCH = 200
+_GET_BATCH = 2000
+
+_TABLES = {"envelope": "summary", "bodystructure": "summary", "body": "summary"} | {
+    "headers": "header"
+}
+
+
+class View:
+    """All users' views on this node, with a bounded number of open databases. Thread-safe;
+    any number of processes may have views of one ``state`` folder."""
+
+    def __init__(self, state: Path, *, max_open: int = 64, log: MailLog | None = None) -> None:
+        self._folder = state / "view"
+        self._max_open = max_open
+        self._log = log or NullLog()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Database] = OrderedDict()
+        self._complained = False
+
+    def folder(self, user: str, mailbox_id: str, uidvalidity: int) -> FolderView:
+        """The view of one folder; cheap, opens nothing yet."""
+        return FolderView(self, user, mailbox_id, uidvalidity)
+
+    def forget_user(self, user: str) -> None:
+        """Remove a user's view from the disk (mailbox deleted, or to have it rebuilt)."""
+        with self._lock:
+            database = self._open.pop(user, None)
+            if database is not None:
+                self._retire(database)
+        for path in list_files(self._user_folder(user)):
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close every database."""
+        with self._lock:
+            databases = list(self._open.values())
+            self._open.clear()
+        for database in databases:
+            database.close()
+
+    def attempt(self, user: str, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Run ``work`` on the user's database; ``otherwise`` when it cannot be used now."""
+        try:
+            with self._database(user) as database, database.lock:
+                try:
+                    return work(database.connection)
+                except sqlite3.DatabaseError as error:
+                    if is_damage(error):
+                        database.discarded = True
+                    raise
+        except (sqlite3.Error, OSError) as error:
+            self._complain(user, error)
+            return otherwise
+
+    @contextmanager
+    def _database(self, user: str) -> Iterator[Database]:
+        with self._lock:
+            database = self._open.get(user)
+            if database is None:
+                database = self._open[user] = self._connect(user)
+            self._open.move_to_end(user)
+            database.busy += 1
+        try:
+            yield database
+        finally:
+            with self._lock:
+                database.busy -= 1
+                if database.discarded and self._open.get(user) is database:
+                    del self._open[user]
+                    supersede(database.path)
+                if database.busy == 0 and self._open.get(user) is not database:
+                    database.close()
+                self._evict()
+
+    def _evict(self) -> None:
+        """Close databases unused for longest. Caller holds the lock."""
+        surplus = len(self._open) - self._max_open
+        for user in [name for name, one in self._open.items() if one.busy == 0][: max(surplus, 0)]:
+            self._open.pop(user).close()
+
+    def _retire(self, database: Database) -> None:
+        """Close now, or leave it to the last user of it. Caller holds the lock."""
+        if database.busy == 0:
+            database.close()
+
+    def _user_folder(self, user: str) -> Path:
+        digest = hashlib.sha256(user.encode("utf-8", "surrogateescape")).hexdigest()
+        return self._folder / digest[:2] / digest[2:34]
+
+    def _connect(self, user: str) -> Database:
+        """Open the newest file of our version, or a next one where that is damaged."""
+        folder = self._user_folder(user)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = newest_file(folder)
+        try:
+            return Database(path)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._complain(user, error)
+            return Database(supersede(path))
+
+    def _complain(self, user: str, error: Exception) -> None:
+        if not self._complained:
+            self._complained = True
+            self._log.event(
+                Event.STORAGE,
+                path=str(self._user_folder(user)),
+                reason=str(error),
+                remedy="local state folder must be writable and have room; views are rebuilt",
+            )
+
+
+class FolderView:
+    """Summaries of one folder under one UIDVALIDITY. Kinds: ``wire.mime.summary.KINDS``."""
+
+    def __init__(self, view: View, user: str, mailbox_id: str, uidvalidity: int) -> None:
+        self._view = view
+        self._user = user
+        self._identity = (mailbox_id, uidvalidity)
+
+    def get(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        """What is kept of these messages; the rest is left out."""
+        wanted = list(uids)
+        return self._view.attempt(self._user, lambda db: self._get(db, wanted, kind), {})
+
+    def _get(self, db: sqlite3.Connection, wanted: list[int], kind: str) -> dict[int, bytes]:
+        first_key = self._first_key(db, make=False)
+        if first_key is None:
+            return {}
+        found: dict[int, bytes] = {}
+        # The kind is one of four words of ours, looked up in a table.
+        query = (
+            f"SELECT key - ?1, {kind} FROM {_TABLES[kind]} WHERE {kind} IS NOT NULL AND key IN "  # noqa: S608
+            "(SELECT value + ?1 FROM json_each(?2))"
+        )
+        for start in range(0, len(wanted), _GET_BATCH):
+            batch = json.dumps(wanted[start : start + _GET_BATCH])
+            found.update(db.execute(query, (first_key, batch)))
+        return found
+
+    def put(self, summaries: Mapping[int, Mapping[str, bytes]]) -> None:
+        """Keep summaries (UID to kind to bytes); those beyond ``MAX_KEPT_BYTES`` are dropped."""
+        if summaries:
+            self._view.attempt(self._user, lambda db: self._put(db, summaries), None)
+
+    def _put(self, db: sqlite3.Connection, summaries: Mapping[int, Mapping[str, bytes]]) -> None:
+        with transaction(db):
+            first_key = self._first_key(db, make=True)
+            assert first_key is not None
+            rows = [(first_key + uid, *_kept(made)) for uid, made in summaries.items()]
+            db.executemany(
+                "INSERT OR REPLACE INTO summary VALUES (?,?,?,?)", [row[:4] for row in rows]
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO header VALUES (?,?)", [(row[0], row[4]) for row in rows]
+            )
+
+    def forget(self, uids: Iterable[int]) -> None:
+        """Drop messages that were expunged."""
+        gone = list(uids)
+        if gone:
+            self._view.attempt(self._user, lambda db: self._forget(db, gone), None)
+
+    def _forget(self, db: sqlite3.Connection, gone: list[int]) -> None:
+        first_key = self._first_key(db, make=False)
+        if first_key is None:
+            return
+        with transaction(db):
+            for table in ("summary", "header"):
+                db.executemany(
+                    f"DELETE FROM {table} WHERE key = ?",  # noqa: S608
+                    [(first_key + uid,) for uid in gone],
+                )
+
+    def prune(self, live: Iterable[int]) -> None:
+        """Drop everything but ``live``: for a folder whose expunges went by unseen."""
+        keep = json.dumps(list(live))
+        self._view.attempt(self._user, lambda db: self._prune(db, keep), None)
+
+    def _prune(self, db: sqlite3.Connection, keep: str) -> None:
+        first_key = self._first_key(db, make=False)
+        if first_key is None:
+            return
+        with transaction(db):
+            for table in ("summary", "header"):
+                db.execute(
+                    f"DELETE FROM {table} WHERE key BETWEEN ?1 AND ?1 + 4294967295 "  # noqa: S608
+                    "AND key NOT IN (SELECT value + ?1 FROM json_each(?2))",
+                    (first_key, keep),
+                )
+
+    def forget_folder(self) -> None:
+        """Drop the folder itself (deleted, or its UIDVALIDITY changed)."""
+        self.prune(())
+        self._view.attempt(self._user, self._forget_folder, None)
+
+    def _forget_folder(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM folder WHERE mailbox_id = ? AND uidvalidity = ?", self._identity)
+
+    def close(self) -> None:
+        """Nothing is held open per folder; kept so that callers need not know."""
+
+    def _first_key(self, db: sqlite3.Connection, *, make: bool) -> int | None:
+        """Keys are folder number times 2**32 plus UID, so that a folder is one range of rows."""
+        if make:
+            db.execute(
+                "INSERT OR IGNORE INTO folder (mailbox_id, uidvalidity) VALUES (?,?)",
+                self._identity,
+            )
+        row = db.execute(
+            "SELECT id FROM folder WHERE mailbox_id = ? AND uidvalidity = ?", self._identity
+        ).fetchone()
+        return None if row is None else int(row[0]) << 32
+
+    def summaries(
+        self, uids: Iterable[int], kind: str, read: Callable[[int], bytes]
+    ) -> dict[int, bytes]:
+        """One kind for these messages, parsed with ``read(uid)`` where it is not kept yet.
+
+        Messages for which ``read`` raises ``NoSuchMessage`` are left out.
+        """
+        wanted = list(uids)
+        found = self.get(wanted, kind)
+        fresh: dict[int, Mapping[str, bytes]] = {}
+        for uid in wanted:
+            if uid in found:
+                continue
+            try:
+                raw = read(uid)
+            except NoSuchMessage:
+                continue
+            made, sound = _summarise(raw)
+            found[uid] = made[kind]
+            if sound:
+                fresh[uid] = made
+            if len(fresh) >= _PUT_BATCH:
+                self.put(fresh)
+                fresh = {}
+        self.put(fresh)
+        return found
+
+
+def _kept(made: Mapping[str, bytes]) -> Iterator[bytes | None]:
+    for kind in KINDS:
+        value = made.get(kind)
+        yield value if value is not None and len(value) <= MAX_KEPT_BYTES else None
+
+
+def _summarise(raw: bytes) -> tuple[Mapping[str, bytes], bool]:
+    """All summaries, and whether they are the parser's own rather than the fallback."""
+    try:
+        return summarise(raw), True
+    except Exception:  # noqa: BLE001 - a message no parser foresaw must still be fetchable
+        return _bare_summary(raw), False
+
+
+def _bare_summary(raw: bytes) -> dict[str, bytes]:
+    """What can be said of any bytes: no envelope, one text part."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = body.count(b"\n")
+    part = b'("TEXT" "PLAIN" NIL NIL NIL "8BIT" %d %d' % (len(body), lines)
+    return {
+        "envelope": b"(" + b" ".join([b"NIL"] * 10) + b")",
+        "body": part + b")",
+        "bodystructure": part + b" NIL NIL NIL NIL)",
+        "headers": head + b"\r\n\r\n",
+    }
