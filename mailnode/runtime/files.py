@@ -197,6 +197,19 @@ def fdatasync(fd: int, path: Path) -> None:
         raise storage_error(error, path) from error
 
 
+def fsync(path: Path) -> None:
+    """Wait until a file written before (``write_new`` without ``sync``) is on the disk."""
+    try:
+        _step("fsync", path)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 def fsync_dir(path: Path) -> None:
     """Wait until the names in a folder are on the disk."""
     try:

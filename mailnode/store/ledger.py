@@ -1,0 +1,276 @@
+"""A folder's lock and journal as open files: who may write, and where the journal ends.
+
+Promises: whoever is inside ``hold`` is the only writer of this folder on any node, and the
+journal it sees is the one at the path. A torn tail is cut before the first append after it.
+Fails: ``FolderBusy`` when the lock does not come free in time, ``NoSuchFolder`` when the folder
+went away meanwhile, ``JournalDamaged`` when the journal must be rebuilt.
+Locks: ``mutex`` (threads of this process), then ``flock`` on ``mailnode.lock`` (processes and
+nodes); both belong to ``hold``. Order among folders: by path. Inside: the quota file's and the
+UIDVALIDITY counter's own short locks, nothing else; no network peer is ever awaited inside.
+The lock file is never replaced and never removed while its folder lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from mailnode.model.errors import NoSuchFolder, TemporaryError
+from mailnode.runtime import files
+from mailnode.store import journal
+from mailnode.store.journal import JOURNAL_NAME, LOCK_NAME, Header, JournalDamaged, Record
+
+_OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+_FRESH = b".new"
+# Enough for the last record in nearly every folder; a longer one is read in a second step.
+_TAIL_BYTES = 1024
+
+
+class FolderBusy(TemporaryError):
+    """Another process or node kept the folder's lock for too long."""
+
+    public = "mailbox is busy, try again later"
+
+
+class Tail(NamedTuple):
+    """The counters after the last record, and where the next one goes."""
+
+    uidnext: int
+    modseq: int
+    end: int
+
+
+class Ledger:
+    """Lock and journal of the folder at ``path``. Descriptors open at first need."""
+
+    def __init__(self, path: bytes, lock_timeout_s: float) -> None:
+        self.path = path
+        self.journal_path = path + b"/" + JOURNAL_NAME
+        self._lock_path = path + b"/" + LOCK_NAME
+        self._timeout_s = lock_timeout_s
+        self.mutex = threading.RLock()
+        self._depth = 0
+        self._lock_fd = -1
+        self.fd = -1  # the journal; may be an old one until ``reopen``
+        self.header: Header | None = None
+        self._tail = Tail(0, 0, -1)
+        self.damaged = False
+
+    # -- the lock --------------------------------------------------------------------------
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the folder's only writer. May be nested by one thread."""
+        deadline = time.monotonic() + self._timeout_s
+        if not self.mutex.acquire(timeout=self._timeout_s):
+            raise FolderBusy(os.fsdecode(self.path))
+        try:
+            if self._depth == 0:
+                self._lock(deadline)
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+        finally:
+            self.mutex.release()
+
+    def _lock(self, deadline: float) -> None:
+        pause_s = 0.0005
+        while True:
+            with files.storage_errors(self._lock_path):
+                if self._lock_fd < 0:
+                    self._open_lock()
+                if self._try_lock():
+                    if self._lock_is_current():
+                        return
+                    self.close()
+                    continue
+            if time.monotonic() > deadline:
+                raise FolderBusy(os.fsdecode(self.path))
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.01)
+
+    def _open_lock(self) -> None:
+        try:
+            self._lock_fd = os.open(self._lock_path, _OPEN | os.O_CREAT, 0o600)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NoSuchFolder(os.fsdecode(self.path)) from error
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _lock_is_current(self) -> bool:
+        """False when the folder was deleted, renamed or made anew while we waited."""
+        try:
+            there = os.stat(self._lock_path, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return os.path.samestat(there, os.fstat(self._lock_fd))
+
+    @property
+    def held(self) -> bool:
+        """True inside ``hold`` (asked under the mutex)."""
+        return self._depth > 0
+
+    # -- what is under way: survives SIGKILL, tells the next writer what to finish ----------
+
+    def begin(self, offset: int) -> None:
+        """Note that file names will be changed as the records from ``offset`` on say."""
+        assert self.header is not None
+        self._write_intent(b"%d %d" % (self.header.epoch, offset))
+
+    def finish(self) -> None:
+        """Note that all names are as the journal says."""
+        self._write_intent(b"")
+
+    def unfinished(self) -> tuple[int, int] | None:
+        """Epoch and offset of records whose changes of names were cut off, if any."""
+        with files.storage_errors(self._lock_path):
+            raw = os.pread(self._lock_fd, 64, 0)
+        text, _, crc = raw.rstrip(b" \n").rpartition(b" ")
+        if not text or crc != b"%08x" % zlib.crc32(text):
+            return None
+        epoch, _, offset = text.partition(b" ")
+        return int(epoch), int(offset)
+
+    def _write_intent(self, text: bytes) -> None:
+        line = text + b" %08x" % zlib.crc32(text) if text else b""
+        with files.storage_errors(self._lock_path):
+            os.pwrite(self._lock_fd, line.ljust(63) + b"\n", 0)
+
+    # -- the journal -----------------------------------------------------------------------
+
+    def stat(self) -> os.stat_result:
+        """The journal at the path now. Raises ``FileNotFoundError``."""
+        with files.storage_errors(self.journal_path):
+            return os.stat(self.journal_path, follow_symlinks=False)
+
+    def reopen(self) -> Header:
+        """Open the journal at the path and read its header.
+
+        Raises ``FileNotFoundError``, ``JournalDamaged``.
+        """
+        with files.storage_errors(self.journal_path):
+            fd = os.open(self.journal_path, _OPEN | os.O_APPEND)
+            try:
+                header = journal.unpack_header(os.pread(fd, journal.HEADER_SIZE, 0))
+            except BaseException:
+                os.close(fd)
+                raise
+        self._drop_journal()
+        self.fd, self.header = fd, header
+        return header
+
+    def is_current(self, there: os.stat_result) -> bool:
+        """True when the open journal is the one that ``stat`` found."""
+        return self.fd >= 0 and os.path.samestat(there, os.fstat(self.fd))
+
+    def read(self, start: int, end: int) -> bytes:
+        """Bytes of the open journal."""
+        with files.storage_errors(self.journal_path):
+            return journal.read_range(self.fd, start, end)
+
+    def tail(self) -> Tail:
+        """Counters and end of the journal; call inside ``hold``, cuts a torn tail.
+
+        Raises ``FileNotFoundError``, ``JournalDamaged``.
+        """
+        there = self.stat()
+        if not self.is_current(there):
+            self.reopen()
+        if self._tail.end != there.st_size:
+            self._tail = self._last_record(there.st_size) or self._cut(there.st_size)
+        return self._tail
+
+    def _last_record(self, size: int) -> Tail | None:
+        start = max(journal.HEADER_SIZE, size - _TAIL_BYTES)
+        raw = self.read(start, size)
+        length = journal.last_length(raw)
+        if not length or length > size - journal.HEADER_SIZE:
+            return None
+        if length > len(raw):
+            raw = self.read(size - length, size)
+        found = journal.unpack_record(raw, len(raw) - length)
+        return Tail(found[0].uidnext, found[0].modseq, size) if found else None
+
+    def _cut(self, size: int) -> Tail:
+        last: Record | None = None
+        end, torn = journal.HEADER_SIZE, size
+        for span in journal.scan(self.read(end, size), end):
+            if span.record is None:
+                self.damaged = self.damaged or span.end < size
+                torn = span.start
+            else:
+                last, end, torn = span.record, span.end, size
+        if last is None:
+            raise JournalDamaged("no valid record")
+        if torn < size:
+            files.truncate(self.fd, end, self.journal_path)
+        return Tail(last.uidnext, last.modseq, end)
+
+    def append(self, kind: int, payload: bytes, uidnext: int, modseq: int) -> Tail:
+        """Write one record at the end; all or nothing. Inside ``hold``, after ``tail``."""
+        raw = journal.pack_record(kind, uidnext, modseq, payload)
+        try:
+            files.append(self.fd, raw, self.journal_path)
+        except BaseException:
+            self._undo_append()
+            raise
+        self._tail = Tail(uidnext, modseq, self._tail.end + len(raw))
+        return self._tail
+
+    def _undo_append(self) -> None:
+        try:
+            os.ftruncate(self.fd, self._tail.end)
+        except OSError:
+            self._tail = Tail(0, 0, -1)  # the next writer finds and cuts the torn tail
+
+    def sync(self) -> None:
+        """Make all records durable."""
+        files.fdatasync(self.fd, self.journal_path)
+
+    def replace(self, header: Header, records: bytes) -> None:
+        """Put a new journal in place of the old one, durably. Inside ``hold``."""
+        fresh = self.journal_path + _FRESH
+        files.unlink(fresh, missing_ok=True)
+        files.write_new(fresh, (journal.pack_header(header), records))
+        files.rename(fresh, self.journal_path)
+        files.fsync_dir(self.path)
+        self.damaged = False
+        self._tail = Tail(0, 0, -1)
+        self.reopen()
+
+    def set_aside(self) -> None:
+        """Keep a damaged journal for a person to look at (the last one only)."""
+        aside = self.journal_path + b".damaged"
+        files.unlink(aside, missing_ok=True)
+        try:
+            files.link(self.journal_path, aside)
+        except FileNotFoundError:
+            pass  # nothing there to keep
+
+    def close(self) -> None:
+        """Close both descriptors (which frees a held flock)."""
+        self._drop_journal()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def _drop_journal(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd, self.header = -1, None
+        self._tail = Tail(0, 0, -1)
