@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mailnode.model.errors import TemporaryError
+from mailnode.model.errors import BadFolderName, TemporaryError
 from mailnode.runtime import files
-from mailnode.store.names import split_name
+from mailnode.store.names import canonical, decode_utf7, folder_to_disk, split_name
 
 # About 1.5 million messages; beyond it something else than a mail folder made the file.
 MAX_LIST_BYTES = 128 * 1024 * 1024
@@ -34,6 +34,9 @@ _HEADER_V1 = re.compile(rb"1 (\d{1,10}) (\d{1,10})\s*")
 _HEADER_FIELD = re.compile(rb"([A-Z])(\S*)")
 _UID_AT_START = re.compile(rb"(\d{1,10}) ")
 _KEYWORD_LINE = re.compile(rb"(\d{1,4}) (\S+)")
+_SUBSCRIPTIONS_V2 = b"V\t2\n\n"
+_ESCAPED = re.compile(rb"\x01(.)", re.DOTALL)
+_ESCAPES = {b"0": b"\0", b"1": b"\x01", b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 _COURIER_MARKS = re.compile(rb"(.+):([\d ]*)", re.DOTALL)
 _COURIER_UPDATE = re.compile(rb"\.(\d{1,12})\.(.+)", re.DOTALL)
 
@@ -99,13 +102,16 @@ def _read_bounded(path: bytes, limit: int) -> tuple[float, bytes] | None:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        with open(fd, "rb") as opened:
+        try:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return None
             if facts.st_size > limit:
                 raise BadForeignState(f"{os.fsdecode(path)}: larger than {limit} bytes")
-            return facts.st_mtime, opened.read(limit)
+            with open(fd, "rb", closefd=False) as opened:
+                return facts.st_mtime, opened.read(limit)
+        finally:
+            os.close(fd)
 
 
 def parse_uid_list(raw: bytes) -> _UidList | None:
@@ -225,7 +231,7 @@ def parse_courier_list(raw: bytes) -> dict[bytes, tuple[str, ...]]:
     return marks
 
 
-def _distinct(raw_words: Iterator[bytes]) -> tuple[str, ...]:
+def _distinct(raw_words: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(_keyword, raw_words))))
 
 
@@ -243,3 +249,56 @@ def _courier_updates(folder: bytes) -> dict[bytes, bytes]:
         if name != b":list" and _possible(base) and rank >= chosen.get(base, (-1.0, b""))[0]:
             chosen[base] = (rank, name)
     return {base: name for base, (_, name) in chosen.items()}
+
+
+def read_foreign_subscriptions(account_path: bytes) -> list[str] | None:
+    """Subscribed folder names (levels parted by ``/``) of Dovecot, else of Courier, else ``None``.
+
+    Names that could not be a folder here are left out; there is no order to keep.
+    """
+    for name, parse in (
+        (b"subscriptions", parse_dovecot_subscriptions),
+        (b"courierimapsubscribed", parse_courier_subscriptions),
+    ):
+        read = _read_bounded(os.path.join(account_path, name), MAX_SMALL_BYTES)
+        if read is not None:
+            return parse(read[1])
+    return None
+
+
+def parse_dovecot_subscriptions(raw: bytes) -> list[str]:
+    """Version 2 (levels parted by tabs) or 1 (by dots); names in modified UTF-7."""
+    if raw.startswith(_SUBSCRIPTIONS_V2):
+        lines = raw[len(_SUBSCRIPTIONS_V2) :].split(b"\n")
+        names = [[_unescape(level) for level in line.split(b"\t")] for line in lines if line]
+    else:
+        names = [line.split(b".") for line in raw.split(b"\n") if line]
+    return _folder_names(names)
+
+
+def parse_courier_subscriptions(raw: bytes) -> list[str]:
+    """One ``INBOX.Sent.2024`` a line."""
+    names = [line.rstrip(b"\r").split(b".") for line in raw.split(b"\n") if line]
+    return _folder_names(
+        levels[1:] if len(levels) > 1 and levels[0].upper() == b"INBOX" else levels
+        for levels in names
+    )
+
+
+def _unescape(level: bytes) -> bytes:
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), level)
+
+
+def _folder_names(names: Iterable[list[bytes]]) -> list[str]:
+    found: dict[str, None] = {}
+    for levels in names:
+        texts = [decode_utf7(level.decode("ascii", "replace")) for level in levels]
+        if any("/" in text for text in texts):
+            continue
+        name = canonical("/".join(texts))
+        try:
+            folder_to_disk(name)
+        except BadFolderName:
+            continue
+        found[name] = None
+    return list(found)
