@@ -136,7 +136,22 @@ def open_certificates(
 
     With ``self_signed`` they are made in ``state / "tls"`` where missing or near their end.
     """
-    certificate, key = settings.certificate, settings.key
-    if settings.self_signed:
-        certificate, key = make_self_signed(state / "tls", (hostname, "localhost"), clock)
+    made = renew_self_signed(settings, hostname=hostname, state=state, clock=clock)
+    certificate, key = made or (settings.certificate, settings.key)
     return PemCertificates(certificate, key, clock=clock, min_version=settings.min_version)
+
+
+def renew_self_signed(
+    settings: TlsSettings, *, hostname: str, state: Path, clock: Clock
+) -> tuple[Path, Path] | None:
+    """Certificate and key in ``state / "tls"``, made anew when due; ``None`` unless settings
+    ask for a self-signed one. Raises ``BadSettings``."""
+    if not settings.self_signed:
+        return None
+    try:
+        return make_self_signed(state / "tls", (hostname, "localhost"), clock)
+    except OSError as error:
+        raise BadSettings(
+            f"[server] state_dir = {state}: {error.strerror}; make it writable for the account "
+            "that mailnode runs as"
+        ) from None

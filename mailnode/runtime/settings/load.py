@@ -15,10 +15,17 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from mailnode.model.errors import BadSettings
+from mailnode.runtime.settings.directory import DirectorySettings
+from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.settings.listen import ListenSettings
 from mailnode.runtime.settings.log import LogSettings
+from mailnode.runtime.settings.login import LoginSettings
+from mailnode.runtime.settings.queue import QueueSettings
+from mailnode.runtime.settings.routing import RoutingSettings
 from mailnode.runtime.settings.section import Section
 from mailnode.runtime.settings.server import ServerSettings
+from mailnode.runtime.settings.smtp import SmtpSettings
+from mailnode.runtime.settings.storage import StorageSettings
 from mailnode.runtime.settings.tls import TlsSettings
 from mailnode.runtime.settings.wrong import describe
 
@@ -32,6 +39,13 @@ class Settings(Section):
     listen: ListenSettings = Field(default_factory=ListenSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    directory: DirectorySettings = Field(default_factory=DirectorySettings)
+    login: LoginSettings = Field(default_factory=LoginSettings)
+    routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings)
+    queue: QueueSettings = Field(default_factory=QueueSettings)
+    imap: ImapSettings = Field(default_factory=ImapSettings)
 
 
 def load_settings(

@@ -49,6 +49,10 @@ class ServerSettings(Section):
         "Empty: stay who we are (systemd changes the account itself).",
     )
     group: str = Field(default="", description="Group to run as. Empty: the account's own group.")
+    mail_dir: Path = Field(
+        default=Path("/var/lib/mailnode/mail"),
+        description="The mail root: Maildirs of all users, on the storage that nodes share.",
+    )
     state_dir: Path = Field(
         default=Path("/var/lib/mailnode"),
         description="Node-local state that survives a restart: views, certificates made by us.",
@@ -96,7 +100,7 @@ class ServerSettings(Section):
             raise ValueError('not a node name, use letters, digits, "-", "_" and "."')
         return name
 
-    @field_validator("state_dir", "run_dir", "spool_dir")
+    @field_validator("mail_dir", "state_dir", "run_dir", "spool_dir")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         if not folder.is_absolute():

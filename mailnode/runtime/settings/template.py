@@ -38,7 +38,8 @@ def _section(name: str, section: type[BaseModel]) -> Iterator[str]:
     for key, field in section.model_fields.items():
         yield ""
         yield from _comment(field.description or "")
-        yield f"# {key} = {toml_value(_shown(field))}"
+        shown = _shown(field)
+        yield f"# ({key} is not set)" if shown is None else f"# {key} = {toml_value(shown)}"
 
 
 def _shown(field: FieldInfo) -> object:

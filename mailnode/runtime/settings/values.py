@@ -40,4 +40,4 @@ def toml_value(value: object) -> str:
         return '""'
     text = value.value if isinstance(value, Enum) else value
     # A JSON string is a valid TOML basic string.
-    return json.dumps("" if text is None else str(text), ensure_ascii=False)
+    return json.dumps(str(text), ensure_ascii=False)

@@ -1,0 +1,278 @@
+"""One worker process: every room built by name, on one exit stack; ready last, drained first.
+
+Promises: nothing listens before the mail root and the spool were looked at. On the first start a
+missing mail root ends the server; in a worker that replaces another it does not, for clients are
+to hear "later" rather than nothing. A database that does not answer never stops a worker.
+Fails: the exit status of ``work``; the reason is in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet import asyncioreactor
+
+from mailnode.access.imap.service import ImapService
+from mailnode.cluster.notify import LocalHints
+from mailnode.delivery.local import LocalCourier
+from mailnode.directory.build import open_directory
+from mailnode.directory.gate import LoginGate
+from mailnode.intake.service import Role, SmtpService
+from mailnode.model.errors import BadSettings, MailnodeError
+from mailnode.queue.runner import Runner
+from mailnode.queue.spool import DiskSpool
+from mailnode.routing.route import DirectoryRouter
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.latest import Latest
+from mailnode.runtime.log import LineLog, route_library_logs
+from mailnode.runtime.maillog import Event
+from mailnode.runtime.seat import UNFIT, Seat
+from mailnode.runtime.service import Service
+from mailnode.runtime.settings.listen import IMPLICIT_TLS
+from mailnode.runtime.settings.load import Settings
+from mailnode.runtime.sockets import Listeners
+from mailnode.runtime.tasks import Pool
+from mailnode.runtime.tls import PemCertificates
+from mailnode.store.maildir_store import MaildirStore
+
+# Changed figures of use wait so long for newer ones before the directory hears of them.
+_USE_PAUSE_S = 0.2
+# For what comes after the last session: queue entries in hand, last writes.
+_CLOSE_S = 1.5
+_RUNNER_REST_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a worker is given by its supervisor."""
+
+    settings: Settings
+    certificates: PemCertificates
+    log: LineLog
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Rooms:
+    """What the services of a worker are built from."""
+
+    directory: Any
+    gate: LoginGate
+    store: MaildirStore
+    spool: DiskSpool
+    courier: LocalCourier
+    hints: LocalHints
+    pool: Pool
+
+
+def work(tools: Equipment, listeners: Listeners, seat: Seat) -> int:
+    """Be the worker of ``seat`` in this freshly forked process; the exit status."""
+    listeners.close_other(seat.number)
+    route_library_logs(tools.log)
+    loop = asyncio.new_event_loop()
+    # Before anything imports ``twisted.internet.reactor``.
+    asyncioreactor.install(loop)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(run_worker(tools, listeners.of_seat(seat.number), seat))
+
+
+async def run_worker(
+    tools: Equipment, sockets: Mapping[str, list[socket.socket]], seat: Seat
+) -> int:
+    """Serve on ``sockets`` (bound, by service) until SIGTERM or the supervisor's death."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _read_again, tools)
+    beat_s = min(1.0, tools.settings.server.stuck_s / 4)
+    seat.line.watch(beat_s, orphaned=stop.set, each=tools.log.flush)
+    try:
+        async with AsyncExitStack() as stack:
+            stack.callback(seat.line.close)
+            rooms = await open_rooms(tools, stack)
+            if await _fit(rooms, tools, seat):
+                await _serve_until(stop, rooms, tools, sockets, seat)
+                return 0
+            return UNFIT
+    except BadSettings as error:
+        for reason in str(error).splitlines():
+            tools.log.event(Event.SETTINGS, reason=reason)
+        return UNFIT
+    except MailnodeError as error:
+        tools.log.event(Event.ERROR, what="a worker could not start", cause=error)
+        return 1
+
+
+def _read_again(tools: Equipment) -> None:
+    """SIGHUP with settings unchanged: certificates and log file, in place."""
+    tools.log.reopen()
+    try:
+        tools.certificates.reload()
+    except BadSettings as error:
+        tools.log.event(Event.SETTINGS, reason=str(error), remedy="the old certificate is kept")
+
+
+async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
+    """Everything below the services; ``stack`` closes it in reverse order."""
+    settings, clock, log = tools.settings, tools.clock, tools.log
+    server = settings.server
+    pool = Pool(server.threads, "disk")
+    stack.callback(pool.close)
+    hints = LocalHints(folder=server.run_dir / "hints", clock=clock, poll_s=server.poll_s)
+    stack.callback(hints.close)
+    directory = await open_directory(settings=settings.directory, pool=pool, clock=clock, log=log)
+    stack.push_async_callback(directory.close)
+    use: Latest[str, tuple[int, int]] = Latest(
+        lambda user, figures: directory.record_use(user, *figures),
+        pause_s=_USE_PAUSE_S,
+        failed=lambda error: log.event(Event.DATABASE, reason=str(error), what="quota2"),
+    )
+    stack.push_async_callback(use.close)
+    store = MaildirStore(
+        root=server.mail_dir,
+        state=server.state_dir / "view",
+        node=server.node,
+        settings=settings.storage,
+        clock=clock,
+        log=log,
+        on_change=hints.publish,
+        on_use=lambda user, size_bytes, messages: use.put(user, (size_bytes, messages)),
+    )
+    stack.callback(store.close)
+    gate = LoginGate(directory=directory, settings=settings.login, clock=clock, log=log)
+    spool = DiskSpool(folder=server.spool_dir, settings=settings.queue, clock=clock, log=log)
+    courier = LocalCourier(store=store, pool=pool, log=log, clock=clock, hostname=server.hostname)
+    return Rooms(directory, gate, store, spool, courier, hints, pool)
+
+
+async def _fit(rooms: Rooms, tools: Equipment, seat: Seat) -> bool:
+    """Look at mail root and spool; whether this worker may serve."""
+    try:
+        await rooms.pool.run(rooms.store.guard)
+        await rooms.pool.run(rooms.spool.due, tools.clock.now())
+    except MailnodeError as error:
+        path = tools.settings.server.mail_dir
+        remedy = "mount it, or make it with `mailnode quickstart`; see `mailnode doctor`"
+        tools.log.event(Event.STORAGE, path=path, reason=str(error), remedy=remedy)
+        return not seat.first
+    return True
+
+
+async def _serve_until(
+    stop: asyncio.Event,
+    rooms: Rooms,
+    tools: Equipment,
+    sockets: Mapping[str, list[socket.socket]],
+    seat: Seat,
+) -> None:
+    settings = tools.settings
+    services = _services(sorted(sockets), rooms, tools)
+    runner = Runner(
+        spool=rooms.spool,
+        courier=rooms.courier,
+        pool=rooms.pool,
+        settings=settings.queue,
+        clock=tools.clock,
+        log=tools.log,
+        hostname=settings.server.hostname,
+    )
+    paying = asyncio.create_task(_keep_running(runner, tools.log))
+    for name, group in sockets.items():
+        for sock in group:
+            sock.listen(settings.listen.backlog)
+            await services[name].serve(sock, implicit_tls=name in IMPLICIT_TLS)
+    seat.line.ready()
+    tools.log.event(Event.STARTED, pid=os.getpid(), seat=seat.number, services=sorted(sockets))
+    await stop.wait()
+    await _drain(list(dict.fromkeys(services.values())), runner, tools, seat)
+    paying.cancel()
+    await asyncio.gather(paying, return_exceptions=True)
+    tools.log.event(Event.STOPPED, pid=os.getpid(), seat=seat.number)
+
+
+async def _keep_running(runner: Runner, log: LineLog) -> None:
+    """The runner for as long as the worker lives, whatever falls out of it."""
+    while True:
+        try:
+            return await runner.run()
+        except Exception as error:  # noqa: BLE001  barrier: what is owed must go on being tried
+            log.event(Event.ERROR, what="the queue runner stopped, it starts again", cause=error)
+            await asyncio.sleep(_RUNNER_REST_S)
+
+
+async def _drain(services: list[Service], runner: Runner, tools: Equipment, seat: Seat) -> None:
+    """Stop accepting at once, then let sessions and queue entries end, all within ``drain_s``."""
+    drain_s = tools.settings.server.drain_s
+    parts = [asyncio.create_task(service.drain(drain_s)) for service in services]
+    parts.append(asyncio.create_task(runner.stop()))
+    # One turn of the loop: each service has begun and closed its sockets.
+    await asyncio.sleep(0)
+    seat.line.draining()
+    _, late = await asyncio.wait(parts, timeout=drain_s + _CLOSE_S / 2)
+    for part in late:
+        part.cancel()
+    for outcome in await asyncio.gather(*parts, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            tools.log.event(Event.ERROR, what="draining", cause=outcome)
+
+
+def _services(names: list[str], rooms: Rooms, tools: Equipment) -> dict[str, Service]:
+    """One service for each name; names that differ in TLS only share one."""
+    makers = {
+        "smtp": lambda: _smtp(Role.MX, rooms, tools),
+        "submission": lambda: _smtp(Role.SUBMISSION, rooms, tools),
+        "lmtp": lambda: _smtp(Role.LMTP, rooms, tools),
+        "imap": lambda: ImapService(settings=tools.settings.imap, **_access(rooms, tools)),
+        "pop3": lambda: _pop3(rooms, tools),
+    }
+    twins = {"submissions": "submission", "imaps": "imap", "pop3s": "pop3"}
+    made: dict[str, Service] = {}
+    for name in names:
+        kind = twins.get(name, name)
+        made[kind] = made.get(kind) or makers[kind]()
+    return {name: made[twins.get(name, name)] for name in names}
+
+
+def _smtp(role: Role, rooms: Rooms, tools: Equipment) -> Service:
+    settings = tools.settings
+    return SmtpService(
+        role=role,
+        hostname=settings.server.hostname,
+        settings=settings.smtp,
+        router=DirectoryRouter(directory=rooms.directory, settings=settings.routing),
+        gate=rooms.gate,
+        courier=rooms.courier,
+        spool=rooms.spool,
+        pool=rooms.pool,
+        certificates=tools.certificates,
+        clock=tools.clock,
+        log=tools.log,
+    )
+
+
+def _pop3(rooms: Rooms, tools: Equipment) -> Service:
+    # Imported only here: twisted.mail.pop3 takes the process's reactor the moment it is imported,
+    # and before the fork there must be none.
+    module = importlib.import_module("mailnode.access.pop3.service")
+    service: Service = module.Pop3Service(settings=tools.settings.pop3, **_access(rooms, tools))
+    return service
+
+
+def _access(rooms: Rooms, tools: Equipment) -> dict[str, Any]:
+    return {
+        "gate": rooms.gate,
+        "store": rooms.store,
+        "pool": rooms.pool,
+        "hints": rooms.hints,
+        "certificates": tools.certificates,
+        "clock": tools.clock,
+        "log": tools.log,
+    }
