@@ -1,4 +1,4 @@
-"""A private MariaDB server for tests: own data folder, Unix socket only, frozen or killed at will."""
+"""A private MariaDB server for tests: Unix socket only, frozen or killed at will."""
 
 from __future__ import annotations
 
@@ -32,22 +32,27 @@ class MariaDb:
         self._process: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
+        options = ["--auth-root-authentication-method=normal", "--skip-test-db", *self._user()]
         subprocess.run(
-            [INSTALL, "--no-defaults", f"--datadir={self.folder / 'data'}"]
-            + ["--auth-root-authentication-method=normal", "--skip-test-db", *self._user()],
+            [INSTALL, "--no-defaults", f"--datadir={self.folder / 'data'}", *options],
             check=True,
             capture_output=True,
         )
 
     def start(self) -> None:
+        options = [
+            f"--datadir={self.folder / 'data'}",
+            f"--socket={self.socket}",
+            f"--pid-file={self.folder / 'pid'}",
+            "--skip-networking",
+            "--innodb-buffer-pool-size=16M",
+            "--innodb-log-file-size=8M",
+            "--innodb-flush-log-at-trx-commit=2",
+            *self._user(),
+        ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [BINARY, "--no-defaults", f"--datadir={self.folder / 'data'}", *self._user()]
-                + [f"--socket={self.socket}", "--skip-networking", "--innodb-buffer-pool-size=16M"]
-                + ["--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2"]
-                + [f"--pid-file={self.folder / 'pid'}"],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
+                [BINARY, "--no-defaults", *options], stdout=subprocess.DEVNULL, stderr=log
             )
         deadline = time.monotonic() + 60
         while not self._answers():

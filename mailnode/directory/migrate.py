@@ -1,0 +1,98 @@
+"""Makes PostfixAdmin's tables in an empty database, and our own tables in any.
+
+Promises: a database that holds PostfixAdmin's tables already is used as found; nothing of it is
+ever altered. Two starting at once do not disturb each other. A run cut off half-way is finished
+by the next.
+Fails: ``BadSettings`` when the database holds tables but not those of PostfixAdmin;
+``DirectoryGone``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mailnode.directory.schema import OWN_PREFIX
+from mailnode.model.errors import BadSettings, DirectoryGone
+from mailnode.runtime.sql import Database
+
+_HERE = Path(__file__).parent / "migrations"
+_MADE_BY_US = f"{OWN_PREFIX}schema_version"
+_OWN_VERSION = f"{OWN_PREFIX}version"
+_LOCK_S = 30
+
+
+async def prepare(database: Database, *, prefix: str, create: bool) -> None:
+    """Have PostfixAdmin's tables there: make them if the database is empty and ``create``."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await _locked(connection)
+        try:
+            await connection.run_sync(_prepare, prefix, create)
+        finally:
+            await _unlocked(connection)
+
+    await database.write(work)
+
+
+async def prepare_own(database: Database) -> bool:
+    """Bring our own tables up to date; false where the database does not let us."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await _locked(connection)
+        try:
+            await connection.run_sync(_upgrade, "own", _OWN_VERSION, "")
+        finally:
+            await _unlocked(connection)
+
+    try:
+        await database.write(work)
+    except DirectoryGone:
+        return False
+    return True
+
+
+async def _locked(connection: AsyncConnection) -> None:
+    """SQLite: the write transaction is the lock already. MySQL: a lock with our name."""
+    if connection.dialect.name == "sqlite":
+        return
+    asked = text("SELECT GET_LOCK(CONCAT('mailnode ', DATABASE()), :wait_s)")
+    if await connection.scalar(asked, {"wait_s": _LOCK_S}) != 1:
+        raise DirectoryGone("another mailnode is still making tables")
+
+
+async def _unlocked(connection: AsyncConnection) -> None:
+    if connection.dialect.name != "sqlite":
+        await connection.execute(text("SELECT RELEASE_LOCK(CONCAT('mailnode ', DATABASE()))"))
+
+
+def _prepare(connection: Connection, prefix: str, create: bool) -> None:
+    names = {name for name in inspect(connection).get_table_names() if name != _OWN_VERSION}
+    ours = _MADE_BY_US in names
+    if f"{prefix}domain" in names and not (ours and create):
+        return
+    if not create:
+        raise BadSettings(
+            f"the database has no table {prefix}domain; check [directory] table_prefix, "
+            "or set create_schema = true to have the tables made"
+        )
+    if names and not ours:
+        raise BadSettings(
+            f"the database holds other tables but no {prefix}domain; check [directory] "
+            "table_prefix, or give an empty database"
+        )
+    _upgrade(connection, "postfixadmin", _MADE_BY_US, prefix)
+
+
+def _upgrade(connection: Connection, line: str, version_table: str, prefix: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    config.set_main_option("version_locations", str(_HERE / line).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes.update(connection=connection, version_table=version_table, prefix=prefix)
+    command.upgrade(config, "head")

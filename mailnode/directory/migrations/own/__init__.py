@@ -1,0 +1,1 @@
+"""Our own tables, beside PostfixAdmin's, all named mailnode_..."""

@@ -1,0 +1,1 @@
+"""PostfixAdmin's tables, only ever made in a database that was empty."""
