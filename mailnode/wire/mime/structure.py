@@ -180,7 +180,7 @@ class _Parser:
         return opened.part
 
     def _header_end(self, start: int) -> int:
-        """Where the body starts: after the blank line, at an enclosing part's boundary or the end."""
+        """Where the body starts: after the blank line, at an outer boundary, or at the end."""
         data, pos = self._data, start
         limit = min(len(data), start + MAX_HEADER)
         if data.startswith((b"\r\n", b"\n"), start):

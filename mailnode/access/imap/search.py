@@ -1,0 +1,199 @@
+"""SEARCH: which messages of a picture a tree of keys names.
+
+Promises: works on rows of the picture, cheapest keys first: the picture itself (flags, UIDs,
+numbers, modseqs) needs no disk, then the view's facts (sizes, dates), then header summaries, and
+files are read only for rows that nothing else decided. Runs in steps of bounded work, so that
+the caller may stop it, bound its time and let others run. A message that vanishes meanwhile does
+not contain what is looked for.
+Fails: ``StorageGone``; ``TooDeep`` for keys nested beyond ``MAX_DEPTH``.
+RFC: 3501 6.4.4, 9051 6.4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
+
+from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.search_match import (
+    Rows,
+    Scene,
+    header_judge,
+    matches_facts,
+    matches_text,
+    rows_by_picture,
+    wants_facts,
+    wants_headers,
+)
+from mailnode.model.errors import NoSuchMessage, PermanentError
+from mailnode.store import Folder, Picture
+from mailnode.wire.imap.ast import AndKey, NotKey, OrKey, SearchKey, TextKey
+from mailnode.wire.mime.decode import DEFAULT_LIMIT
+
+# Nesting of NOT, OR and parentheses; far beyond what people or clients build.
+MAX_DEPTH = 100
+FACTS_AT_ONCE = 500
+HEADERS_AT_ONCE = 50
+
+Steps = Generator[None, None, Rows]
+
+
+class TooDeep(PermanentError):
+    """The search keys are nested too deeply."""
+
+    public = "search keys are nested too deeply"
+
+
+class Searcher:
+    """One SEARCH on one folder. Blocking; one thread at a time.
+
+    ``is_recent`` and ``saved`` (UIDs of ``$``) belong to the session, ``now`` is the time in
+    seconds since 1970; ``limit_bytes`` bounds what is decoded of one message. Raises ``TooDeep``.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        key: SearchKey,
+        picture: Picture,
+        *,
+        is_recent: Callable[[int], bool],
+        saved: Sequence[int],
+        now: float,
+        cache: MessageCache,
+        limit_bytes: int = DEFAULT_LIMIT,
+    ) -> None:
+        check_depth(key)
+        self._folder = folder
+        self._picture = picture
+        self._scene = Scene(picture, is_recent, saved, now)
+        self._cache = cache
+        self._limit = limit_bytes
+        self.rows: Rows = ()
+        self._steps = self._run(key)
+
+    def advance(self, steps: int = 20) -> bool:
+        """Work on; ``True`` once ``rows`` (ascending, 0-based) is the answer. Raises
+        ``StorageGone``. A step is one file, some 50 headers, or one pass over the picture."""
+        return sum(1 for _ in islice(self._steps, steps)) < steps
+
+    @property
+    def uids(self) -> list[int]:
+        """The answer as UIDs."""
+        return [self._picture.uids[row] for row in self.rows]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The answer as message numbers."""
+        return [row + 1 for row in self.rows]
+
+    @property
+    def highest_modseq(self) -> int:
+        """The highest modseq in the answer (RFC 7162 3.1.5), 0 if it is empty."""
+        return max((self._picture.modseqs[row] for row in self.rows), default=0)
+
+    def _run(self, key: SearchKey) -> Iterator[None]:
+        self.rows = yield from self._filter(key, range(len(self._picture.uids)))
+
+    # -------------------------------------------------------------- keys of keys
+
+    def _filter(self, key: SearchKey, rows: Rows) -> Steps:
+        """Those of ``rows`` that match, ascending."""
+        if not rows:
+            return rows
+        if isinstance(key, AndKey):
+            for part in sorted(key.keys, key=cost):
+                rows = yield from self._filter(part, rows)
+            return rows
+        if isinstance(key, OrKey):
+            return (yield from self._either(key, rows))
+        if isinstance(key, NotKey):
+            return _without(rows, (yield from self._filter(key.key, rows)))
+        return (yield from self._filter_plain(key, rows))
+
+    def _either(self, key: OrKey, rows: Rows) -> Steps:
+        first, second = sorted((key.left, key.right), key=cost)
+        found = yield from self._filter(first, rows)
+        more = yield from self._filter(second, _without(rows, found))
+        return sorted([*found, *more])
+
+    # -------------------------------------------------------------- plain keys
+
+    def _filter_plain(self, key: SearchKey, rows: Rows) -> Steps:
+        found = rows_by_picture(key, rows, self._scene)
+        if found is not None:
+            yield
+            return found
+        if isinstance(key, TextKey):
+            return (yield from self._by_text(key, rows))
+        by = self._facts_finder(key) if wants_facts(key) else self._header_finder(key)
+        size = FACTS_AT_ONCE if wants_facts(key) else HEADERS_AT_ONCE
+        matching: list[int] = []
+        for at in range(0, len(rows), size):
+            chunk = rows[at : at + size]
+            uids = by([self._picture.uids[row] for row in chunk])
+            matching += [row for row in chunk if self._picture.uids[row] in uids]
+            yield
+        return matching
+
+    def _facts_finder(self, key: SearchKey) -> Callable[[list[int]], set[int]]:
+        now = self._scene.now
+        return lambda uids: {
+            info.uid for info in self._folder.infos(uids) if matches_facts(key, info, now)
+        }
+
+    def _header_finder(self, key: SearchKey) -> Callable[[list[int]], set[int]]:
+        assert wants_headers(key)
+        judge = header_judge(key)
+        return lambda uids: {
+            uid for uid, block in self._folder.summaries(uids, "headers").items() if judge(block)
+        }
+
+    def _by_text(self, key: TextKey, rows: Rows) -> Steps:
+        matching: list[int] = []
+        for row in rows:
+            if self._contains(key, self._picture.uids[row]):
+                matching.append(row)
+            yield
+        return matching
+
+    def _contains(self, key: TextKey, uid: int) -> bool:
+        try:
+            message = self._cache.load(self._folder, self._picture.uidvalidity, uid)
+        except NoSuchMessage:
+            return False
+        return matches_text(key, message.data, message.root, self._limit)
+
+
+def check_depth(key: SearchKey) -> None:
+    """Raise ``TooDeep`` for a tree that would need too deep a recursion."""
+    pending: list[tuple[SearchKey, int]] = [(key, 1)]
+    while pending:
+        at, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise TooDeep
+        pending += ((below, depth + 1) for below in _below(at))
+
+
+def _below(key: SearchKey) -> tuple[SearchKey, ...]:
+    if isinstance(key, AndKey):
+        return key.keys
+    if isinstance(key, OrKey):
+        return key.left, key.right
+    return (key.key,) if isinstance(key, NotKey) else ()
+
+
+def cost(key: SearchKey) -> int:
+    """How dear the dearest plain key in a tree is: 0 picture, 1 facts, 2 headers, 3 files."""
+    dearest, pending = 0, [key]
+    while pending:
+        at = pending.pop()
+        pending += _below(at)
+        own = 3 if isinstance(at, TextKey) else 2 if wants_headers(at) else int(wants_facts(at))
+        dearest = max(dearest, own)
+    return dearest
+
+
+def _without(rows: Rows, taken: Rows) -> Rows:
+    gone = set(taken)
+    return [row for row in rows if row not in gone]

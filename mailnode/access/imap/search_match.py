@@ -1,0 +1,183 @@
+"""What each SEARCH key asks of a message, by what it costs to know.
+
+RFC: 3501 6.4.4, 9051 6.4.4, 5032 (WITHIN), 7162 3.1.5 (MODSEQ), 8474 6 (ids), 8514 5 (SAVEDATE);
+5322 3.3 and 4.3 (the Date field).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import chain
+
+from mailnode.model.flags import Flag
+from mailnode.store import MessageInfo, Picture
+from mailnode.wire.imap.ast import (
+    AgeKey,
+    AllKey,
+    DateField,
+    DateKey,
+    DateOp,
+    FlagKey,
+    HeaderKey,
+    KeywordKey,
+    ModSeqKey,
+    ObjectIdKey,
+    Recency,
+    RecentKey,
+    SaveDateKey,
+    SearchKey,
+    SeqKey,
+    SizeKey,
+    TextKey,
+    UidKey,
+)
+from mailnode.wire.imap.sets import SequenceSet
+from mailnode.wire.mime.decode import DEFAULT_LIMIT, body_texts, fold, header_text
+from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.structure import Part
+from mailnode.wire.mime.words import decode_words
+
+Rows = Sequence[int]
+
+_MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
+_SENT = re.compile(rb"(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]*[ \t-]+(\d{2,4})(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a search looks at besides messages: the picture, the session's recent messages, its
+    saved result (``$``, UIDs) and the time, in seconds since 1970."""
+
+    picture: Picture
+    is_recent: Callable[[int], bool]
+    saved: Sequence[int]
+    now: float
+
+
+# ------------------------------------------------------------------ answered by the picture
+
+
+def rows_by_picture(key: SearchKey, rows: Rows, scene: Scene) -> Rows | None:
+    """Those of ``rows`` that match; ``None`` if the picture does not tell."""
+    picture = scene.picture
+    if isinstance(key, AllKey | SaveDateKey):
+        return rows
+    if isinstance(key, FlagKey):
+        bit, wanted = int(key.flag), int(key.flag) if key.present else 0
+        return [row for row in rows if picture.flags[row] & bit == wanted]
+    if isinstance(key, KeywordKey):
+        return _rows_by_keyword(key, rows, picture)
+    if isinstance(key, SeqKey | UidKey):
+        return _rows_by_set(key, rows, scene)
+    if isinstance(key, ModSeqKey):
+        return [row for row in rows if picture.modseqs[row] >= key.modseq]
+    if isinstance(key, RecentKey):
+        return _rows_by_recency(key.recency, rows, scene)
+    return None
+
+
+def _rows_by_keyword(key: KeywordKey, rows: Rows, picture: Picture) -> Rows:
+    # RFC 9051 2.3.2: keywords are compared without regard to case.
+    wanted = key.keyword.lower()
+    mask = sum(1 << n for n, word in enumerate(picture.keywords) if word.lower() == wanted)
+    bits = picture.keyword_bits
+    return [row for row in rows if bool(bits[row] & mask) is key.present]
+
+
+def _rows_by_set(key: SeqKey | UidKey, rows: Rows, scene: Scene) -> Rows:
+    by_uid = isinstance(key, UidKey)
+    numbers = key.uids if isinstance(key, UidKey) else key.messages
+    # RFC 5182 2.1: "$" names messages, by message numbers or UIDs alike.
+    if numbers.saved:
+        numbers, by_uid = SequenceSet.of(scene.saved), True
+    named = set(chain.from_iterable(numbers.rows(scene.picture.uids, by_uid)))
+    return [row for row in rows if row in named]
+
+
+def _rows_by_recency(recency: Recency, rows: Rows, scene: Scene) -> Rows:
+    picture, is_recent = scene.picture, scene.is_recent
+    if recency is Recency.NEW:
+        # RFC 3501 6.4.4: NEW is RECENT UNSEEN.
+        rows = [row for row in rows if not picture.flags[row] & Flag.SEEN]
+    wanted = recency is not Recency.OLD
+    return [row for row in rows if is_recent(picture.uids[row]) is wanted]
+
+
+# ------------------------------------------------------------------ answered by the view's facts
+
+
+def wants_facts(key: SearchKey) -> bool:
+    """Whether a ``MessageInfo`` answers this key."""
+    if isinstance(key, DateKey):
+        return key.field is not DateField.SENT
+    return isinstance(key, SizeKey | AgeKey | ObjectIdKey)
+
+
+def matches_facts(key: SearchKey, info: MessageInfo, now: float) -> bool:
+    """Whether these facts match a key that ``wants_facts``."""
+    if isinstance(key, SizeKey):
+        return info.size > key.octets if key.larger else info.size < key.octets
+    if isinstance(key, AgeKey):
+        border = now - key.interval_s
+        return info.internal_date <= border if key.older else info.internal_date >= border
+    if isinstance(key, ObjectIdKey):
+        return key.object_id == (info.thread_id if key.thread else info.email_id)
+    assert isinstance(key, DateKey)
+    seconds = info.save_date if key.field is DateField.SAVED else info.internal_date
+    return _compare(key, datetime.fromtimestamp(seconds, UTC).date())
+
+
+def _compare(key: DateKey, day: date) -> bool:
+    if key.op is DateOp.BEFORE:
+        return day < key.day
+    return day == key.day if key.op is DateOp.ON else day >= key.day
+
+
+# ------------------------------------------------------------------ answered by the header
+
+
+def wants_headers(key: SearchKey) -> bool:
+    """Whether the message's header block answers this key."""
+    return isinstance(key, HeaderKey) or (isinstance(key, DateKey) and key.field is DateField.SENT)
+
+
+def header_judge(key: SearchKey) -> Callable[[bytes], bool]:
+    """A test of header blocks for a key that ``wants_headers``."""
+    if isinstance(key, HeaderKey):
+        name, needle = key.name.lower().encode(), fold(key.value)
+        # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
+        return lambda block: any(
+            needle in fold(decode_words(value)) for value in collect(block, (name,)).get(name, ())
+        )
+    assert isinstance(key, DateKey)
+    return lambda block: (day := sent_day(block)) is not None and _compare(key, day)
+
+
+def sent_day(block: bytes) -> date | None:
+    """The day in the Date field as written there, time and zone aside; ``None`` without one."""
+    values = collect(block, (b"date",)).get(b"date")
+    match = _SENT.search(values[0][:1000]) if values else None
+    if match is None or match[2].lower() not in _MONTHS:
+        return None
+    year = int(match[3])
+    # RFC 5322 4.3 "obs-year": two digits below 50 are this century, other short years the last.
+    if len(match[3]) < 4:
+        year += 2000 if len(match[3]) == 2 and year < 50 else 1900
+    try:
+        return date(year, _MONTHS.index(match[2].lower()) + 1, int(match[1]))
+    except ValueError:
+        return None
+
+
+# ------------------------------------------------------------------ answered by the whole message
+
+
+def matches_text(key: TextKey, message: bytes, root: Part, limit: int = DEFAULT_LIMIT) -> bool:
+    """Whether TEXT or BODY finds its string, in at most ``limit`` bytes of the message."""
+    needle = fold(key.value)
+    if not key.body_only and needle in fold(header_text(message[: min(root.body_start, limit)])):
+        return True
+    return not needle or any(needle in fold(text) for text in body_texts(message, root, limit))
