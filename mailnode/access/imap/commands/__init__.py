@@ -1,0 +1,27 @@
+"""Every command by its name, from one table per family."""
+
+from mailnode.access.imap.commands import (
+    anystate,
+    append,
+    changing,
+    fetching,
+    idle,
+    listing,
+    login,
+    mailboxes,
+    searching,
+    selecting,
+)
+
+VERBS = {
+    **anystate.VERBS,
+    **login.VERBS,
+    **mailboxes.VERBS,
+    **listing.VERBS,
+    **append.VERBS,
+    **idle.VERBS,
+    **selecting.VERBS,
+    **changing.VERBS,
+    **fetching.VERBS,
+    **searching.VERBS,
+}

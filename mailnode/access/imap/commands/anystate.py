@@ -1,0 +1,64 @@
+"""CAPABILITY, NOOP, LOGOUT, ID: legal in every state.
+
+RFC: 3501 6.1, 2971; capability names as their RFCs register them.
+"""
+
+from __future__ import annotations
+
+from mailnode.access.imap.commands.verb import ANY, News, Verb
+from mailnode.access.imap.reply import Reply, ok
+from mailnode.access.imap.session import Session, State
+from mailnode.wire.imap.ast import Command, Id, NoArgs
+
+ALWAYS = (
+    "IMAP4rev1 SASL-IR LITERAL+ ID NAMESPACE UNSELECT CHILDREN IDLE UIDPLUS MOVE ENABLE "
+    "SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH CONDSTORE"
+)
+
+
+def capabilities(session: Session) -> str:
+    """The names for the state the session is in."""
+    names = f"{ALWAYS} APPENDLIMIT={session.means.settings.max_append_bytes}"
+    if session.state is not State.NOT_AUTHENTICATED:
+        return names
+    if not session.out.secure and session.means.can_start_tls:
+        names += " STARTTLS"
+    # RFC 3501 6.2.3, 11.2: no password may cross the wire in clear unless the settings say so.
+    return names + (" AUTH=PLAIN AUTH=LOGIN" if password_allowed(session) else " LOGINDISABLED")
+
+
+def password_allowed(session: Session) -> bool:
+    """May a client send its password now?"""
+    return session.out.secure or session.means.settings.plaintext_login
+
+
+async def do_capability(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3501 6.1.1."""
+    session.out.write(f"* CAPABILITY {capabilities(session)}\r\n".encode())
+    return ok("that is what we can do")
+
+
+async def do_noop(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3501 6.1.2: the news are what it is for."""
+    return ok("done")
+
+
+async def do_logout(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3501 6.1.3."""
+    session.out.write(b"* BYE see you\r\n")
+    session.state = State.LOGOUT
+    return ok("logged out")
+
+
+async def do_id(session: Session, command: Command, args: Id) -> Reply:
+    """RFC 2971: we say our name, not our version."""
+    session.out.write(b'* ID ("name" "mailnode")\r\n')
+    return ok("pleased to meet you")
+
+
+VERBS = {
+    "CAPABILITY": Verb(do_capability, ANY),
+    "NOOP": Verb(do_noop, ANY, News.LOOK),
+    "LOGOUT": Verb(do_logout, ANY, News.NONE),
+    "ID": Verb(do_id, ANY),
+}

@@ -1,0 +1,77 @@
+"""APPEND.
+
+Promises: OK only after the message is durable; all messages of a command or none.
+RFC: 3501 6.3.11, 4315 3 (APPENDUID), 7889 (APPENDLIMIT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from mailnode.access.imap.commands.verb import KNOWN, Verb
+from mailnode.access.imap.reply import Refused, Reply, no, ok
+from mailnode.access.imap.session import Session
+from mailnode.store import Account, NewMessage
+from mailnode.wire.imap.ast import Append, AppendMessage, Command
+from mailnode.wire.imap.format import format_uid_set
+
+PIECE_BYTES = 1 << 20
+
+
+async def do_append(session: Session, command: Command, args: Append) -> Reply:
+    """RFC 3501 6.3.11."""
+    now = session.means.clock.now()
+    messages = [_message(session, message, now) for message in args.messages]
+    pool, account = session.means.pool, session.owner()
+    key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
+    session.changed_folder(key)
+    code = b"APPENDUID %d %b" % (uidvalidity, format_uid_set(uids))
+    return ok("message kept", code.decode())
+
+
+def _message(session: Session, message: AppendMessage, now: float) -> NewMessage:
+    literal = message.literal
+    if literal.size == 0:
+        # RFC 3501 6.3.11 "literal" may be empty, a message may not.
+        raise Refused(no("a message cannot be empty", "CANNOT"))
+    body: bytes | BinaryIO | None = literal.data
+    if body is None:
+        body = session.spools[literal.number]
+    date = now if message.internal_date is None else message.internal_date
+    return NewMessage((body,), date, message.flags, message.keywords)
+
+
+def append(
+    account: Account, name: str, messages: Sequence[NewMessage]
+) -> tuple[str, int, list[int]]:
+    """Blocking: key and UIDVALIDITY of the folder, and the new UIDs. Raises ``NoSuchFolder``."""
+    if any(has_nul(message) for message in messages):
+        # RFC 3501 9 "CHAR8": a literal holds no NUL; only BINARY's literal8 would.
+        raise Refused(no("a message cannot hold NUL octets", "CANNOT"))
+    folder = account.open(name)
+    try:
+        uids = folder.append(messages)
+        return folder.key, folder.picture().uidvalidity, uids
+    finally:
+        folder.close()
+
+
+def has_nul(message: NewMessage) -> bool:
+    """Blocking: is there a NUL in the message?"""
+    for chunk in message.chunks:
+        if isinstance(chunk, bytes):
+            if b"\0" in chunk:
+                return True
+        elif isinstance(chunk, memoryview):
+            if 0 in chunk:
+                return True
+        else:
+            chunk.seek(0)
+            while piece := chunk.read(PIECE_BYTES):
+                if b"\0" in piece:
+                    return True
+    return False
+
+
+VERBS = {"APPEND": Verb(do_append, KNOWN)}

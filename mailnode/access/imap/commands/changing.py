@@ -1,0 +1,207 @@
+"""STORE, COPY, MOVE: commands that change messages.
+
+Promises: OK to COPY and MOVE only after the copies are durable; large sets are handled in
+bounded batches.
+RFC: 3501 6.4.6, 6.4.7; 2180 4.2, 4.4; 4315; 6851; 7162 3.1.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from mailnode.access.imap.commands.selecting import need_writable
+from mailnode.access.imap.commands.verb import SELECTED, News, Verb
+from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
+from mailnode.access.imap.selected import Selected, format_flags_fetch
+from mailnode.access.imap.session import Session
+from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
+from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
+from mailnode.wire.imap.format import format_uid_set
+from mailnode.wire.imap.sets import SequenceSet
+
+SOME_GONE = no("some of the messages no longer exist", "EXPUNGEISSUED")
+
+
+# ---------------------------------------------------------------------- which messages
+
+
+def chosen(selected: Selected, messages: SequenceSet, by_uid: bool) -> list[int]:
+    """The UIDs a command names, ascending. Raises ``Refused`` for a number beyond the folder."""
+    uids = selected.picture.uids
+    if messages.saved:
+        return [uid for uid in selected.saved if selected.row(uid) is not None]
+    # RFC 3501 9 "seq-number": a number that no message has is an error, an unknown UID is none.
+    if not by_uid and messages.exceeds(len(uids)):
+        raise Refused(bad("no such message number"))
+    return [uids[at] for at in chain.from_iterable(messages.rows(uids, by_uid))]
+
+
+def batches(uids: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Slices of at most ``size``."""
+    source = iter(uids)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+# ---------------------------------------------------------------------- STORE
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a STORE has met so far."""
+
+    modified: list[int] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+
+
+async def do_store(session: Session, command: Command, args: StoreFlags) -> Reply:
+    """RFC 3501 6.4.6, 7162 3.1.3."""
+    selected = session.view()
+    need_writable(selected)
+    if args.unchanged_since is not None:
+        session.turn_condstore_on()
+    met = Stored()
+    uids = chosen(selected, args.messages, command.uid)
+    for batch in batches(uids, session.means.settings.batch_messages):
+        await _store_batch(session, selected, args, batch, met)
+    return _store_reply(selected, command, met)
+
+
+async def _store_batch(
+    session: Session, selected: Selected, args: StoreFlags, batch: list[int], met: Stored
+) -> None:
+    result, picture = await session.means.pool.run(_store, selected.folder, batch, args)
+    met.modified += result.modified
+    met.gone += result.gone
+    if result.changed:
+        # Told right here (or kept silent), so the next look need not tell it again.
+        selected.own.add(result.modseq)
+        selected.dirty = True
+    # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
+    if args.silent and not session.condstore:
+        return
+    told = result.changed if args.silent else [u for u in batch if u not in set(result.gone)]
+    lines = _store_lines(selected, picture, told, args.silent, session.condstore)
+    session.out.write(b"".join(lines))
+    await session.out.drain()
+
+
+def _store(folder: Folder, batch: list[int], args: StoreFlags) -> tuple[StoreResult, Picture]:
+    op = FlagsOp(args.op.value)
+    result = folder.store_flags(batch, op, args.flags, args.keywords, args.unchanged_since)
+    return result, folder.refresh()
+
+
+def _store_lines(
+    selected: Selected, newest: Picture, uids: Sequence[int], silent: bool, condstore: bool
+) -> Iterator[bytes]:
+    for uid in uids:
+        row = selected.row(uid)
+        at = find_row(newest, uid)
+        if row is None or at is None:
+            continue
+        if silent:
+            yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (row + 1, uid, newest.modseqs[at])
+        else:
+            recent = selected.is_recent(uid)
+            yield format_flags_fetch(newest, at, row + 1, condstore, recent)
+
+
+def find_row(picture: Picture, uid: int) -> int | None:
+    """The position of a UID in any picture."""
+    rows = SequenceSet(((uid, uid),)).uid_rows(picture.uids)
+    return rows[0].start if rows else None
+
+
+def _store_reply(selected: Selected, command: Command, met: Stored) -> Reply:
+    if met.modified:
+        # RFC 7162 3.1.3: message numbers or UIDs, as the command had them; tagged OK with
+        # MODIFIED, for the rest was done.
+        numbers = met.modified
+        if not command.uid:
+            numbers = [row + 1 for uid in numbers if (row := selected.row(uid)) is not None]
+        code = b"MODIFIED %b" % format_uid_set(sorted(numbers))
+        return ok("some were changed meanwhile", code.decode())
+    # RFC 2180 4.2.1: the others were done; a UID that is gone is no error (RFC 3501 6.4.8).
+    if met.gone and not command.uid:
+        return SOME_GONE
+    return ok("stored")
+
+
+# ---------------------------------------------------------------------- COPY, MOVE
+
+
+async def do_copy(session: Session, command: Command, args: CopyTo) -> Reply:
+    """RFC 3501 6.4.7, 4315 3 (COPYUID)."""
+    copied = await _transfer(session, command, args, move=False)
+    if not copied.pairs:
+        return ok("nothing to copy")
+    session.changed_folder(copied.key)
+    return ok("copied", copied.code())
+
+
+async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
+    """RFC 6851."""
+    selected = session.view()
+    need_writable(selected)
+    moved = await _transfer(session, command, args, move=True)
+    if not moved.pairs:
+        return ok("nothing to move")
+    # RFC 6851 4.3: COPYUID comes untagged, before the messages go away.
+    session.out.write(ok("moved", moved.code()).line("*"))
+    selected.dirty = True
+    # RFC 6851 3.3: EXPUNGE is told within MOVE, whichever form it has.
+    await session.send_news(look=True, expunge=True)
+    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
+    return ok("done", code)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was copied: the target's key and UIDVALIDITY, pairs of old and new UID."""
+
+    key: str
+    uidvalidity: int
+    pairs: list[tuple[int, int]]
+
+    def code(self) -> str:
+        """RFC 4315 3: both sets in the same order."""
+        old = format_uid_set([a for a, _ in self.pairs])
+        new = format_uid_set([b for _, b in self.pairs])
+        return (b"COPYUID %d %b %b" % (self.uidvalidity, old, new)).decode()
+
+
+async def _transfer(session: Session, command: Command, args: CopyTo, *, move: bool) -> Transfer:
+    selected = session.view()
+    uids = chosen(selected, args.messages, command.uid)
+    lenient = command.uid
+    call = transfer
+    pool = session.means.pool
+    return await pool.run(call, session.owner(), selected.folder, uids, args.mailbox, lenient, move)
+
+
+def transfer(
+    account: Account, source: Folder, uids: list[int], name: str, lenient: bool, move: bool
+) -> Transfer:
+    """Blocking. Raises ``NoSuchFolder``, ``OverQuota``; ``Refused`` when messages are gone."""
+    there = source.refresh()
+    left = [uid for uid in uids if find_row(there, uid) is not None]
+    # RFC 2180 4.4.1: COPY of what others expunged fails as a whole; a UID that is gone is
+    # passed over (RFC 3501 6.4.8).
+    if len(left) < len(uids) and not lenient:
+        raise Refused(SOME_GONE)
+    target = account.open(name)
+    try:
+        pairs = (source.move if move else source.copy)(left, target) if left else []
+        return Transfer(target.key, target.picture().uidvalidity, sorted(pairs))
+    finally:
+        target.close()
+
+
+VERBS = {
+    "STORE": Verb(do_store, SELECTED, News.NUMBERS_STAY),
+    "COPY": Verb(do_copy, SELECTED),
+    "MOVE": Verb(do_move, SELECTED, News.NONE),
+}

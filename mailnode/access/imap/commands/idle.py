@@ -1,0 +1,42 @@
+"""IDLE: begun here, pushed to by the connection when a hint comes, ended by DONE.
+
+Promises: an idling session has no task and no timer of its own.
+RFC: 2177.
+"""
+
+from __future__ import annotations
+
+from mailnode.access.imap.commands.verb import KNOWN, News, Verb
+from mailnode.access.imap.reply import Reply, bad, ok
+from mailnode.access.imap.session import Session
+from mailnode.wire.imap.ast import Command, NoArgs
+
+DONE_LIMIT = 1024
+
+
+async def do_idle(session: Session, command: Command, args: NoArgs) -> Reply | None:
+    """RFC 2177 3: from now on the next line is DONE."""
+    await session.send_news(look=True, expunge=True)
+    session.out.write(b"+ idling\r\n")
+    session.idle_tag = command.tag
+    return None
+
+
+async def push(session: Session) -> None:
+    """A hint came: tell the news now. Raises ``FolderLost``."""
+    await session.send_news(look=True, expunge=True)
+
+
+async def end_idle(session: Session, line: bytes | None) -> Reply:
+    """The client's line; anything but DONE is a protocol error and ends IDLE too."""
+    tag, session.idle_tag = session.idle_tag, ""
+    if line is not None and line.strip().upper() == b"DONE":
+        await session.send_news(look=False, expunge=True)
+        reply = ok("idle ended")
+    else:
+        reply = bad("DONE was expected")
+    session.out.write(reply.line(tag))
+    return reply
+
+
+VERBS = {"IDLE": Verb(do_idle, KNOWN, News.NONE)}

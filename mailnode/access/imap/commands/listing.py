@@ -1,0 +1,160 @@
+"""LIST, LSUB, and LIST's extended forms.
+
+RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS); 6154.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailnode.access.imap.commands.mailboxes import read_statuses, status_line
+from mailnode.access.imap.commands.verb import KNOWN, Verb
+from mailnode.access.imap.patterns import SEPARATOR, Pattern, combined
+from mailnode.access.imap.reply import Reply, bad, ok
+from mailnode.access.imap.session import Session
+from mailnode.store import Account, FolderInfo
+from mailnode.wire.imap.ast import Command, List
+from mailnode.wire.imap.format import format_mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line to be; ``child_info``: RFC 5258 4, something below was selected."""
+
+    name: str
+    attributes: tuple[str, ...]
+    child_info: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to choose from, by name."""
+
+    folders: dict[str, FolderInfo]
+    subscribed: frozenset[str]
+
+    def parents(self) -> set[str]:
+        """Every name that has something below it, folders and subscriptions alike."""
+        return {parent for name in (*self.folders, *self.subscribed) for parent in above(name)}
+
+
+def above(name: str) -> Iterator[str]:
+    """The parents of a name, the nearest last."""
+    levels = name.split(SEPARATOR)
+    return (SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels)))
+
+
+def read_known(account: Account) -> Known:
+    """Blocking."""
+    folders = {info.name: info for info in account.folders()}
+    return Known(folders, frozenset(account.subscriptions()))
+
+
+async def do_list(session: Session, command: Command, args: List) -> Reply:
+    """RFC 3501 6.3.8, 5258."""
+    # RFC 5258 3: RECURSIVEMATCH goes with an option that selects by name's properties.
+    if "RECURSIVEMATCH" in args.select and not args.select & {"SUBSCRIBED", "SPECIAL-USE"}:
+        return bad("RECURSIVEMATCH needs another selection option")
+    if not args.extended and args.patterns == ("",):
+        # RFC 3501 6.3.8: an empty pattern asks for the separator and the reference's root.
+        session.out.write(b'* LIST (\\Noselect) "/" ""\r\n')
+        return ok("done")
+    known = await session.means.pool.run(read_known, session.owner())
+    await _send(session, b"LIST", select_entries(known, args), args.status)
+    return ok("done")
+
+
+async def do_lsub(session: Session, command: Command, args: List) -> Reply:
+    """RFC 3501 6.3.9."""
+    known = await session.means.pool.run(read_known, session.owner())
+    await _send(session, b"LSUB", select_subscribed(known, args), ())
+    return ok("done")
+
+
+async def _send(
+    session: Session, verb: bytes, entries: Iterable[Entry], items: tuple[str, ...]
+) -> None:
+    entries = list(entries)
+    # RFC 5819 2: no STATUS for what cannot be selected or was listed for its children only.
+    wanted = [e.name for e in entries if not set(e.attributes) & {"\\Noselect", "\\NonExistent"}]
+    figures = await read_statuses(session, wanted) if items else {}
+    for entry in entries:
+        flags = " ".join(entry.attributes).encode()
+        info = b' ("CHILDINFO" ("SUBSCRIBED"))' if entry.child_info else b""
+        name = format_mailbox(entry.name)
+        session.out.write(b'* %b (%b) "/" %b%b\r\n' % (verb, flags, name, info))
+        if entry.name in figures:
+            session.out.write(status_line(entry.name, figures[entry.name], items))
+        await session.out.drain()
+
+
+# ---------------------------------------------------------------------- LIST
+
+
+def select_entries(known: Known, args: List) -> list[Entry]:
+    """The answer to LIST, INBOX first, then by name."""
+    patterns = [Pattern(combined(args.reference, text)) for text in args.patterns]
+    by_subscription = "SUBSCRIBED" in args.select
+    names = set(known.subscribed) if by_subscription else set(known.folders)
+    if "SPECIAL-USE" in args.select:
+        names = {name for name in names if _use(known, name)}
+    matched = {name for name in names if _any(patterns, name)}
+    # RFC 5258 3.5: parents that match stand in for selected children that do not.
+    children = _stand_ins(patterns, names) if "RECURSIVEMATCH" in args.select else set()
+    order = sorted(matched | children, key=lambda name: (name != "INBOX", name))
+    parents = known.parents()
+    # RFC 5258 4: CHILDINFO names the selection option; SPECIAL-USE has none to be named.
+    info = children if by_subscription else set[str]()
+    return [Entry(name, _attributes(known, parents, name, args), name in info) for name in order]
+
+
+def _any(patterns: list[Pattern], name: str) -> bool:
+    return any(pattern.matches(name) for pattern in patterns)
+
+
+def _stand_ins(patterns: list[Pattern], names: set[str]) -> set[str]:
+    return {parent for name in names for parent in above(name) if _any(patterns, parent)}
+
+
+def _use(known: Known, name: str) -> str:
+    info = known.folders.get(name)
+    return info.special_use if info is not None else ""
+
+
+def _attributes(known: Known, parents: set[str], name: str, args: List) -> tuple[str, ...]:
+    found = []
+    info = known.folders.get(name)
+    if info is None:
+        # RFC 5258 3: \NonExistent implies \Noselect.
+        found.append("\\NonExistent")
+    elif not info.selectable:
+        # RFC 3501 7.2.2: a mere parent; clients without RFC 5258 know only \Noselect.
+        found.append("\\NonExistent" if args.extended else "\\Noselect")
+    # RFC 3348, 5258 4: told always, it costs nothing.
+    found.append("\\HasChildren" if name in parents else "\\HasNoChildren")
+    if name in known.subscribed and ("SUBSCRIBED" in args.select | args.returns):
+        found.append("\\Subscribed")
+    if info is not None and info.special_use:
+        found.append(info.special_use)
+    return tuple(found)
+
+
+# ---------------------------------------------------------------------- LSUB
+
+
+def select_subscribed(known: Known, args: List) -> list[Entry]:
+    """The answer to LSUB."""
+    patterns = [Pattern(combined(args.reference, text)) for text in args.patterns]
+    entries = {}
+    for name in known.subscribed:
+        if _any(patterns, name):
+            entries[name] = Entry(name, ())
+    # RFC 3501 6.3.9: with "%", a parent that is not subscribed itself is told as \Noselect.
+    for parent in _stand_ins(patterns, set(known.subscribed)) - entries.keys():
+        if any("%" in text for text in args.patterns):
+            entries[parent] = Entry(parent, ("\\Noselect",))
+    return [entries[name] for name in sorted(entries, key=lambda name: (name != "INBOX", name))]
+
+
+VERBS = {"LIST": Verb(do_list, KNOWN), "LSUB": Verb(do_lsub, KNOWN)}

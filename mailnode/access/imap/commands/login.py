@@ -1,0 +1,102 @@
+"""STARTTLS, LOGIN, AUTHENTICATE.
+
+Promises: a password is never asked for nor taken without TLS unless the settings allow it; a
+client learns that a login failed, never why.
+RFC: 3501 6.2, 4959, 5530 3 (codes).
+"""
+
+from __future__ import annotations
+
+from mailnode.access.imap.commands.anystate import capabilities, password_allowed
+from mailnode.access.imap.commands.verb import STRANGER, News, Verb
+from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
+from mailnode.access.imap.session import Session, State
+from mailnode.directory import LoginFailure, Service
+from mailnode.store import AccountRef
+from mailnode.wire.imap.ast import Authenticate, Command, Login, NoArgs
+from mailnode.wire.sasl import Challenge, Credentials, Dialog, SaslFault, Step, open_dialog
+from mailnode.wire.sasl.dialog import LINE_LIMIT, challenge_line
+
+FAILED = no("authentication failed", "AUTHENTICATIONFAILED")
+
+
+async def do_starttls(session: Session, command: Command, args: NoArgs) -> Reply | None:
+    """RFC 3501 6.2.1: the reply is the last thing in clear, so it is written here."""
+    if session.out.secure:
+        return bad("TLS is already on")
+    if not session.means.can_start_tls:
+        return bad("TLS is not available")
+    session.out.write(ok("begin TLS now").line(command.tag))
+    session.out.start_tls()
+    return None
+
+
+async def do_login(session: Session, command: Command, args: Login) -> Reply:
+    """RFC 3501 6.2.3."""
+    _need_privacy(session)
+    try:
+        password = args.password.decode()
+    except UnicodeDecodeError:
+        return FAILED
+    return await _log_in(session, Credentials(args.user, "", password, "LOGIN"))
+
+
+async def do_authenticate(session: Session, command: Command, args: Authenticate) -> Reply:
+    """RFC 3501 6.2.2, 4959 (initial response)."""
+    _need_privacy(session)
+    dialog = open_dialog(args.mechanism)
+    if dialog is None:
+        return no("no such mechanism", "CANNOT")
+    step = await _converse(session, dialog, dialog.begin(args.initial))
+    if isinstance(step, Credentials):
+        return await _log_in(session, step)
+    # RFC 3501 6.2.2: a cancelled exchange and one that cannot be read are answered with BAD.
+    fault = step.fault if not isinstance(step, Challenge) else SaslFault.TOO_MANY_STEPS
+    return bad(fault.value)
+
+
+async def _converse(session: Session, dialog: Dialog, step: Step) -> Step:
+    while isinstance(step, Challenge):
+        session.out.write(b"+ " + challenge_line(step) + b"\r\n")
+        line = await session.out.read_line(LINE_LIMIT)
+        # A line that was too long reads as one the dialog refuses for its length.
+        step = dialog.answer(line if line is not None else b"A" * (LINE_LIMIT + 1))
+    return step
+
+
+def _need_privacy(session: Session) -> None:
+    # RFC 9051 6.2.3: "PRIVACYREQUIRED" tells the client what to do first.
+    if not password_allowed(session):
+        raise Refused(no("use STARTTLS first", "PRIVACYREQUIRED"))
+
+
+async def _log_in(session: Session, claim: Credentials) -> Reply:
+    """The one place where a stranger becomes a user."""
+    # RFC 4616 2: nobody here may act as somebody else.
+    if claim.for_another:
+        return no("not allowed to act as another user", "AUTHORIZATIONFAILED")
+    means, peer = session.means, session.out.peer
+    found = await means.gate.login(
+        claim.authcid,
+        claim.password,
+        Service.IMAP,
+        peer,
+        mechanism=claim.mechanism,
+        tls=session.out.secure,
+    )
+    if isinstance(found, LoginFailure):
+        return FAILED
+    ref = AccountRef(found.user, found.maildir, found.quota_bytes)
+    account = await means.pool.run(means.store.account, ref)
+    if not means.census.enter(found.user, peer):
+        return no("too many connections of this user", "LIMIT")
+    session.user, session.account = found.user, account
+    session.state = State.AUTHENTICATED
+    return ok("logged in", f"CAPABILITY {capabilities(session)}")
+
+
+VERBS = {
+    "STARTTLS": Verb(do_starttls, STRANGER, News.NONE),
+    "LOGIN": Verb(do_login, STRANGER, News.NONE),
+    "AUTHENTICATE": Verb(do_authenticate, STRANGER, News.NONE),
+}

@@ -1,0 +1,136 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS, ENABLE.
+
+RFC: 3501 6.3.3-6.3.7, 6.3.10; 2342; 5161; 6154 3; 7162 3.1.7; 7889; 8438.
+"""
+
+from __future__ import annotations
+
+from mailnode.access.imap.commands.verb import KNOWN, News, Verb
+from mailnode.access.imap.reply import Reply, no, ok
+from mailnode.access.imap.session import Session
+from mailnode.model.errors import NoSuchFolder
+from mailnode.store import FolderStatus
+from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
+from mailnode.wire.imap.format import format_mailbox
+
+# RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
+USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
+
+
+async def do_create(session: Session, command: Command, args: Create) -> Reply:
+    """RFC 3501 6.3.3, with a special use (RFC 6154 3)."""
+    uses = [USES.get(use.lower(), "") for use in args.special_use]
+    # RFC 6154 3: "USEATTR" when a use is unknown, or when there are more than we can keep.
+    if "" in uses or len(uses) > 1:
+        return no("special use not supported", "USEATTR")
+    account = session.owner()
+    await session.means.pool.run(account.create, args.mailbox, uses[0] if uses else "")
+    return ok("created")
+
+
+async def do_delete(session: Session, command: Command, args: OneMailbox) -> Reply:
+    """RFC 3501 6.3.4."""
+    if args.mailbox == "INBOX":
+        return no("INBOX cannot be deleted", "CANNOT")
+    await _let_go(session, args.mailbox)
+    await session.means.pool.run(session.owner().delete, args.mailbox)
+    return ok("deleted")
+
+
+async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
+    """RFC 3501 6.3.5; INBOX keeps existing, its messages move."""
+    if args.old != "INBOX":
+        await _let_go(session, args.old)
+    await session.means.pool.run(session.owner().rename, args.old, args.new)
+    return ok("renamed")
+
+
+async def _let_go(session: Session, name: str) -> None:
+    """Deselect the folder that this session is about to delete or rename (or its child).
+
+    RFC 2180 3.1: other sessions that have it selected are disconnected when they look at it.
+    """
+    selected = session.selected
+    if selected is not None and (selected.folder.name + "/").startswith(name + "/"):
+        await session.leave()
+        session.out.write(b"* OK [CLOSED] mailbox closed\r\n")
+
+
+async def do_subscribe(session: Session, command: Command, args: OneMailbox) -> Reply:
+    """RFC 3501 6.3.6, 6.3.7; the folder need not exist."""
+    on = command.name == "SUBSCRIBE"
+    await session.means.pool.run(session.owner().subscribe, args.mailbox, on)
+    return ok("subscribed" if on else "unsubscribed")
+
+
+async def do_namespace(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 2342: one personal namespace, nothing shared."""
+    session.out.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    return ok("done")
+
+
+async def do_status(session: Session, command: Command, args: Status) -> Reply:
+    """RFC 3501 6.3.10."""
+    # RFC 7162 3.1.7: asking for HIGHESTMODSEQ switches CONDSTORE on.
+    if "HIGHESTMODSEQ" in args.items:
+        session.turn_condstore_on()
+    status = await session.means.pool.run(session.owner().status, args.mailbox)
+    session.out.write(status_line(args.mailbox, status, args.items))
+    return ok("done")
+
+
+def status_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> bytes:
+    """An untagged STATUS, items in the client's order."""
+    figures = {
+        "MESSAGES": status.messages,
+        "RECENT": status.recent,
+        "UNSEEN": status.unseen,
+        "DELETED": status.deleted,
+        "UIDNEXT": status.uidnext,
+        "UIDVALIDITY": status.uidvalidity,
+        "HIGHESTMODSEQ": status.highestmodseq,
+        "SIZE": status.size,
+        "MAILBOXID": f"({status.mailbox_id})",
+    }
+    text = " ".join(f"{item} {figures[item]}" for item in items)
+    return b"* STATUS %b (%b)\r\n" % (format_mailbox(name), text.encode())
+
+
+async def do_enable(session: Session, command: Command, args: Enable) -> Reply:
+    """RFC 5161 3.1: names we do not know are passed over in silence."""
+    enabled = [name for name in dict.fromkeys(args.capabilities) if name == "CONDSTORE"]
+    if enabled:
+        session.turn_condstore_on()
+    session.out.write(f"* ENABLED {' '.join(enabled)}".rstrip().encode() + b"\r\n")
+    return ok("done")
+
+
+async def read_statuses(session: Session, names: list[str]) -> dict[str, FolderStatus]:
+    """Figures of several folders (LIST-STATUS); what vanished meanwhile is left out."""
+    account = session.owner()
+
+    def read(some: list[str]) -> dict[str, FolderStatus]:
+        found = {}
+        for name in some:
+            try:
+                found[name] = account.status(name)
+            except NoSuchFolder:
+                continue
+        return found
+
+    every: dict[str, FolderStatus] = {}
+    for at in range(0, len(names), 20):
+        every |= await session.means.pool.run(read, names[at : at + 20])
+    return every
+
+
+VERBS = {
+    "CREATE": Verb(do_create, KNOWN),
+    "DELETE": Verb(do_delete, KNOWN),
+    "RENAME": Verb(do_rename, KNOWN),
+    "SUBSCRIBE": Verb(do_subscribe, KNOWN),
+    "UNSUBSCRIBE": Verb(do_subscribe, KNOWN),
+    "NAMESPACE": Verb(do_namespace, KNOWN),
+    "STATUS": Verb(do_status, KNOWN, News.KNOWN),
+    "ENABLE": Verb(do_enable, KNOWN, News.NONE),
+}

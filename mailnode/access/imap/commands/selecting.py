@@ -1,0 +1,147 @@
+"""SELECT, EXAMINE, CHECK, CLOSE, UNSELECT, EXPUNGE: the selected folder as a whole.
+
+RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 3691; 4315 2.1; 7162 3.1.2, 3.1.8, 3.2.11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailnode.access.imap.commands.verb import KNOWN, SELECTED, News, Verb
+from mailnode.access.imap.reply import Refused, Reply, no, ok
+from mailnode.access.imap.selected import Selected, keyword_lines
+from mailnode.access.imap.session import Session
+from mailnode.model.flags import Flag
+from mailnode.runtime.maillog import Event
+from mailnode.store import Account, Folder, Picture
+from mailnode.wire.imap.ast import Command, NoArgs, Select, UidExpunge
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a folder gives, all found in one visit to the disk."""
+
+    folder: Folder
+    picture: Picture
+    recent: range
+    first_unseen: int
+
+
+def open_folder(account: Account, name: str, read_only: bool) -> Opened:
+    """Blocking. Raises ``NoSuchFolder``."""
+    folder = account.open(name, read_only)
+    try:
+        picture = folder.refresh()
+        frozen = read_only or folder.read_only
+        recent = folder.peek_recent() if frozen else folder.claim_recent()
+        seen = int(Flag.SEEN)
+        unseen = next((at for at, flags in enumerate(picture.flags, 1) if not flags & seen), 0)
+        return Opened(folder, picture, recent, unseen)
+    except BaseException:
+        folder.close()
+        raise
+
+
+async def do_select(session: Session, command: Command, args: Select) -> Reply:
+    """RFC 3501 6.3.1, and EXAMINE (6.3.2)."""
+    account = session.owner()
+    if session.selected is not None:
+        # RFC 7162 3.2.11: what follows belongs to the new folder. Also where SELECT fails.
+        await session.leave()
+        session.out.write(b"* OK [CLOSED] previous mailbox closed\r\n")
+    examine = command.name == "EXAMINE"
+    opened = await session.means.pool.run(open_folder, account, args.mailbox, examine)
+    read_only = examine or opened.folder.read_only
+    if args.condstore:
+        session.turn_condstore_on()
+    selected = Selected(opened.folder, opened.picture, opened.recent, read_only)
+    session.enter(selected)
+    session.out.write(_greeting(selected, opened.first_unseen))
+    return ok(f"{command.name.capitalize()} done", "READ-ONLY" if read_only else "READ-WRITE")
+
+
+def _greeting(selected: Selected, first_unseen: int) -> bytes:
+    picture = selected.picture
+    lines = keyword_lines(picture, selected.read_only)
+    lines.append(b"* %d EXISTS\r\n" % len(picture.uids))
+    lines.append(b"* %d RECENT\r\n" % selected.recent_count(picture))
+    if first_unseen:
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % first_unseen)
+    lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % picture.uidvalidity)
+    lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % picture.uidnext)
+    lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % picture.highestmodseq)
+    return b"".join(lines)
+
+
+async def do_check(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3501 6.4.1: a checkpoint; for us, a look for what other programs put there."""
+    await session.means.pool.run(_rescan, session.view().folder)
+    return ok("checked")
+
+
+def _rescan(folder: Folder) -> None:
+    folder.refresh(rescan=True)
+
+
+async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3501 6.4.2: expunge without a word, then deselect."""
+    selected = session.view()
+    code = ""
+    if not selected.read_only:
+        await _expunge(session, None)
+        if session.condstore:
+            modseq = selected.folder.picture().highestmodseq
+            code = f"HIGHESTMODSEQ {modseq}"
+    await session.leave()
+    return ok("closed", code)
+
+
+async def do_unselect(session: Session, command: Command, args: NoArgs) -> Reply:
+    """RFC 3691."""
+    await session.leave()
+    return ok("closed, nothing expunged")
+
+
+async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpunge) -> Reply:
+    """RFC 3501 6.4.3, and UID EXPUNGE (RFC 4315 2.1)."""
+    selected = session.view()
+    need_writable(selected)
+    uids: list[int] | None = None
+    if isinstance(args, UidExpunge):
+        rows = args.uids.rows(selected.picture.uids, by_uid=True)
+        uids = [selected.picture.uids[at] for run in rows for at in run]
+    await _expunge(session, uids)
+    # Told here, so that the reply can name the modseq the client has now reached.
+    await session.send_news(look=True, expunge=True)
+    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
+    return ok("expunged", code)
+
+
+async def _expunge(session: Session, uids: list[int] | None) -> None:
+    selected = session.view()
+    gone = await session.means.pool.run(selected.folder.expunge, uids)
+    selected.dirty = True
+    if gone:
+        session.means.log.event(
+            Event.EXPUNGED,
+            service="imap",
+            user=session.user,
+            folder=selected.folder.name,
+            count=len(gone),
+        )
+
+
+def need_writable(selected: Selected) -> None:
+    """RFC 3501 6.3.2: no changes after EXAMINE."""
+    if selected.read_only:
+        raise Refused(no("the mailbox is open for reading only", "CANNOT"))
+
+
+VERBS = {
+    "SELECT": Verb(do_select, KNOWN, News.NONE),
+    "EXAMINE": Verb(do_select, KNOWN, News.NONE),
+    "CHECK": Verb(do_check, SELECTED, News.LOOK),
+    "CLOSE": Verb(do_close, SELECTED, News.NONE),
+    "UNSELECT": Verb(do_unselect, SELECTED, News.NONE),
+    "EXPUNGE": Verb(do_expunge, SELECTED, News.NONE),
+}

@@ -1,0 +1,416 @@
+"""Input and output of one client, apart from the framework that carries the octets.
+
+Promises: commands run one at a time and in order; input is read only as fast as commands are
+done; a client that stops reading costs the transport's buffer and one piece of output; a
+silent client costs no task and no timer.
+Fails: whatever goes wrong ends this connection at most.
+RFC: 3501 4.3, 5.3, 5.4, 5.5, 7.5; 7888.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from mailnode.access.imap.commands.anystate import capabilities
+from mailnode.access.imap.commands.idle import DONE_LIMIT, end_idle, push
+from mailnode.access.imap.dispatch import fault, malformed, run_command
+from mailnode.access.imap.means import Hangup, Means
+from mailnode.access.imap.reply import Reply, bad, no
+from mailnode.access.imap.session import FolderLost, Session, State
+from mailnode.access.imap.spooling import Spooler
+from mailnode.runtime.maillog import Event
+from mailnode.wire.imap.ast import Malformed
+from mailnode.wire.imap.parser import parse_command
+from mailnode.wire.imap.receiver import Event as Incoming
+from mailnode.wire.imap.receiver import (
+    Limits,
+    LineTooLong,
+    LiteralData,
+    LiteralEnd,
+    LiteralStart,
+    LiteralTooBig,
+    NeedContinuation,
+    RawCommand,
+    Receiver,
+)
+
+# So much unread input is taken while a command runs; then the client has to wait.
+INPUT_HIGH = 65536
+# After so many commands without a pause other sessions get their turn.
+FAIR_COMMANDS = 16
+# Commands and literals of strangers are small.
+STRANGER_LIMITS = Limits(line=16384, literals=4096, literal_count=4, append=0, stream_above=0)
+# How long a closing connection may take to drain its last words.
+CLOSING_S = 10.0
+
+
+class Wire(Protocol):
+    """What the framework's door does for us."""
+
+    def write(self, data: bytes) -> None:
+        """Queue for sending."""
+
+    def start_tls(self) -> None:
+        """Begin the handshake."""
+
+    def pause(self) -> None:
+        """Stop reading from the socket."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Connection:
+    """One client; implements ``means.Out`` for its session."""
+
+    __slots__ = (
+        "_bad",
+        "_blocked_at",
+        "_input_paused",
+        "_on_end",
+        "_opened_at",
+        "_reason",
+        "_receiver",
+        "_spooler",
+        "_steps",
+        "_stop",
+        "_task",
+        "_touched_at",
+        "_waiter",
+        "_wire",
+        "closing",
+        "lost",
+        "means",
+        "peer",
+        "secure",
+        "session",
+    )
+
+    def __init__(
+        self,
+        means: Means,
+        wire: Wire,
+        peer: str,
+        secure: bool,
+        on_end: Callable[[Connection], None],
+    ) -> None:
+        self.means = means
+        self.peer = peer
+        self.secure = secure
+        self.session = Session(means, self)
+        self.closing = self.lost = False
+        self._wire = wire
+        self._on_end = on_end
+        self._receiver = Receiver(STRANGER_LIMITS)
+        self._spooler = Spooler(means)
+        self._bad = self._steps = 0
+        self._input_paused = self._stop = False
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._blocked_at = 0.0
+        self._opened_at = self._touched_at = means.clock.monotonic()
+        self._reason = "client left"
+
+    # ------------------------------------------------------------------ from the door
+
+    def opened(self) -> None:
+        """Greet (RFC 3501 7.1.1)."""
+        self.means.log.event(Event.CONNECTED, service="imap", peer=self.peer)
+        self.write(f"* OK [CAPABILITY {capabilities(self.session)}] mailnode ready\r\n".encode())
+
+    def received(self, data: bytes) -> None:
+        """Octets from the client."""
+        if self.closing:
+            return
+        self._touched_at = self.means.clock.monotonic()
+        self._receiver.feed(data)
+        if self._task is None:
+            self._start()
+        elif self._waiter is not None and not self._blocked_at:
+            self._release()
+        elif len(self._receiver) > INPUT_HIGH and not self._input_paused:
+            self._input_paused = True
+            self._wire.pause()
+
+    def output_blocked(self) -> None:
+        """The transport's buffer is full."""
+        self._blocked_at = self.means.clock.monotonic()
+
+    def output_free(self) -> None:
+        """The transport's buffer is empty again."""
+        self._blocked_at = 0.0
+        self._touched_at = self.means.clock.monotonic()
+        self._release()
+        self.wake()
+
+    def gone(self) -> None:
+        """The connection is closed; the session ends as soon as its command does."""
+        self.lost = self.closing = True
+        self._release()
+        if self._task is None:
+            self._start()
+
+    # ------------------------------------------------------------------ for the session
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the client; nothing happens once it is gone."""
+        if data and not self.lost:
+            self._wire.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the client is behind. Raises ``Hangup`` once it is gone."""
+        while self._blocked_at and not self.lost:
+            await self._wait()
+        if self.lost:
+            raise Hangup
+
+    async def read_line(self, limit: int) -> bytes | None:
+        """The client's next line; ``None`` if longer than ``limit``."""
+        while True:
+            await self.drain()
+            line = self._receiver.next_line(limit)
+            if line is not None:
+                return None if isinstance(line, LineTooLong) else line.data
+            self._want_input()
+            await self._wait()
+
+    def start_tls(self) -> None:
+        """RFC 3501 6.2.1: whatever came in clear behind STARTTLS is thrown away."""
+        self._receiver.discard()
+        self._wire.start_tls()
+        self.secure = True
+
+    def wake(self) -> None:
+        """A hint came while the client idles."""
+        if self._task is None and self._should_push():
+            self._start()
+
+    # ------------------------------------------------------------------ running
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def _release(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _want_input(self) -> None:
+        if self._input_paused:
+            self._input_paused = False
+            self._wire.resume()
+
+    async def _run(self) -> None:
+        try:
+            while not self.closing and await self._step():
+                await self._take_turns()
+        except Hangup:
+            self.closing = True
+        except FolderLost:
+            self.bye("UNAVAILABLE", "the mailbox is gone, connect again")
+        except Exception:  # noqa: BLE001 - the barrier: a fault of ours ends one connection only
+            self.bye("SERVERBUG", fault(self.session, "connection").text)
+        finally:
+            self._task = None
+            self._touched_at = self.means.clock.monotonic()
+            if self.lost:
+                await self._end()
+
+    async def _take_turns(self) -> None:
+        await self.drain()
+        if self._stop:
+            self.bye("UNAVAILABLE", "the server is going down, connect again")
+        self._steps += 1
+        if self._steps % FAIR_COMMANDS == 0:
+            await asyncio.sleep(0)
+
+    def _should_push(self) -> bool:
+        selected = self.session.selected
+        idles = bool(self.session.idle_tag) and not self._blocked_at and not self.closing
+        return idles and selected is not None and selected.dirty
+
+    async def _step(self) -> bool:
+        """Handle one thing; False when there is nothing to do until more octets come."""
+        if self.session.idle_tag:
+            return await self._idle_step()
+        event = self._receiver.next()
+        if event is None:
+            self._want_input()
+            return False
+        reply = await self._handle(event)
+        self._count(reply)
+        return True
+
+    async def _idle_step(self) -> bool:
+        if self._should_push():
+            await push(self.session)
+            return True
+        line = self._receiver.next_line(DONE_LIMIT)
+        if line is None:
+            self._want_input()
+            return False
+        self._count(await end_idle(self.session, getattr(line, "data", None)))
+        return True
+
+    def _count(self, reply: Reply | None) -> None:
+        """End with a client that only ever speaks nonsense."""
+        if self.session.state is State.LOGOUT:
+            self._reason = "logout"
+            self.close()
+        elif reply is not None and reply.status == "BAD":
+            self._bad += 1
+            if self._bad >= self.means.settings.max_bad_commands:
+                self.bye("", "too many wrong commands")
+        elif reply is not None:
+            self._bad = 0
+
+    # ------------------------------------------------------------------ events
+
+    async def _handle(self, event: Incoming) -> Reply | None:
+        if isinstance(event, RawCommand):
+            return await self._command(event)
+        if isinstance(event, NeedContinuation):
+            self.write(b"+ go on\r\n")
+        elif isinstance(event, LiteralStart):
+            return await self._literal(event)
+        elif isinstance(event, LiteralData):
+            await self._spooler.write(event.data)
+        elif isinstance(event, LiteralTooBig):
+            return self._too_big(event)
+        elif isinstance(event, LineTooLong):
+            return self._say(event.tag, bad("line too long"))
+        else:
+            assert isinstance(event, LiteralEnd)
+        return None
+
+    async def _command(self, raw: RawCommand) -> Reply | None:
+        try:
+            parsed = parse_command(raw)
+            if isinstance(parsed, Malformed):
+                return self._say(*malformed(parsed))
+            failed = self._spooler.failure()
+            if failed is not None:
+                return self._say(parsed.tag, failed)
+            self.session.spools = self._spooler.files
+            stranger = self.session.state is State.NOT_AUTHENTICATED
+            reply = await run_command(self.session, parsed)
+            if stranger and self.session.state is State.AUTHENTICATED:
+                self._receiver.limits = self._user_limits()
+            return reply
+        finally:
+            self.session.spools = {}
+            await self._spooler.clear()
+
+    def _user_limits(self) -> Limits:
+        settings = self.means.settings
+        return Limits(
+            line=settings.max_line_bytes,
+            literals=settings.max_literal_bytes,
+            append=settings.max_append_bytes,
+            stream_above=settings.spool_bytes,
+        )
+
+    async def _literal(self, event: LiteralStart) -> Reply | None:
+        if not await self._spooler.begin(event.number, event.size):
+            self._receiver.refuse_literal()
+            await self._spooler.clear()
+            return self._say(event.tag, no("message too large", "TOOBIG"))
+        if event.sync:
+            self.write(b"+ go on\r\n")
+        return None
+
+    def _too_big(self, event: LiteralTooBig) -> Reply:
+        # RFC 7889 4, 4469 4.2: TOOBIG is for messages, a literal elsewhere is just too long.
+        append = event.name == "APPEND" and self.session.state is not State.NOT_AUTHENTICATED
+        reply = no("message too large", "TOOBIG") if append else bad("literal too long")
+        self._say(event.tag, reply)
+        if event.fatal:
+            self.bye("", "literal too long")
+        return reply
+
+    def _say(self, tag: str, reply: Reply) -> Reply:
+        self.write(reply.line(tag or "*"))
+        return reply
+
+    # ------------------------------------------------------------------ endings
+
+    def bye(self, code: str, text: str) -> None:
+        """Say goodbye and close (RFC 3501 7.1.5)."""
+        if not self.closing:
+            self._reason = text
+            self.write(Reply("BYE", text, code).line("*"))
+            self.close()
+
+    def close(self) -> None:
+        """Send what is queued and close; read nothing more."""
+        self.closing = True
+        self._touched_at = self.means.clock.monotonic()
+        if not self.lost:
+            self._wire.close()
+
+    def stop(self) -> None:
+        """The server drains: goodbye now, or as soon as the running command is done."""
+        self._stop = True
+        if self._task is None or self._waiter is not None:
+            self.bye("UNAVAILABLE", "the server is going down, connect again")
+
+    def cut(self, reason: str) -> None:
+        """End the connection at once."""
+        self._reason = reason
+        self.closing = True
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection and what is still to be sent."""
+        self._wire.abort()
+
+    def sweep(self, now: float) -> None:
+        """Called every few seconds: end what lasts too long."""
+        settings = self.means.settings
+        quiet_s = now - self._touched_at
+        if self.closing:
+            if quiet_s > CLOSING_S:
+                self.abort()
+        elif self._blocked_at:
+            if now - self._blocked_at > settings.write_timeout_s:
+                self.cut("client does not read")
+        elif self._task is not None and self._waiter is None:
+            return  # our turn, not the client's
+        elif self.session.state is State.NOT_AUTHENTICATED:
+            if now - self._opened_at > settings.login_timeout_s:
+                self.bye("", "no login in time")
+        elif quiet_s > settings.idle_timeout_s:
+            # RFC 3501 5.4, 2177 3: thirty minutes at least, in IDLE too.
+            self.bye("", "silent for too long")
+
+    async def _end(self) -> None:
+        """Give back folders, files and counts; runs once, last."""
+        try:
+            await self._spooler.clear()
+            await self.session.end()
+        except Exception:  # noqa: BLE001 - nothing is left to be ended; the log has it
+            fault(self.session, "end")
+        seconds = round(self.means.clock.monotonic() - self._opened_at, 3)
+        self.means.log.event(
+            Event.DISCONNECTED,
+            service="imap",
+            peer=self.peer,
+            user=self.session.user,
+            reason=self._reason,
+            seconds=seconds,
+        )
+        self._on_end(self)

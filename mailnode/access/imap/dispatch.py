@@ -1,0 +1,104 @@
+"""From a whole command to its tagged reply.
+
+Promises: every command gets exactly one tagged reply, whatever happens; a fault of ours is
+logged with its traceback and shows the client a reference only.
+Fails: ``FolderLost`` and ``Hangup`` pass through; they end the connection.
+RFC: 3501 5.5, 7.1, 7.4.1; 5530 (SERVERBUG).
+"""
+
+from __future__ import annotations
+
+import traceback
+from uuid import uuid4
+
+from mailnode.access.imap.commands import VERBS
+from mailnode.access.imap.commands.verb import News, Verb
+from mailnode.access.imap.means import Hangup
+from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
+from mailnode.access.imap.session import FolderLost, Session
+from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
+from mailnode.runtime.maillog import Event
+from mailnode.wire.imap.ast import Command, Fault, Malformed
+
+# RFC 3501 6.3.11, 6.4.7, 6851 3.3: the client may CREATE the folder and try again.
+MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE"))
+FAULT_CODES = {Fault.BAD_CHARSET: "BADCHARSET", Fault.UNKNOWN_CTE: "UNKNOWN-CTE"}
+
+
+def malformed(fault: Malformed) -> tuple[str, Reply]:
+    """Tag and reply for what could not be parsed."""
+    code = FAULT_CODES.get(fault.fault)
+    reply = no(fault.text, code) if code else bad(fault.text)
+    return fault.tag or "*", reply
+
+
+async def run_command(session: Session, command: Command) -> Reply | None:
+    """Run it, tell the news, write the tagged reply; the reply for whoever counts the bad ones.
+
+    ``None``: the command goes on (IDLE) or has answered itself (STARTTLS).
+    """
+    reply = await _run(session, command)
+    if reply is not None:
+        session.out.write(reply.line(command.tag))
+    return reply
+
+
+async def _run(session: Session, command: Command) -> Reply | None:
+    verb = VERBS.get(command.name)
+    if verb is None:
+        return bad("unknown command")
+    if session.state not in verb.states:
+        return bad(f"not allowed when {session.state.value}")
+    reply = await _guarded(session, command, verb)
+    if reply is not None and reply.status != "BAD":
+        reply = await _with_news(session, command, verb, reply)
+    return reply
+
+
+async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | None:
+    try:
+        return await verb.run(session, command, command.args)
+    except Refused as refused:
+        return refused.reply
+    except MailnodeError as error:
+        return _domain(session, command, error)
+    except (FolderLost, Hangup):
+        raise
+    except Exception:  # noqa: BLE001 - the barrier: a fault of ours ends one command only
+        return fault(session, command.name)
+
+
+async def _with_news(session: Session, command: Command, verb: Verb, reply: Reply) -> Reply:
+    if verb.news is News.NONE:
+        return reply
+    expunge = verb.news is not News.NUMBERS_STAY or command.uid
+    try:
+        await session.send_news(look=verb.news is News.LOOK, expunge=expunge)
+    except MailnodeError as error:
+        # The command itself is done; only a command that is all about news fails with them.
+        told = _domain(session, command, error)
+        return told if verb.news is News.LOOK else reply
+    return reply
+
+
+def _domain(session: Session, command: Command, error: MailnodeError) -> Reply:
+    if isinstance(error, (StorageGone, StorageFull)):
+        session.means.log.event(
+            Event.STORAGE,
+            path=session.user,
+            reason=str(error),
+            remedy="see that the mail root is mounted, writable and not full",
+        )
+    return from_error(error, "TRYCREATE" if command.name in MAY_CREATE else "NONEXISTENT")
+
+
+def fault(session: Session, what: str) -> Reply:
+    """Log the exception being handled; the reply names it by a reference."""
+    reference = uuid4().hex[:8]
+    session.means.log.event(
+        Event.ERROR,
+        what=f"imap {what} {reference}",
+        user=session.user,
+        cause=traceback.format_exc(),
+    )
+    return no(f"internal error, reference {reference}", "SERVERBUG")

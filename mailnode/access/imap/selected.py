@@ -1,0 +1,178 @@
+"""The folder a session has selected, and what its client has been told of it.
+
+Promises: the client's message numbers always follow from ``picture``; ``picture`` moves only
+when the difference has been written out (``lines``).
+RFC: 3501 2.3.1.2, 7.2-7.4; 2177; 2180; 7162 3.1.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from mailnode.store import Folder, Picture, PictureDiff
+from mailnode.wire.imap.format import format_flags
+
+# Untagged lines are handed to the connection in pieces of about this many.
+LINES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A newer picture and the way to it."""
+
+    picture: Picture
+    diff: PictureDiff
+
+
+class Selected:
+    """One SELECT or EXAMINE, until it is closed."""
+
+    __slots__ = ("_silence", "dirty", "folder", "own", "picture", "read_only", "recent", "saved")
+
+    def __init__(self, folder: Folder, picture: Picture, recent: range, read_only: bool) -> None:
+        self.folder = folder
+        self.picture = picture
+        self.read_only = read_only
+        self.recent: list[range] = [recent] if recent else []
+        self.dirty = False  # a hint came, or we changed something ourselves
+        self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
+        self.saved: tuple[int, ...] = ()
+        self._silence: Callable[[], None] | None = None
+
+    def listen(self, subscribe: Callable[[], Callable[[], None]]) -> None:
+        """Begin to hear hints; ``subscribe`` returns the call that ends it."""
+        self._silence = subscribe()
+
+    def silence(self) -> None:
+        """Hear no more hints."""
+        if self._silence is not None:
+            self._silence()
+            self._silence = None
+
+    def stale(self) -> bool:
+        """True when a look at the folder may bring news."""
+        return self.dirty or self.folder.picture() is not self.picture
+
+    def look(self) -> News | None:
+        """Blocking: the folder's news since ``picture``; claims what is recent.
+
+        Raises ``NoSuchFolder``, ``StorageGone``.
+        """
+        new = self.folder.refresh()
+        if new is self.picture:
+            return None
+        diff = self.folder.diff(self.picture, new)
+        if diff.added:
+            # RFC 3501 2.3.2: a read-only session does not take "recent" from others.
+            fresh = self.folder.peek_recent() if self.read_only else self.folder.claim_recent()
+            if fresh and fresh not in self.recent:
+                self.recent.append(fresh)
+        return News(new, diff)
+
+    def is_recent(self, uid: int) -> bool:
+        """Was this session the first to be told of the message?"""
+        return any(uid in found for found in self.recent)
+
+    def recent_count(self, picture: Picture) -> int:
+        """The number behind RECENT."""
+        total = 0
+        for found in self.recent:
+            total += bisect_left(picture.uids, found.stop) - bisect_left(picture.uids, found.start)
+        return total
+
+    def row(self, uid: int) -> int | None:
+        """The 0-based position of a UID in the client's view."""
+        at = bisect_left(self.picture.uids, uid)
+        return at if at < len(self.picture.uids) and self.picture.uids[at] == uid else None
+
+    def tell(self, news: News, condstore: bool) -> Iterator[bytes]:
+        """Move to ``news.picture`` in pieces of untagged responses; run it to its end."""
+        old, new, diff = self.picture, news.picture, news.diff
+        yield from _joined(_expunges(old, diff.expunged))
+        yield self._figures(old, new, diff)
+        told = self.own
+        self.picture, self.own = new, set()
+        for pieces in _sliced(diff.flagged):
+            lines = (self.flags_line(uid, condstore, told) for uid in pieces)
+            yield b"".join(lines)
+
+    def _figures(self, old: Picture, new: Picture, diff: PictureDiff) -> bytes:
+        lines = [] if new.keywords == old.keywords else keyword_lines(new, self.read_only)
+        if diff.added:
+            lines.append(b"* %d EXISTS\r\n" % len(new.uids))
+        if diff.added or (diff.expunged and self.recent):
+            lines.append(b"* %d RECENT\r\n" % self.recent_count(new))
+        return b"".join(lines)
+
+    def flags_line(self, uid: int, condstore: bool, told: set[int] | None = None) -> bytes:
+        """An untagged FETCH with the flags of a message, empty if ``told`` has its modseq."""
+        at = self.row(uid)
+        if at is None or (told and self.picture.modseqs[at] in told):
+            return b""
+        return format_flags_fetch(self.picture, at, at + 1, condstore, self.is_recent(uid))
+
+
+def format_flags_fetch(
+    picture: Picture, at: int, number: int, condstore: bool, recent: bool
+) -> bytes:
+    """``* n FETCH (UID … FLAGS …)`` from row ``at`` of a picture."""
+    words = picture_keywords(picture, at)
+    flags = format_flags(picture.flags[at], words, recent=recent)
+    # RFC 7162 3.1: once CONDSTORE is on, MODSEQ goes with every FLAGS.
+    modseq = b" MODSEQ (%d)" % picture.modseqs[at] if condstore else b""
+    return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, picture.uids[at], flags, modseq)
+
+
+def picture_keywords(picture: Picture, at: int) -> list[str]:
+    """The keywords of row ``at``."""
+    bits = picture.keyword_bits[at]
+    if not bits:
+        return []
+    return [word for spot, word in enumerate(picture.keywords) if bits >> spot & 1]
+
+
+def overlay(old: Picture, new: Picture) -> Picture:
+    """The messages of ``old`` with the flags and modseqs of ``new`` where it has them.
+
+    For the time in which a client may not hear yet that messages are gone.
+    """
+    flags, modseqs = list(old.flags), list(old.modseqs)
+    words = list(old.keyword_bits)
+    other, end = 0, len(new.uids)
+    for at, uid in enumerate(old.uids):
+        while other < end and new.uids[other] < uid:
+            other += 1
+        if other < end and new.uids[other] == uid:
+            flags[at], modseqs[at] = new.flags[other], new.modseqs[other]
+            words[at] = new.keyword_bits[other]
+    return replace(old, flags=flags, modseqs=modseqs, keyword_bits=words, keywords=new.keywords)
+
+
+def keyword_lines(picture: Picture, read_only: bool) -> list[bytes]:
+    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1)."""
+    every = format_flags(0x1F, picture.keywords)
+    lasting = b"()" if read_only else every[:-1] + b" \\*)"
+    text = b"read-only" if read_only else b"keywords may be made"
+    return [b"* FLAGS %b\r\n" % every, b"* OK [PERMANENTFLAGS %b] %b\r\n" % (lasting, text)]
+
+
+def _expunges(old: Picture, expunged: tuple[int, ...]) -> Iterator[bytes]:
+    # From the highest down, so that no number moves the ones still to come.
+    for uid in reversed(expunged):
+        yield b"* %d EXPUNGE\r\n" % (bisect_left(old.uids, uid) + 1)
+
+
+def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+    piece: list[bytes] = []
+    for line in lines:
+        piece.append(line)
+        if len(piece) >= LINES_AT_ONCE:
+            yield b"".join(piece)
+            piece.clear()
+    yield b"".join(piece)
+
+
+def _sliced(uids: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    return (uids[at : at + LINES_AT_ONCE] for at in range(0, len(uids), LINES_AT_ONCE))

@@ -1,0 +1,156 @@
+"""One client's session: who it is, what it has selected, what it switched on.
+
+Promises: untagged updates come only from ``send_news``, which compares pictures; no method
+touches the transport otherwise than by ``out``.
+Fails: domain errors of ``model.errors`` pass through to the dispatcher.
+RFC: 3501 3 (states), 5.2, 7.4.1; 7162 3.1.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import BinaryIO
+
+from mailnode.access.imap.means import Means, Out
+from mailnode.access.imap.reply import Refused, bad
+from mailnode.access.imap.selected import Selected, overlay
+from mailnode.model.errors import NoSuchFolder
+from mailnode.store import Account, Picture
+
+
+class State(Enum):
+    """RFC 3501 3."""
+
+    NOT_AUTHENTICATED = "not authenticated"
+    AUTHENTICATED = "authenticated"
+    SELECTED = "selected"
+    LOGOUT = "logout"
+
+
+class FolderLost(Exception):
+    """The selected folder went away or began a new life; the session must end (RFC 2180 3)."""
+
+
+class Session:
+    """The state of one connection; used by one coroutine at a time."""
+
+    __slots__ = (
+        "account",
+        "condstore",
+        "idle_tag",
+        "means",
+        "out",
+        "selected",
+        "spools",
+        "state",
+        "user",
+    )
+
+    def __init__(self, means: Means, out: Out) -> None:
+        self.means = means
+        self.out = out
+        self.state = State.NOT_AUTHENTICATED
+        self.user = ""
+        self.account: Account | None = None
+        self.selected: Selected | None = None
+        self.condstore = False
+        self.idle_tag = ""
+        self.spools: dict[int, BinaryIO] = {}  # streamed literals of the command being read
+
+    # ------------------------------------------------------------------ who and where
+
+    def owner(self) -> Account:
+        """The account; only after login."""
+        if self.account is None:
+            raise Refused(bad("log in first"))
+        return self.account
+
+    def view(self) -> Selected:
+        """The selected folder; only in the selected state."""
+        if self.selected is None:
+            raise Refused(bad("select a mailbox first"))
+        return self.selected
+
+    def enter(self, selected: Selected) -> None:
+        """Go to the selected state and begin to hear of changes."""
+        self.selected = selected
+        self.state = State.SELECTED
+        key = selected.folder.key
+        selected.listen(lambda: self.means.hints.subscribe(key, self._heard))
+
+    async def leave(self) -> None:
+        """Back to the authenticated state; nothing is expunged."""
+        selected, self.selected = self.selected, None
+        if selected is None:
+            return
+        self.state = State.AUTHENTICATED
+        selected.silence()
+        await self.means.pool.run(selected.folder.close)
+
+    async def end(self) -> None:
+        """The connection is gone: give back what we hold."""
+        await self.leave()
+        if self.account is not None:
+            self.means.census.leave(self.user, self.out.peer)
+        self.account = None
+        self.state = State.LOGOUT
+
+    # ------------------------------------------------------------------ news
+
+    def _heard(self, modseq: int) -> None:
+        selected = self.selected
+        if selected is None or 0 < modseq <= selected.picture.highestmodseq:
+            return
+        selected.dirty = True
+        if self.idle_tag:
+            self.out.wake()
+
+    def changed_folder(self, key: str) -> None:
+        """We changed this folder ourselves; if it is the selected one, look at it afterwards."""
+        if self.selected is not None and self.selected.folder.key == key:
+            self.selected.dirty = True
+
+    async def send_news(self, *, look: bool, expunge: bool) -> None:
+        """Tell the client what happened to the selected folder.
+
+        ``look``: at the disk in any case, not only after a hint; ``expunge``: the client may now
+        hear that messages are gone. Raises ``FolderLost``.
+        """
+        selected = self.selected
+        if selected is None or not (look or selected.stale()):
+            return
+        # Before the look: a hint that comes meanwhile must not be lost.
+        selected.dirty = False
+        try:
+            news = await self.means.pool.run(selected.look)
+        except NoSuchFolder:
+            raise FolderLost from None
+        if news is None:
+            return
+        if news.picture.uidvalidity != selected.picture.uidvalidity:
+            raise FolderLost
+        # RFC 3501 7.4.1: message numbers must not move during FETCH, STORE and SEARCH.
+        if news.diff.expunged and not expunge:
+            return
+        for piece in selected.tell(news, self.condstore):
+            self.out.write(piece)
+            await self.out.drain()
+
+    async def current(self, *, look: bool, expunge: bool) -> Picture:
+        """Tell the news, then the picture to answer from: the client's message numbers, with
+        flags and modseqs as they are now."""
+        await self.send_news(look=look, expunge=expunge)
+        selected = self.view()
+        newest = selected.folder.picture()
+        if newest is selected.picture:
+            return newest
+        return await self.means.pool.run(overlay, selected.picture, newest)
+
+    def turn_condstore_on(self) -> None:
+        """RFC 7162 3.1.8: any command that shows knowledge of CONDSTORE switches it on."""
+        if self.condstore:
+            return
+        self.condstore = True
+        if self.selected is not None:
+            modseq = self.selected.picture.highestmodseq
+            self.out.write(b"* OK [HIGHESTMODSEQ %d] CONDSTORE is on now\r\n" % modseq)
