@@ -158,6 +158,14 @@ def unpack_record(raw: bytes | memoryview, start: int) -> tuple[Record, int] | N
     return Record(kind, uidnext, modseq, bytes(body[_HEAD.size :])), end
 
 
+def peek(raw: bytes) -> tuple[int, int, int, int]:
+    """Type, length, uidnext and modseq that a record's first bytes claim, unchecked."""
+    if len(raw) < RECORD_OVERHEAD:
+        return 0, 0, 0, 0
+    _, length, kind, _, _, uidnext, modseq = _HEAD.unpack_from(raw)
+    return kind, length, uidnext, modseq
+
+
 def last_length(raw: bytes) -> int:
     """The length of the record that these last bytes of a journal end; 0 where none can."""
     length = int.from_bytes(raw[-4:], "little") if len(raw) >= RECORD_OVERHEAD else 0

@@ -30,6 +30,8 @@ _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _FRESH = b".new"
 # Enough for the last record in nearly every folder; a longer one is read in a second step.
 _TAIL_BYTES = 1024
+# The lock file: one line of intent, one line of identity, each this long.
+_INTENT_BYTES = 64
 
 
 class FolderBusy(TemporaryError):
@@ -139,17 +141,34 @@ class Ledger:
     def unfinished(self) -> tuple[int, int] | None:
         """Epoch and offset of records whose changes of names were cut off, if any."""
         with files.storage_errors(self._lock_path):
-            raw = os.pread(self._lock_fd, 64, 0)
+            raw = os.pread(self._lock_fd, _INTENT_BYTES, 0)
         text, _, crc = raw.rstrip(b" \n").rpartition(b" ")
         if not text or crc != b"%08x" % zlib.crc32(text):
             return None
         epoch, _, offset = text.partition(b" ")
         return int(epoch), int(offset)
 
+    def note_identity(self, header: Header) -> None:
+        """Write durably into the lock file that this folder has had a journal."""
+        line = b"%s %d" % (header.mailbox_id.hex().encode(), header.uidvalidity)
+        with files.storage_errors(self._lock_path):
+            os.pwrite(self._lock_fd, line.ljust(_INTENT_BYTES - 1) + b"\n", _INTENT_BYTES)
+        files.fdatasync(self._lock_fd, self._lock_path)
+
+    def noted_identity(self) -> tuple[bytes, int] | None:
+        """Mailbox id and UIDVALIDITY of the journal this folder has or had; None: never one."""
+        with files.storage_errors(self._lock_path):
+            line = os.pread(self._lock_fd, _INTENT_BYTES, _INTENT_BYTES).split()
+        try:
+            mailbox_id, uidvalidity = bytes.fromhex(line[0].decode("ascii")), int(line[1])
+        except (IndexError, ValueError):
+            return None
+        return (mailbox_id, uidvalidity) if len(mailbox_id) == 16 else None
+
     def _write_intent(self, text: bytes) -> None:
         line = text + b" %08x" % zlib.crc32(text) if text else b""
         with files.storage_errors(self._lock_path):
-            os.pwrite(self._lock_fd, line.ljust(63) + b"\n", 0)
+            os.pwrite(self._lock_fd, line.ljust(_INTENT_BYTES - 1) + b"\n", 0)
 
     # -- the journal -----------------------------------------------------------------------
 

@@ -1,0 +1,119 @@
+"""The files of a Maildir folder as they lie on the disk.
+
+Promises: a file is found wherever another program may have put it; symlinks are never followed.
+Fails: ``NoSuchFolder`` when the folder or one of its parts is not a plain directory.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mailnode.model.errors import NoSuchFolder
+from mailnode.runtime.files import storage_errors
+from mailnode.store import names
+
+CUR, NEW, TMP = b"cur", b"new", b"tmp"
+PARTS = (CUR, NEW, TMP)
+
+
+class FoundFile(NamedTuple):
+    """A message file: ``place`` is ``cur`` or ``new``, ``name`` as on disk."""
+
+    place: bytes
+    name: bytes
+    base: bytes
+    letters: bytes
+
+    @property
+    def relative(self) -> bytes:
+        """Path below the folder."""
+        return self.place + b"/" + self.name
+
+
+class FileFacts(NamedTuple):
+    """What a file tells by itself. ``size`` is the one with CRLF line ends, in bytes."""
+
+    size: int
+    disk_size: int
+    mtime_us: int
+    ctime_us: int
+
+
+def check_plain(folder: bytes) -> None:
+    """Raise ``NoSuchFolder`` unless ``folder`` and its parts are directories and no symlinks."""
+    for path in (folder, *(folder + b"/" + part for part in PARTS)):
+        try:
+            with storage_errors(path):
+                mode = os.lstat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NoSuchFolder(os.fsdecode(path)) from error
+        if not stat.S_ISDIR(mode):
+            raise NoSuchFolder(f"{os.fsdecode(path)} is not a plain directory")
+
+
+def list_files(folder: bytes, places: Iterable[bytes] = (NEW, CUR)) -> list[FoundFile]:
+    """Every message file. ``new`` before ``cur``, so that one moving over is seen at least once."""
+    found: list[FoundFile] = []
+    for place in places:
+        path = folder + b"/" + place
+        try:
+            with storage_errors(path):
+                entries = os.listdir(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NoSuchFolder(os.fsdecode(path)) from error
+        found += [
+            FoundFile(place, name, *names.split_name(name))
+            for name in entries
+            if not name.startswith(b".")
+        ]
+    return found
+
+
+def mtime_ns(path: bytes) -> int:
+    """When the names in a directory last changed."""
+    try:
+        with storage_errors(path):
+            return os.stat(path).st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoSuchFolder(os.fsdecode(path)) from error
+
+
+def facts(folder: bytes, file: FoundFile) -> FileFacts | None:
+    """Sizes and dates; None for what is gone or no regular file.
+
+    The whole file is read only where its name does not tell its size with CRLF line ends.
+    """
+    path = folder + b"/" + file.relative
+    try:
+        with storage_errors(path):
+            seen = os.lstat(path)
+            if not stat.S_ISREG(seen.st_mode):
+                return None
+            size = names.vsize_in(file.base)
+            if size is None:
+                size = seen.st_size + _bare_newlines(path)
+    except FileNotFoundError:
+        return None
+    return FileFacts(size, seen.st_size, seen.st_mtime_ns // 1000, seen.st_ctime_ns // 1000)
+
+
+def _bare_newlines(path: bytes) -> int:
+    """How many bytes CRLF line ends would add."""
+    count, last = 0, b""
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            count += block.count(b"\n") - block.count(b"\r\n")
+            if last == b"\r" and block[:1] == b"\n":
+                count -= 1
+            last = block[-1:]
+    return count
+
+
+def with_crlf(raw: bytes) -> bytes:
+    """The message with every line end as CRLF."""
+    if raw.count(b"\n") == raw.count(b"\r\n"):
+        return raw
+    return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

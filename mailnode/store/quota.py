@@ -1,0 +1,136 @@
+"""How much an account holds: ``maildirsize``, agreed by all processes and nodes.
+
+Format (Maildir++, as Courier and Dovecot): first line the limit (``<bytes>S``), then one line
+``<bytes> <messages>`` per change; their sum is the use. Grown long, it is summed up.
+Promises: use is charged before a message is placed and given back if that fails, so that two
+deliveries cannot both take the last room. A crash in between leaves the use too high until the
+next recount; before a message is refused the files are counted anew (at most once an interval).
+Fails: ``OverQuota``, ``FolderBusy``, ``StorageFull``, ``StorageGone``.
+Locks: ``flock`` on the file itself, for one read and append; replaced only while held. A leaf:
+nothing else is locked inside.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mailnode.model.errors import OverQuota
+from mailnode.runtime import files
+from mailnode.store import QuotaUse
+from mailnode.store.ledger import FolderBusy
+
+SIZE_NAME = b"maildirsize"
+# Courier's and Dovecot's bound for the file.
+_MAX_BYTES = 5120
+_READ_BYTES = 1 << 20
+
+Count = Callable[[], tuple[int, int]]
+
+
+class Quota:
+    """The use of one account. ``count`` counts the files: bytes and messages."""
+
+    def __init__(self, account: bytes, count: Count, lock_timeout_s: float, recheck_s: float):
+        self._path = account + b"/" + SIZE_NAME
+        self._count = count
+        self._timeout_s, self._recheck_s = lock_timeout_s, recheck_s
+        self._counted_at = float("-inf")
+
+    def use(self, limit: int) -> QuotaUse:
+        """What is in use now."""
+        with self._locked(limit) as fd:
+            used, messages = self._sum(fd)
+        return QuotaUse(used, messages, limit)
+
+    def charge(self, size: int, messages: int, limit: int) -> QuotaUse:
+        """Add (or with negative numbers give back); the use after it.
+
+        Raises ``OverQuota`` where it would grow beyond ``limit`` (0: no limit), charging nothing.
+        """
+        use = self._try_charge(size, messages, limit)
+        if use is None and self._recount_is_due():
+            self.recount(limit)
+            use = self._try_charge(size, messages, limit)
+        if use is None:
+            raise OverQuota(f"{size} bytes more than {limit}")
+        return use
+
+    def _try_charge(self, size: int, messages: int, limit: int) -> QuotaUse | None:
+        with self._locked(limit) as fd:
+            used, count = self._sum(fd)
+            if size > 0 and limit and used + size > limit:
+                return None
+            used, count = used + size, count + messages
+            if os.fstat(fd).st_size > _MAX_BYTES:
+                self._write(used, count, limit)
+            else:
+                files.append(fd, b"%d %d\n" % (size, messages), self._path)
+        return QuotaUse(used, count, limit)
+
+    def _recount_is_due(self) -> bool:
+        return time.monotonic() - self._counted_at > self._recheck_s
+
+    def recount(self, limit: int) -> QuotaUse:
+        """Count the files and start the file anew."""
+        self._counted_at = time.monotonic()
+        used, messages = self._count()
+        self._write(used, messages, limit)
+        return QuotaUse(used, messages, limit)
+
+    def _write(self, used: int, messages: int, limit: int) -> None:
+        files.replace(self._path, b"%dS\n%d %d\n" % (limit, used, messages), sync=False)
+
+    @contextmanager
+    def _locked(self, limit: int) -> Iterator[int]:
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            fd = self._open(limit)
+            try:
+                if self._lock(fd, deadline):
+                    yield fd
+                    return
+            finally:
+                os.close(fd)
+
+    def _open(self, limit: int) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        with files.storage_errors(self._path):
+            try:
+                return os.open(self._path, flags)
+            except FileNotFoundError:
+                self.recount(limit)
+                return os.open(self._path, flags)
+
+    def _lock(self, fd: int, deadline: float) -> bool:
+        """Lock the file; False when it was replaced or made nonsense of meanwhile."""
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise FolderBusy(os.fsdecode(self._path)) from None
+                time.sleep(0.001)
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
+    def _sum(self, fd: int) -> tuple[int, int]:
+        """The use the file tells; a file that is nonsense is counted anew."""
+        with files.storage_errors(self._path):
+            lines = os.pread(fd, _READ_BYTES, 0).split(b"\n")
+        try:
+            numbers = [tuple(map(int, line.split())) for line in lines[1:] if line.strip()]
+            used, messages = (sum(column) for column in zip(*numbers, strict=True))
+        except ValueError:
+            used = messages = -1
+        if used < 0 or messages < 0:
+            used, messages = self._count()
+            files.truncate(fd, 0, self._path)
+            files.append(fd, b"0S\n%d %d\n" % (used, messages), self._path)
+        return used, messages
