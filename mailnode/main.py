@@ -33,8 +33,12 @@ from mailnode.runtime.tls import PemCertificates, open_certificates, renew_self_
 from mailnode.worker import Equipment, work
 
 # Used by workers only inside functions, yet better imported once, before the fork.
-_PRELOAD = ("aiosqlite", "aiomysql", "sqlalchemy.dialects.sqlite.aiosqlite")
-_PRELOAD += ("sqlalchemy.dialects.mysql.aiomysql", "mailnode.access.imap.service")
+_PRELOAD = (
+    "aiosqlite",
+    "aiomysql",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "sqlalchemy.dialects.mysql.aiomysql",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
-
-from twisted.internet import asyncioreactor
 
 from mailnode.access.imap.service import ImapService
 from mailnode.cluster.notify import LocalHints
@@ -33,6 +31,7 @@ from mailnode.routing.route import DirectoryRouter
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.latest import Latest
 from mailnode.runtime.log import LineLog, route_library_logs
+from mailnode.runtime.loop import open_loop
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.seat import UNFIT, Seat
 from mailnode.runtime.service import Service
@@ -77,10 +76,7 @@ def work(tools: Equipment, listeners: Listeners, seat: Seat) -> int:
     """Be the worker of ``seat`` in this freshly forked process; the exit status."""
     listeners.close_other(seat.number)
     route_library_logs(tools.log)
-    loop = asyncio.new_event_loop()
-    # Before anything imports ``twisted.internet.reactor``.
-    asyncioreactor.install(loop)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with asyncio.Runner(loop_factory=open_loop) as runner:
         return runner.run(run_worker(tools, listeners.of_seat(seat.number), seat))
 
 
@@ -226,7 +222,7 @@ async def _drain(services: list[Service], runner: Runner, tools: Equipment, seat
 
 def _services(names: list[str], rooms: Rooms, tools: Equipment) -> dict[str, Service]:
     """One service for each name; names that differ in TLS only share one."""
-    makers = {
+    makers: dict[str, Callable[[], Service]] = {
         "smtp": lambda: _smtp(Role.MX, rooms, tools),
         "submission": lambda: _smtp(Role.SUBMISSION, rooms, tools),
         "lmtp": lambda: _smtp(Role.LMTP, rooms, tools),

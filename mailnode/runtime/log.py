@@ -72,6 +72,10 @@ class LineLog:
         except OSError as error:
             self.event(Event.SETTINGS, key="log.file", reason=error.strerror, remedy="old one kept")
 
+    def close(self) -> None:
+        """The end of this log; nothing may follow."""
+        self._sink.close()
+
     def _write(self, event: Event, fields: dict[str, object]) -> None:
         weight = _WEIGHT_OF.get(event, 0)
         if weight < self._least:

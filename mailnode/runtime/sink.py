@@ -29,6 +29,9 @@ class Target(Protocol):
     def reopen(self) -> None:
         """Start afresh on what the name stands for now; keeps the old one on failure."""
 
+    def close(self) -> None:
+        """Let go of the descriptor."""
+
 
 class FileTarget:
     """Appends to a file; several processes may share it."""
@@ -50,6 +53,10 @@ class FileTarget:
         fresh = self._open()
         os.close(self._fd)
         self._fd = fresh
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
 
 
 class StreamTarget:
@@ -79,6 +86,13 @@ class StreamTarget:
     def reopen(self) -> None:
         """Nothing to do: the descriptor was given to us."""
 
+    def close(self) -> None:
+        """Close our copy; the descriptor that was given stays open."""
+        if self._socket is not None:
+            self._socket.close()
+        else:
+            os.close(self._fd)
+
 
 class JournalTarget:
     """systemd's journal by its own protocol: one datagram a line."""
@@ -93,6 +107,10 @@ class JournalTarget:
 
     def reopen(self) -> None:
         """Nothing to do: each datagram goes to whoever listens."""
+
+    def close(self) -> None:
+        """Close our end."""
+        self._socket.close()
 
 
 def journal_datagram(line: bytes, priority: int, fields: Mapping[str, object]) -> bytes:
@@ -142,6 +160,12 @@ class Sink:
         with self._lock:
             self._target.reopen()
             self._drain()
+
+    def close(self) -> None:
+        """Write what can be written, then let go of the target; nothing may follow."""
+        with self._lock:
+            self._drain()
+            self._target.close()
 
     def _drain(self) -> None:
         while self._waiting:
