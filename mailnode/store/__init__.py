@@ -163,9 +163,10 @@ class Folder(Protocol):
     mailbox_id: str
     read_only: bool
 
-    def refresh(self) -> Picture:
+    def refresh(self, rescan: bool = False) -> Picture:
         """Catch up on the journal and adopt new files; the same object while nothing changed.
 
+        ``rescan`` also looks at every file name, for changes other programs made (IMAP CHECK).
         UIDs in the answer are durable (journal synced) before it returns.
         """
 

@@ -93,7 +93,7 @@ class FakeFolder:
     def lock(self) -> threading.RLock:
         return self.account.store.lock
 
-    def refresh(self) -> Picture:
+    def refresh(self, rescan: bool = False) -> Picture:
         with self.lock:
             if self.gone:
                 raise NoSuchFolder(self.name)
@@ -435,8 +435,9 @@ class FakeStore:
     def account(self, ref: AccountRef) -> Account:
         with self.lock:
             found = self.accounts.get(ref.user)
-            if found is None or found.ref != ref:
+            if found is None:
                 found = self.accounts[ref.user] = FakeAccount(self, ref)
+            found.ref = ref
             return found
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:

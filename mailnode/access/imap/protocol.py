@@ -23,6 +23,8 @@ from mailnode.runtime.tls import Certificates
 class ImapProtocol(IMAP4Server):
     """One connection of a client."""
 
+    transport: Any  # TCP, or TLS over it after startTLS; Twisted's own type fits neither
+
     def __init__(self, door: ImapFactory) -> None:
         # Not IMAP4Server.__init__: what it sets up per connection is for its own dispatch.
         self._door = door

@@ -11,11 +11,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from mailnode.model.flags import Flag
 from mailnode.store import Folder, Picture, PictureDiff
 from mailnode.wire.imap.format import format_flags
 
 # Untagged lines are handed to the connection in pieces of about this many.
 LINES_AT_ONCE = 500
+ALL_FLAGS = Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.SEEN | Flag.DRAFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def format_flags_fetch(
 ) -> bytes:
     """``* n FETCH (UID … FLAGS …)`` from row ``at`` of a picture."""
     words = picture_keywords(picture, at)
-    flags = format_flags(picture.flags[at], words, recent=recent)
+    flags = format_flags(Flag(picture.flags[at]), words, recent=recent)
     # RFC 7162 3.1: once CONDSTORE is on, MODSEQ goes with every FLAGS.
     modseq = b" MODSEQ (%d)" % picture.modseqs[at] if condstore else b""
     return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, picture.uids[at], flags, modseq)
@@ -152,7 +154,7 @@ def overlay(old: Picture, new: Picture) -> Picture:
 
 def keyword_lines(picture: Picture, read_only: bool) -> list[bytes]:
     """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1)."""
-    every = format_flags(0x1F, picture.keywords)
+    every = format_flags(ALL_FLAGS, picture.keywords)
     lasting = b"()" if read_only else every[:-1] + b" \\*)"
     text = b"read-only" if read_only else b"keywords may be made"
     return [b"* FLAGS %b\r\n" % every, b"* OK [PERMANENTFLAGS %b] %b\r\n" % (lasting, text)]

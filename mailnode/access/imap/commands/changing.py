@@ -7,9 +7,10 @@ RFC: 3501 6.4.6, 6.4.7; 2180 4.2, 4.4; 4315; 6851; 7162 3.1.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import TypeVar
 
 from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, News, Verb
@@ -21,6 +22,7 @@ from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
 from mailnode.wire.imap.format import format_uid_set
 from mailnode.wire.imap.sets import SequenceSet
 
+T = TypeVar("T")
 SOME_GONE = no("some of the messages no longer exist", "EXPUNGEISSUED")
 
 
@@ -38,9 +40,9 @@ def chosen(selected: Selected, messages: SequenceSet, by_uid: bool) -> list[int]
     return [uids[at] for at in chain.from_iterable(messages.rows(uids, by_uid))]
 
 
-def batches(uids: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Slices of at most ``size``."""
-    source = iter(uids)
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Pieces of at most ``size``."""
+    source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
 

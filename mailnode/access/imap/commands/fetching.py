@@ -47,7 +47,7 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
         max_bytes=ANSWER_BYTES,
     )
     gone = False
-    for batch in batches(list(rows), session.means.settings.batch_messages):
+    for batch in batches(rows, session.means.settings.batch_messages):
         gone |= await _send_batch(session, selected, fetcher, batch, picture)
     # RFC 2180 4.1.2: the rest was answered; a UID that is gone is no error (RFC 3501 6.4.8).
     return SOME_GONE if gone and not command.uid else ok("done")
