@@ -74,7 +74,7 @@ class _UidList(NamedTuple):
 def read_foreign(folder_path: bytes) -> ForeignState | None:
     """What another server left in a Maildir folder; ``None`` where it left nothing."""
     listed = _newest_uid_list(folder_path)
-    keywords = _read_keywords(folder_path)
+    keywords = read_keyword_letters(folder_path)
     marks = _read_courier_keywords(os.path.join(folder_path, b"courierimapkeywords"))
     if listed is None:
         return ForeignState(keywords=keywords, marks=marks) if keywords or marks else None
@@ -186,7 +186,7 @@ def _possible(name: bytes) -> bool:
     return bool(name) and len(name) <= 255 and not name.startswith(b".") and b"/" not in name
 
 
-def _read_keywords(folder_path: bytes) -> tuple[str, ...]:
+def read_keyword_letters(folder_path: bytes) -> tuple[str, ...]:
     """``dovecot-keywords``: a number and a keyword a line; letters stop at ``z``."""
     read = _read_bounded(os.path.join(folder_path, b"dovecot-keywords"), MAX_SMALL_BYTES)
     letters = [""] * 26
