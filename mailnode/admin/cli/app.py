@@ -1,0 +1,50 @@
+"""The command tree: every command group is registered here, one line each.
+
+Promises: ``mailnode --help`` imports no room of the server; commands import what they need when
+they run. Expected errors are one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mailnode.admin.cli import demo, doctor, importing, queue, quickstart, serve, store
+from mailnode.admin.cli.frame import CliError
+from mailnode.model.errors import MailnodeError
+
+app = typer.Typer(
+    name="mailnode",
+    help="A mail server in one program: SMTP, IMAP and POP3 over Maildirs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.add_typer(serve.config_app, name="config")
+app.command("demo")(demo.demo)
+app.command("quickstart")(quickstart.quickstart)
+app.command("doctor")(doctor.doctor)
+app.command("import")(importing.import_mail)
+app.add_typer(store.app, name="store")
+app.add_typer(queue.app, name="queue")
+
+
+def main() -> None:
+    """Entry point of the ``mailnode`` command."""
+    try:
+        app()
+    except CliError as error:
+        _fail(str(error))
+    except MailnodeError as error:
+        _fail(str(error) or error.public)
+    except BrokenPipeError:  # the reader of our output has gone, as with "| head"
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(text: str) -> None:
+    for line in text.splitlines():
+        typer.echo(f"mailnode: {line}", err=True)
+    sys.exit(2)
