@@ -48,6 +48,7 @@ class LoginFailure(Enum):
     SMTP_OFF = "smtp not allowed"
     TOTP = "main password not allowed with two-factor login"
     WEAK = "password scheme not allowed"
+    THROTTLED = "too many failures"
 
 
 class DomainKind(Enum):
@@ -56,6 +57,7 @@ class DomainKind(Enum):
     LOCAL = "local"
     ALIAS = "alias"
     BACKUP_MX = "backupmx"
+    RELAY = "relay"  # its transport column sends it elsewhere
     UNKNOWN = "unknown"
 
 

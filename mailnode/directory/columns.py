@@ -36,7 +36,9 @@ def utf8(length: int = 255) -> TypeEngine[Any]:
 
 def utf8_text() -> TypeEngine[Any]:
     """Long text that people see."""
-    return Text().with_variant(mysql.TEXT(**_UTF8), *_MYSQL)
+    return Text().with_variant(
+        mysql.TEXT(charset="utf8mb4", collation="utf8mb4_general_ci"), *_MYSQL
+    )
 
 
 def integer(width: int | None = None, *, unsigned: bool = False) -> TypeEngine[Any]:
@@ -100,13 +102,8 @@ def dates() -> list[Column[Any]]:
 
 def index(table: str, name: str, *columns: str) -> list[Index]:
     """An index; SQLite wants its name to be unique in the whole database."""
-    mysql_one = Index(name, *columns).ddl_if(callable_=_on_mysql)
-    sqlite_one = Index(f"idx_{table}_{name}", *columns).ddl_if(dialect="sqlite")
-    return [mysql_one, sqlite_one]
-
-
-def _on_mysql(_ddl: Any, _target: Any, _bind: Any, *, dialect: Any, **_options: Any) -> bool:
-    return dialect.name in _MYSQL
+    found = [Index(name, *columns).ddl_if(dialect=dialect) for dialect in _MYSQL]
+    return [*found, Index(f"idx_{table}_{name}", *columns).ddl_if(dialect="sqlite")]
 
 
 def options(comment: str | None = None, charset: str = "latin1") -> dict[str, Any]:

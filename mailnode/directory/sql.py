@@ -1,0 +1,298 @@
+"""The directory as the database has it at this moment, uncached.
+
+Promises: an address is answered "no" only when the database said so; every value is bound, never
+pasted into a statement; nothing in PostfixAdmin's tables is changed but quota2 and, by option, a
+password hash.
+Fails: ``DirectoryGone``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, update
+from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mailnode.directory import DomainKind, Mailbox
+from mailnode.directory.found import Found, look
+from mailnode.directory.keys import address_key, domain_key, maildir_path, split_key
+from mailnode.directory.schema import last_login_table, postfixadmin_tables
+from mailnode.model.address import Address
+from mailnode.model.errors import DirectoryGone
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.sql import Database
+
+MAX_APP_PASSWORDS = 20  # each may cost a slow hash at every failed login
+_LOOK_AGAIN_S = 600.0
+_QUOTA2_NAME = 100  # quota2.username is shorter than mailbox.username
+_REMOTE_TRANSPORTS = ("smtp", "relay")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a login is judged by. Hashes stay out of the repr."""
+
+    mailbox: Mailbox
+    stored: str = field(repr=False)
+    active: bool
+    expired: bool
+    totp: bool
+    totp_exceptions: frozenset[str] = frozenset()
+    app_passwords: tuple[str, ...] = field(default=(), repr=False)
+
+
+class SqlDirectory:
+    """Questions to PostfixAdmin's tables."""
+
+    def __init__(self, database: Database, *, prefix: str, clock: Clock) -> None:
+        self._database = database
+        self._tables = postfixadmin_tables(prefix)
+        self._last_login = last_login_table()
+        self._clock = clock
+        self._found: Found | None = None
+        self._looked_at = 0.0
+
+    async def domain(self, name: str) -> DomainKind:
+        """How we stand to a domain; inactive ones are unknown, as in Postfix's queries."""
+        key = domain_key(name)
+        if key is None or key == "all":  # PostfixAdmin's dummy row
+            return DomainKind.UNKNOWN
+        table = self._tables.domain
+
+        async def work(connection: AsyncConnection) -> DomainKind:
+            row = (
+                (
+                    await connection.execute(
+                        select(table.c.backupmx, table.c.transport)
+                        .where(table.c.domain == key)
+                        .where(table.c.active == 1)
+                    )
+                )
+                .mappings()
+                .first()
+            )
+            # An alias domain has a row here too; without one Postfix would not accept it either.
+            if row is not None and await connection.scalar(self._alias_of(key)) is not None:
+                return DomainKind.ALIAS
+            return _kind(row)
+
+        return await self._database.read(work)
+
+    def _alias_of(self, key: str) -> Any:
+        table = self._tables.alias_domain
+        return (
+            select(table.c.target_domain)
+            .where(table.c.alias_domain == key)
+            .where(table.c.active == 1)
+        )
+
+    async def alias(self, key: str) -> tuple[str, ...] | None:
+        """Targets of the active row for this key, or of the target domain's row."""
+        local, domain = split_key(key)
+        folded = address_key(local, domain)
+        if folded is None:
+            return None
+
+        async def work(connection: AsyncConnection) -> str | None:
+            goto: str | None = await connection.scalar(self._goto(folded))
+            if goto is not None:
+                return goto
+            other = await self._through_alias_domain(connection, folded)
+            return None if other is None else await connection.scalar(self._goto(other))
+
+        goto = await self._database.read(work)
+        return None if goto is None else parse_goto(goto)
+
+    def _goto(self, key: str) -> Any:
+        table = self._tables.alias
+        return select(table.c.goto).where(table.c.address == key).where(table.c.active == 1)
+
+    async def _through_alias_domain(self, connection: AsyncConnection, key: str) -> str | None:
+        """The same key in the target domain, where its domain is an alias."""
+        local, domain = split_key(key)
+        target = await connection.scalar(self._alias_of(domain))
+        return None if target is None else address_key(local, target)
+
+    async def mailbox(self, address: Address) -> Mailbox | None:
+        """The mailbox of this exact address, through an alias domain too, active or not."""
+        folded = address_key(address.local, address.domain) if address.local else None
+        if folded is None:
+            return None
+
+        async def work(connection: AsyncConnection) -> RowMapping | None:
+            found = await self._look(connection)
+            row = (await connection.execute(self._mailbox_row(found, folded))).mappings().first()
+            if row is not None:
+                return row
+            other = await self._through_alias_domain(connection, folded)
+            if other is None:
+                return None
+            return (await connection.execute(self._mailbox_row(found, other))).mappings().first()
+
+        row = await self._database.read(work)
+        return None if row is None else _mailbox(row)
+
+    def _mailbox_row(self, found: Found, key: str) -> Any:
+        c = self._tables.mailbox.c
+        return select(
+            c.username, c.maildir, c.quota, c.domain, c.active,
+            found.pick(c.smtp_active).label("smtp_active"),
+        ).where(c.username == key)  # fmt: skip
+
+    async def credentials(self, user: str) -> Credentials | None:
+        """All that a login of this user is judged by; ``None`` when there is no such mailbox."""
+        folded = address_key(*split_key(user))
+        if folded is None or folded.startswith("@"):
+            return None
+
+        async def work(connection: AsyncConnection) -> Credentials | None:
+            found = await self._look(connection)
+            row = (await connection.execute(self._login_row(found, folded))).mappings().first()
+            if row is None:
+                return None
+            return await self._with_extras(connection, found, folded, row)
+
+        return await self._database.read(work)
+
+    def _login_row(self, found: Found, key: str) -> Any:
+        m, d = self._tables.mailbox.c, self._tables.domain.c
+        expired: ColumnElement[Any] = literal(0)
+        if found.has_column(m.password_expiry) and found.has_column(d.password_expiry):
+            # PostfixAdmin's query lets in: m.password_expiry > now() OR d.password_expiry = 0
+            never = func.coalesce(d.password_expiry, 0) == 0
+            expired = case((never, 0), (m.password_expiry > func.now(), 0), else_=1)
+        joined = self._tables.mailbox.join(self._tables.domain, m.domain == d.domain, isouter=True)
+        extra = (
+            m.password,
+            found.pick(m.totp_secret).label("totp_secret"),
+            func.coalesce(d.active, 0).label("domain_active"),
+            expired.label("expired"),
+        )
+        return self._mailbox_row(found, key).add_columns(*extra).select_from(joined)
+
+    async def _with_extras(
+        self, connection: AsyncConnection, found: Found, key: str, row: RowMapping
+    ) -> Credentials:
+        secrets, addresses = self._tables.app_password, self._tables.totp_exception
+        apps: list[str] = []
+        if found.has(secrets):
+            asked = select(secrets.c.password_hash).where(secrets.c.username == key)
+            rows = await connection.scalars(asked.order_by(secrets.c.id).limit(MAX_APP_PASSWORDS))
+            apps = [stored for stored in rows if stored]
+        exceptions: frozenset[str] = frozenset()
+        if row["totp_secret"] and found.has(addresses):
+            mine = (addresses.c.username == key) | addresses.c.username.is_(None)
+            mine |= addresses.c.username == split_key(key)[1]
+            exceptions = frozenset(await connection.scalars(select(addresses.c.ip).where(mine)))
+        return Credentials(
+            mailbox=_mailbox(row),
+            stored=row["password"],
+            active=bool(row["active"]) and bool(row["domain_active"]),
+            expired=bool(row["expired"]),
+            totp=bool(row["totp_secret"]),
+            totp_exceptions=exceptions,
+            app_passwords=tuple(apps),
+        )
+
+    async def replace_hash(self, user: str, old: str, new: str) -> None:
+        """Store a better hash of the same password, unless it was changed meanwhile."""
+        c = self._tables.mailbox.c
+        change = update(self._tables.mailbox).where(and_(c.username == user, c.password == old))
+        await self._database.write(lambda conn: conn.execute(change.values(password=new)))
+
+    async def write_usage(self, usage: Mapping[str, tuple[int, int]]) -> None:
+        """Set bytes and messages in quota2; users in one order, so that writers do not deadlock."""
+        rows = [
+            {"username": user, "bytes": used[0], "messages": used[1]}
+            for user, used in sorted(usage.items())
+            if len(user) <= _QUOTA2_NAME
+        ]
+        await self._upsert(self._tables.quota2, rows, ("bytes", "messages"))
+
+    async def write_last_logins(self, logins: Mapping[tuple[str, str], tuple[int, str]]) -> None:
+        """Set time and address of each user's last login by each service."""
+        rows = [
+            {"username": user, "service": service, "at": at, "peer": peer}
+            for (user, service), (at, peer) in sorted(logins.items())
+        ]
+        await self._upsert(self._last_login, rows, ("at", "peer"))
+
+    async def _upsert(
+        self, table: Any, rows: list[dict[str, Any]], changed: tuple[str, ...]
+    ) -> None:
+        if not rows:
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            if not (await self._look(connection)).has(table):
+                return
+            if connection.dialect.name == "sqlite":
+                lite = sqlite_insert(table)
+                fresh = {name: lite.excluded[name] for name in changed}
+                await connection.execute(
+                    lite.on_conflict_do_update(index_elements=table.primary_key, set_=fresh), rows
+                )
+            else:
+                big = mysql_insert(table)
+                fresh = {name: big.inserted[name] for name in changed}
+                await connection.execute(big.on_duplicate_key_update(**fresh), rows)
+
+        await self._database.write(work)
+
+    async def _look(self, connection: AsyncConnection) -> Found:
+        """Which columns there are, asked again from time to time: PostfixAdmin gets upgraded."""
+        now = self._clock.monotonic()
+        if self._found is None or now - self._looked_at > _LOOK_AGAIN_S:
+            self._found = await look(connection, self._tables)
+            self._looked_at = now
+        return self._found
+
+
+def parse_goto(goto: str) -> tuple[str, ...]:
+    """The targets of an alias: PostfixAdmin separates by commas, people also by blanks and lines.
+
+    Blanks inside a quoted local part stay.
+    """
+    found: list[str] = []
+    current, quoted, escaped = "", False, False
+    for char in goto:
+        if char == '"' and not escaped:
+            quoted = not quoted
+        escaped = char == "\\" and quoted and not escaped
+        if not quoted and (char == "," or char.isspace()):
+            found.append(current)
+            current = ""
+        else:
+            current += char
+    found.append(current)
+    return tuple(dict.fromkeys(target for target in found if target))
+
+
+def _kind(row: RowMapping | None) -> DomainKind:
+    if row is None:
+        return DomainKind.UNKNOWN
+    if row["backupmx"]:
+        return DomainKind.BACKUP_MX
+    transport = (row["transport"] or "").lower()
+    return DomainKind.RELAY if transport.startswith(_REMOTE_TRANSPORTS) else DomainKind.LOCAL
+
+
+def _mailbox(row: RowMapping) -> Mailbox:
+    user = row["username"].lower()
+    maildir = maildir_path(row["maildir"])
+    if maildir is None:
+        # Not a missing user: someone has to look at this row, and the mail has to wait.
+        raise DirectoryGone(f"mailbox {user}: maildir column {row['maildir']!r} is not usable")
+    return Mailbox(
+        user=user,
+        maildir=maildir,
+        quota_bytes=max(0, int(row["quota"])),
+        domain=row["domain"].lower(),
+        active=bool(row["active"]),
+        smtp_active=bool(row["smtp_active"]),
+    )
