@@ -130,13 +130,13 @@ class _Parser:
         root, pos = self._begin(0, PLAIN)
         while self._marks and (found := self._next_mark(pos)):
             line_start, pos, mark = found
+            if not mark.final and self._parts >= MAX_PARTS:
+                break
             self._close_above(mark.level, self._before_line(line_start))
             if mark.final:
                 self._forget_boundary(self._stack[mark.level])
-            elif self._parts < MAX_PARTS:
-                pos = self._begin_child(self._stack[mark.level].part, pos)
             else:
-                break
+                pos = self._begin_child(self._stack[mark.level].part, pos)
         self._close_above(-1, len(self._data))
         return root
 

@@ -1,0 +1,69 @@
+"""Fields, unfolding and selection."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailnode.wire.mime.header import collect, iterate_fields, select_fields, unfold
+
+BLOCK = (
+    b"From x@y Mon Jan 1\r\n"
+    b"Subject: one\r\n two\r\n\tthree\r\n"
+    b"TO : a@b\r\n"
+    b"broken line\r\n"
+    b"subject:again\r\n"
+    b"\r\n"
+)
+
+
+def test_fields_in_order():
+    assert [field.name for field in iterate_fields(BLOCK)] == [
+        b"",
+        b"subject",
+        b"to",
+        b"",
+        b"subject",
+    ]
+
+
+def test_collect_unfolds():
+    assert collect(BLOCK, {b"subject", b"to"}) == {
+        b"subject": [b"one two\tthree", b"again"],
+        b"to": [b"a@b"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "exclude", "expected"),
+    [
+        ({b"subject"}, False, b"Subject: one\r\n two\r\n\tthree\r\nsubject:again\r\n\r\n"),
+        ({b"none"}, False, b"\r\n"),
+        ({b"subject", b"to"}, True, b"From x@y Mon Jan 1\r\nbroken line\r\n\r\n"),
+    ],
+)
+def test_select(names, exclude, expected):
+    assert select_fields(BLOCK, names, exclude=exclude) == expected
+
+
+def test_select_ends_in_a_blank_line_even_where_the_message_has_none():
+    assert select_fields(b"A: b", {b"a"}) == b"A: b\r\n\r\n"
+    assert select_fields(b"", {b"a"}) == b"\r\n"
+
+
+def test_unfold_drops_what_no_string_may_hold():
+    assert unfold(b"  a\0b\rc\r\n d \r\n") == b"abc d"
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from([b"A", b":", b" ", b"\r\n", b"\n", b"\t", b"\0"])).map(b"".join))
+def test_fields_make_up_the_block(block):
+    joined = b"".join(field.raw for field in iterate_fields(block))
+    rest = block[len(joined) :]
+    assert block.startswith(joined)
+    assert rest == b"" or rest.startswith((b"\r\n", b"\n"))
+
+
+def test_many_tiny_lines_are_bounded():
+    assert collect(b"a\r\n" * 300_000 + b"subject: x\r\n", {b"subject"}) == {}
