@@ -1,0 +1,51 @@
+"""What every session of a service shares: role, settings and the rooms behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from mailnode.delivery.handover import Handover
+from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.policy import Chain
+from mailnode.routing import Router
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.settings.smtp import SmtpSettings
+from mailnode.runtime.tasks import Pool
+from mailnode.runtime.tls import Certificates
+
+
+class Role(Enum):
+    """Whom a service is for."""
+
+    MX = "mx"  # other servers: no AUTH, our recipients only
+    SUBMISSION = "submission"  # our users: AUTH first, own senders only (RFC 6409)
+    LMTP = "lmtp"  # a mail server in front of us: a reply per recipient (RFC 2033)
+
+
+class Gate(Protocol):
+    """Who checks passwords (``directory.gate.LoginGate``)."""
+
+    async def login(
+        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The user's mailbox, or why not. Raises ``DirectoryGone``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """See the module."""
+
+    role: Role
+    hostname: str
+    settings: SmtpSettings
+    router: Router
+    gate: Gate
+    handover: Handover
+    pool: Pool
+    certificates: Certificates
+    clock: Clock
+    log: MailLog
+    policy: Chain

@@ -1,0 +1,136 @@
+"""The SMTP service of a worker: sockets in, sessions counted, drained at the end.
+
+Promises: a certificate that was reloaded serves the next connection; ``drain`` lets transactions
+end, says 421 to the rest, and returns within its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+
+from mailnode.delivery import Courier
+from mailnode.delivery.handover import Handover
+from mailnode.intake.desk import Desk, Gate, Role
+from mailnode.intake.session import SmtpSession
+from mailnode.policy import Chain
+from mailnode.policy.limits import CountLimits
+from mailnode.queue import Spool
+from mailnode.routing import Router
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.settings.smtp import SmtpSettings
+from mailnode.runtime.tasks import Pool
+from mailnode.runtime.tls import Certificates
+
+__all__ = ["Role", "SmtpService"]
+
+
+class SmtpService:
+    """MX, submission or LMTP, as ``role`` says."""
+
+    def __init__(
+        self,
+        *,
+        role: Role,
+        hostname: str,
+        settings: SmtpSettings,
+        router: Router,
+        gate: Gate,
+        courier: Courier,
+        spool: Spool,
+        pool: Pool,
+        certificates: Certificates,
+        clock: Clock,
+        log: MailLog,
+        policy: Chain | None = None,
+    ) -> None:
+        handover = Handover(
+            courier=courier, spool=spool, pool=pool, clock=clock, log=log, hostname=hostname
+        )
+        self._desk = Desk(
+            role=role,
+            hostname=hostname,
+            settings=settings,
+            router=router,
+            gate=gate,
+            handover=handover,
+            pool=pool,
+            certificates=certificates,
+            clock=clock,
+            log=log,
+            policy=policy or Chain((CountLimits(settings),)),
+        )
+        self._servers: list[asyncio.Server] = []
+        self._sessions: set[SmtpSession] = set()
+        self._peers: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def serve(self, sock: socket.socket, *, implicit_tls: bool) -> None:
+        """Accept on a bound and listening socket; returns once accepting."""
+        loop = asyncio.get_running_loop()
+
+        def session() -> SmtpSession:
+            return SmtpSession(self._desk, self, loop, implicit_tls=implicit_tls)
+
+        if sock.family == socket.AF_UNIX:
+            server = await loop.create_unix_server(session, sock=sock)
+        else:
+            server = await loop.create_server(session, sock=sock)
+        self._servers.append(server)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Stop accepting, let transactions end, say goodbye to the rest, within the time."""
+        for server in self._servers:
+            server.close()
+        for session in tuple(self._sessions):
+            session.drain()
+        if await self._emptied(timeout_s * 0.9):
+            return
+        for session in tuple(self._sessions):
+            session.abort()
+        await self._emptied(timeout_s * 0.1)
+
+    async def _emptied(self, timeout_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def session_count(self) -> int:
+        """Open connections now."""
+        return len(self._sessions)
+
+    def enter(self, session: SmtpSession) -> tuple[int, int]:
+        """A session begins; sessions in all and from its peer, this one included."""
+        self._sessions.add(session)
+        self._empty.clear()
+        peer = peer_key(session.host)
+        if not peer:
+            return len(self._sessions), 1
+        self._peers[peer] += 1
+        return len(self._sessions), self._peers[peer]
+
+    def leave(self, session: SmtpSession) -> None:
+        """It ended."""
+        self._sessions.discard(session)
+        peer = peer_key(session.host)
+        if peer:
+            self._peers[peer] -= 1
+            if self._peers[peer] <= 0:
+                del self._peers[peer]
+        if not self._sessions:
+            self._empty.set()
+
+
+def peer_key(host: str) -> str:
+    """What is counted as one peer: an IPv4 address, an IPv6 /64; empty for this machine."""
+    if not host or host == "::1" or host.startswith("127."):
+        return ""
+    if ":" not in host:
+        return host
+    packed = socket.inet_pton(socket.AF_INET6, host)
+    return packed[:8].hex()

@@ -1,0 +1,357 @@
+"""The door to aiosmtpd: one connection, its bytes, its clock, its TLS.
+
+Promises: bytes are read in bulk into one buffer, replies gathered and sent in one write before
+each wait (RFC 2920 3.2); a client that is silent too long, does not take its replies, or takes
+too long for one message is sent away; no text of an exception reaches a client.
+
+What aiosmtpd gives is the stream protocol of a connection and the task that serves it. What it
+does otherwise is replaced here: its reading by lines, its commands (``dialog``), its cancelling of
+the task at end of input (which would abandon a message being delivered), its STARTTLS (private
+fields; see RFC 3207), its replies made of exceptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, Protocol
+
+from aiosmtpd.smtp import SMTP
+
+from mailnode.intake.desk import Desk
+from mailnode.intake.dialog import AUTH_LIMIT, Dialog
+from mailnode.intake.wire import Gone
+from mailnode.runtime.maillog import Event
+from mailnode.wire.smtp import reply as say
+from mailnode.wire.smtp.reply import Reply
+
+_READ_BYTES = 262_144
+# StreamReader stops the transport at twice this.
+_READ_AHEAD_BYTES = 65_536
+# A line longer than its limit is skipped up to here, then the client is sent away.
+_SKIP_BYTES = 1_048_576
+_HANDSHAKE_S = 30.0
+# Replies gathered before they leave, however much a client pipelines.
+_GATHERED = 64
+
+
+class Register(Protocol):
+    """Who counts sessions (``service``)."""
+
+    def enter(self, session: SmtpSession) -> tuple[int, int]:
+        """A session begins; sessions in all and from its peer, this one included."""
+
+    def leave(self, session: SmtpSession) -> None:
+        """It ended."""
+
+
+class SmtpSession(SMTP):
+    """One connection; the ``Wire`` of its dialog."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        register: Register,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        implicit_tls: bool,
+    ) -> None:
+        # aiosmtpd's own constructor looks through every attribute of the class for handlers (76 µs
+        # a connection); all it sets up is replaced here.
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            asyncio.StreamReader(limit=_READ_AHEAD_BYTES, loop=loop),
+            client_connected_cb=self._cb_client_connected,
+            loop=loop,
+        )
+        self.loop = loop
+        self.transport: Any = None
+        self.host, self.port, self.tls, self.heard = "", 0, "", False
+        self._desk = desk
+        self._register = register
+        self._implicit_tls = implicit_tls
+        self._input = bytearray()
+        self._output: list[bytes] = []
+        self._dialog: Dialog | None = None
+        self._draining = False
+        self._waiting = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._silence_s = desk.settings.command_timeout_s
+        self._since = loop.time()
+        self._ceiling_at = float("inf")
+
+    # -- what asyncio calls ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        self.transport = transport
+        self.host, self.port = _peer(transport)
+        self._began = self.loop.time()
+        self._arm()
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in."""
+        self.heard = True
+        super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The client sends no more; what it sent is still worked on, and answered."""
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone; the task finds out at its next read."""
+        if self._timer is not None:
+            self._timer.cancel()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+
+    # -- the task -------------------------------------------------------------------------------
+
+    async def _handle_client(self) -> None:
+        counts = self._register.enter(self)
+        reason = "client gone"
+        try:
+            await self._serve(*counts)
+            reason = "closed"
+        except Gone:
+            pass  # nobody is left to answer; connection_lost or _expire said why
+        except Exception as error:  # noqa: BLE001 - barrier: a fault of ours ends one session only
+            reason = "fault"
+            self._desk.log.event(
+                Event.ERROR, what="smtp session", cause=repr(error), exc_info=error
+            )
+            self.send(say.LOST_COUNT)
+        finally:
+            await self._goodbye(reason)
+
+    async def _serve(self, connections: int, peer_connections: int) -> None:
+        dialog = self._dialog = Dialog(
+            self._desk, self, connections=connections, peer_connections=peer_connections
+        )
+        self._log(Event.CONNECTED, local=self._desk.hostname)
+        if self._implicit_tls:
+            await self._shake_hands()
+        elif connections <= self._desk.settings.max_connections:
+            await self._listen_for_early_talk()
+        await dialog.greet()
+        while not dialog.ended:
+            if self._draining and dialog.transaction is None:
+                self.send(say.SHUTTING_DOWN)
+                return
+            await dialog.obey(await self.read_line(AUTH_LIMIT))
+            if len(self._output) >= _GATHERED:
+                await self._flush()
+                await asyncio.sleep(0)
+
+    async def _listen_for_early_talk(self) -> None:
+        # Two turns of the loop let bytes in that came with the connection.
+        await asyncio.sleep(0)
+        await asyncio.sleep(self._desk.settings.greeting_delay_s)
+
+    async def _goodbye(self, reason: str) -> None:
+        if self._dialog is not None:
+            self._dialog.close()
+        try:
+            await self._flush()
+        except Gone:
+            pass  # as good as said
+        finally:
+            if self.transport is not None:
+                self.transport.close()
+            self._register.leave(self)
+            self._log(
+                Event.DISCONNECTED, reason=reason, seconds=round(self.loop.time() - self._began, 3)
+            )
+
+    def _log(self, event: Event, **facts: object) -> None:
+        self._desk.log.event(event, service=self._desk.role.value, peer=self.host, **facts)
+
+    # -- Wire -----------------------------------------------------------------------------------
+
+    def send(self, reply: Reply) -> None:
+        """See ``Wire``."""
+        self._output.append(reply.encode())
+
+    async def read_line(self, limit: int) -> bytes | None:
+        """See ``Wire``."""
+        searched = 0
+        while (end := self._input.find(b"\n", searched)) < 0:
+            searched = len(self._input)
+            if searched > limit:
+                await self._skip_line()
+                return None
+            self._input += await self._receive()
+        line = bytes(self._input[: end + 1])
+        del self._input[: end + 1]
+        return line if len(line) <= limit else None
+
+    async def _skip_line(self) -> None:
+        skipped = 0
+        while (end := self._input.find(b"\n")) < 0:
+            skipped += len(self._input)
+            self._input.clear()
+            if skipped > _SKIP_BYTES:
+                self.send(say.LINE_TOO_LONG)
+                raise Gone
+            self._input += await self._receive()
+        del self._input[: end + 1]
+
+    async def read(self) -> bytes:
+        """See ``Wire``."""
+        if self._input:
+            data = bytes(self._input)
+            self._input.clear()
+            return data
+        return await self._receive()
+
+    def unread(self, data: bytes) -> None:
+        """See ``Wire``."""
+        if data:
+            self._input[:0] = data
+
+    def allow(self, silence_s: float, ceiling_s: float | None = None) -> None:
+        """See ``Wire``."""
+        self._silence_s = silence_s
+        now = self._since = self.loop.time()
+        self._ceiling_at = float("inf") if ceiling_s is None else now + ceiling_s
+        if self._timer is not None and self._timer.when() > self._due():
+            self._arm()
+
+    async def start_tls(self) -> None:
+        """See ``Wire``."""
+        # RFC 3207 4.2, 6: whatever came in the clear behind STARTTLS may be an attacker's. Reading
+        # stops first, so that nothing more of it can get in between.
+        if self.transport is not None:
+            self.transport.pause_reading()
+        self._input.clear()
+        # There is no public way to empty a StreamReader without waiting for it.
+        reader: Any = self._reader
+        reader._buffer.clear()
+        self.send(say.READY_FOR_TLS)
+        await self._flush()
+        await self._shake_hands()
+
+    async def _shake_hands(self) -> None:
+        if self.transport is None:
+            raise Gone
+        context = self._desk.certificates.asyncio_context()
+        try:
+            transport = await self.loop.start_tls(
+                self.transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=5.0,
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            self._log(Event.REFUSED, code="4.7.0", reason=f"TLS handshake: {error}")
+            raise Gone from None
+        if transport is None:
+            raise Gone
+        self._change_transport(transport)
+        self.tls = _cipher(transport)
+        self.heard = False
+
+    def _change_transport(self, transport: asyncio.Transport) -> None:
+        """Streams of Python 3.11 have no public verb for this (StreamWriter.start_tls forgets
+        the reader, whose flow control would then act on the wrong transport)."""
+        streams: Any = self
+        streams._writer._transport = transport
+        streams._reader._transport = transport
+        streams._replace_writer(streams._writer)
+        self.transport = transport
+
+    async def _receive(self) -> bytes:
+        """Send what is due, then wait for bytes."""
+        try:
+            self._waiting = True
+            if self._output:
+                await self._flush()
+            self._since = self.loop.time()
+            data: bytes = await self._reader.read(_READ_BYTES)
+        except OSError:
+            raise Gone from None
+        finally:
+            self._waiting = False
+        if not data:
+            raise Gone
+        return data
+
+    async def _flush(self) -> None:
+        output, self._output = self._output, []
+        if not output or self.transport is None:
+            return
+        waited, self._waiting = self._waiting, True
+        self._since = self.loop.time()
+        try:
+            self._writer.write(b"".join(output))
+            await self._writer.drain()
+        except OSError:
+            raise Gone from None
+        finally:
+            self._waiting = waited
+
+    # -- the clock ------------------------------------------------------------------------------
+
+    def _due(self) -> float:
+        return min(self._since + self._silence_s, self._ceiling_at)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(self._due(), self._tick)
+
+    def _tick(self) -> None:
+        """Only a client that we wait for can be late; the timer is not moved at each command."""
+        now = self.loop.time()
+        if not self._waiting:
+            self._since = now
+            self._timer = self.loop.call_at(now + min(self._silence_s, 60.0), self._tick)
+        elif now < self._due():
+            self._arm()
+        else:
+            self._send_away(say.TIMED_OUT)
+
+    def _send_away(self, reply: Reply) -> None:
+        if self.transport is None:
+            return
+        # RFC 5321 4.5.3.2: say why; a client that takes no replies will not take this one.
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+            return
+        self._writer.write(b"".join(self._output) + reply.encode())
+        self._output = []
+        self.transport.close()
+
+    def drain(self) -> None:
+        """Finish the transaction that is open, then go; at once where there is none."""
+        self._draining = True
+        idle = self._dialog is not None and self._dialog.transaction is None
+        if self._waiting and idle:
+            self._send_away(say.SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """Go now: the time to drain is over."""
+        if self._waiting:
+            self._send_away(say.SHUTTING_DOWN)
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    name = transport.get_extra_info("peername")
+    if isinstance(name, tuple) and len(name) >= 2:
+        # An IPv4 client of a dual-stack socket is an IPv4 client.
+        host = str(name[0]).partition("%")[0]
+        return host.removeprefix("::ffff:") if "." in host else host, int(name[1])
+    return "", 0
+
+
+def _cipher(transport: asyncio.BaseTransport) -> str:
+    cipher = transport.get_extra_info("cipher") or ("unknown", "TLS", 0)
+    tunnel = transport.get_extra_info("ssl_object")
+    version = tunnel.version() if tunnel is not None else cipher[1]
+    return f"{version} {cipher[0]}"
