@@ -183,8 +183,7 @@ async def _serve_until(
     paying = asyncio.create_task(_keep_running(runner, tools.log))
     for name, group in sockets.items():
         for sock in group:
-            sock.listen(settings.listen.backlog)
-            await services[name].serve(sock, implicit_tls=name in IMPLICIT_TLS)
+            await _listen(services[name], sock, name, settings.listen.backlog)
     seat.line.ready()
     tools.log.event(Event.STARTED, pid=os.getpid(), seat=seat.number, services=sorted(sockets))
     await stop.wait()
@@ -192,6 +191,14 @@ async def _serve_until(
     paying.cancel()
     await asyncio.gather(paying, return_exceptions=True)
     tools.log.event(Event.STOPPED, pid=os.getpid(), seat=seat.number)
+
+
+async def _listen(service: Service, sock: socket.socket, name: str, backlog: int) -> None:
+    sock.listen(backlog)
+    await service.serve(sock, implicit_tls=name in IMPLICIT_TLS)
+    # asyncio listens once more, with a backlog of its own.
+    if sock.fileno() >= 0:
+        sock.listen(backlog)
 
 
 async def _keep_running(runner: Runner, log: LineLog) -> None:

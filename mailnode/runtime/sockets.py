@@ -13,6 +13,7 @@ import errno
 import os
 import resource
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -271,6 +272,9 @@ def _unix(path: str, mode: int) -> socket.socket:
 
 def _probe_unix(path: str) -> None:
     """Remove a socket file that nobody listens on; raise EADDRINUSE for one in use."""
+    # Connecting to a plain file is refused just like connecting to a dead socket.
+    if os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError(errno.EEXIST, "there is a file that is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(path)
