@@ -54,6 +54,8 @@ class UnixPeers:
 
     def send(self, datagrams: Iterable[bytes]) -> None:
         """To every other worker of the node."""
+        # A greeting may be waiting: who just came is to hear this too.
+        self._read()
         self._relist()
         for datagram in datagrams:
             for peer in list(self._peers):
