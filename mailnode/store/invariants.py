@@ -13,6 +13,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from mailnode.model.errors import StorageGone
@@ -143,7 +144,7 @@ def _check_record(state: FolderState, record: Record) -> Iterator[Breach]:
         return
     uids = [message.uid for message in journal.unpack_added(record.payload)]
     last = state.uids[-1] if state.uids else 0
-    if any(b <= a for a, b in zip([max(last, state.uidnext - 1), *uids], uids, strict=False)):
+    if any(b <= a for a, b in pairwise([max(last, state.uidnext - 1), *uids])):
         yield Breach("uids", f"ADD of {uids[:5]} after {last}, UIDNEXT {state.uidnext}", (*uids,))
     if uids and max(uids) >= record.uidnext:
         yield Breach("counters", f"UID {max(uids)}, UIDNEXT {record.uidnext}", (max(uids),))
@@ -158,7 +159,7 @@ def _note_expunged(view: JournalView, record: Record) -> None:
 
 def _check_state(state: FolderState) -> Iterator[Breach]:
     uids = state.uids
-    if any(b <= a for a, b in zip(uids, uids[1:], strict=False)) or (uids and not uids[0]):
+    if any(b <= a for a, b in pairwise(uids)) or (uids and not uids[0]):
         yield Breach("uids", "UIDs do not ascend")
     if uids and uids[-1] >= state.uidnext:
         yield Breach("counters", f"UID {uids[-1]}, UIDNEXT {state.uidnext}", (uids[-1],))
@@ -256,12 +257,26 @@ def _check_sizes(
         yield Breach("size", f"{os.fsdecode(file.name)}: the file has {size} bytes", uids)
     crlf = told_crlf
     if deep:
-        crlf = size + listing.bare_newlines(folder + b"/" + file.relative)
+        crlf = _crlf_size(folder + b"/" + file.relative)
         if told_crlf is not None and told_crlf != crlf:
             yield Breach("size", f"{os.fsdecode(file.name)}: {crlf} bytes with CRLF", uids)
     index = state.index(uid)
     if crlf is not None and index >= 0 and state.sizes[index] != crlf:
         yield Breach("size", f"journal says {state.sizes[index]}, it is {crlf}", uids)
+
+
+def _crlf_size(path: bytes) -> int:
+    """The file's size with every line end as CRLF; 0 when it is gone."""
+    size, last = 0, b""
+    try:
+        with storage_errors(path), open(path, "rb", buffering=0) as opened:
+            while block := opened.read(1 << 20):
+                pairs = (last + block).count(b"\r\n")
+                size += len(block) + block.count(b"\n") - pairs
+                last = block[-1:]
+    except FileNotFoundError:
+        return 0
+    return size
 
 
 def look_at_tmp(folder: bytes, now: float) -> Iterator[Breach]:
