@@ -27,7 +27,7 @@ from mailnode.runtime.sink import (
     journal_datagram,
 )
 
-_SECRET = re.compile(r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I)
+SECRET_NAME = re.compile(r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I)
 
 _WEIGHTS = {"info": 0, "warning": 1, "error": 2}
 _PRIORITIES = (6, 4, 3)  # syslog(3): info, warning, err
@@ -95,7 +95,7 @@ class LineLog:
 
 def _clean(key: str, value: object) -> object:
     """The value, or what stands for it when its name speaks of a secret or it cannot be shown."""
-    if _SECRET.search(key):
+    if SECRET_NAME.search(key):
         return "[refused]"
     if isinstance(value, BaseException):
         return "".join(traceback.format_exception(value)).strip()

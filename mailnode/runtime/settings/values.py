@@ -16,6 +16,19 @@ _SECRET_KEY = re.compile(r"(^|_)(pass(word|wd|phrase)?|secret|token|credentials?
 _SHOWN_CHARS = 80
 
 
+def shown(key: str, value: object) -> object:
+    """The value in JSON's types, secrets masked."""
+    if _SECRET_KEY.search(key) or isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(name): shown(str(name), one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [shown("", one) for one in value]
+    return _URL_PASSWORD.sub(r"\1***@", str(value.value if isinstance(value, Enum) else value))
+
+
 def mask(key: str, value: object, limit_chars: int = _SHOWN_CHARS) -> str:
     """The value as it may be shown: secrets and passwords inside URLs are left out."""
     if _SECRET_KEY.search(key) or isinstance(value, SecretStr):
