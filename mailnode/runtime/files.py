@@ -108,6 +108,18 @@ def _in_memory(chunk: BinaryIO) -> bytes:
     return data
 
 
+def chunk_size(chunk: Chunk) -> int:
+    """How many bytes ``write_new`` would write for it."""
+    if isinstance(chunk, bytes | bytearray):
+        return len(chunk)
+    if isinstance(chunk, memoryview):
+        return chunk.nbytes
+    try:
+        return os.fstat(chunk.fileno()).st_size
+    except OSError:  # io.UnsupportedOperation: a file in memory
+        return len(_in_memory(chunk))
+
+
 def write_new(
     path: Path,
     chunks: Iterable[Chunk],

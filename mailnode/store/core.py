@@ -21,8 +21,8 @@ from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.storage import StorageSettings
 from mailnode.store import journal, listing, names, recover, rescan, snapshot
 from mailnode.store.journal import HEADER_SIZE, Header, JournalDamaged, Kind, Record
-from mailnode.store.ledger import Ledger
-from mailnode.store.state import FolderState
+from mailnode.store.ledger import Ledger, Tail
+from mailnode.store.state import MAX_KEYWORDS, FolderState
 
 # A new snapshot is due when the records behind the last one outgrow this and a quarter of it.
 _COMPACT_BYTES = 256 * 1024
@@ -58,6 +58,8 @@ class FolderCore:
         self.where: dict[bytes, bytes] = {}  # base name -> path, for files in unusual places
         self.new_seen = self.cur_seen = (0, 0.0)
         self._building = False
+        self._identity: bytes | None = None
+        self.stale = False
 
     @property
     def state(self) -> FolderState:
@@ -138,8 +140,17 @@ class FolderCore:
         except JournalDamaged:
             self.context.log.event(Event.ERROR, what="journal damaged", cause=self.key)
             return False
+        self._recognise(header)
         size = os.fstat(self.ledger.fd).st_size
         return self._replay(header, self.ledger.read(HEADER_SIZE, size))
+
+    def _recognise(self, header: Header) -> None:
+        """A folder deleted and made anew is another folder; this core stays with the old one."""
+        if self._identity not in (None, header.mailbox_id):
+            self.stale = True
+        if self.stale:
+            raise NoSuchFolder(f"{self.key} was deleted and made anew")
+        self._identity = header.mailbox_id
 
     def _replay(self, header: Header, raw: bytes) -> bool:
         history = self.context.settings.expunge_history
@@ -181,6 +192,7 @@ class FolderCore:
         if self.loaded is None:
             foreign = rescan.foreign_state(self.path) if noted is None else None
             header = self._fresh_header(noted, foreign)
+            self._recognise(header)
             self.loaded = FolderState(header, self.context.settings.expunge_history)
         self._building = True
         try:
@@ -263,7 +275,24 @@ class FolderCore:
         self._take(Record(kind, uidnext, modseq, payload))
         return modseq
 
-    def keyword_bits(self, keywords: frozenset[str], *, room: int) -> int:
+    def tail(self) -> Tail:
+        """Where a delivery's record goes; makes the journal where there is none or no good one.
+
+        Inside ``hold``; the state need not be loaded.
+        """
+        try:
+            return self.ledger.tail()
+        except (FileNotFoundError, JournalDamaged):
+            self._load()
+            return self.ledger.tail()
+
+    def commit_blind(self, kind: Kind, payload: bytes, uidnext: int) -> int:
+        """Write a record without needing the state; the folder's modseq after it."""
+        if self.loaded is not None:
+            return self.commit(kind, payload, uidnext=uidnext)
+        return self.ledger.append(kind, payload, uidnext, self.tail().modseq + 1).modseq
+
+    def keyword_bits(self, keywords: frozenset[str], *, room: int = MAX_KEYWORDS) -> int:
         """Bits for these keywords, giving new ones a bit while fewer than ``room`` have one."""
         index = {name.lower(): i for i, name in enumerate(self.state.keywords)}
         fresh = [word for word in sorted(keywords) if word.lower() not in index]

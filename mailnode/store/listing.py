@@ -72,6 +72,18 @@ def list_files(folder: bytes, places: Iterable[bytes] = (NEW, CUR)) -> list[Foun
     return found
 
 
+def list_folders(account: bytes) -> list[bytes]:
+    """Names on disk of an account's folders, INBOX (the account itself) left out."""
+    with storage_errors(account), os.scandir(account) as entries:
+        return [
+            entry.name
+            for entry in entries
+            if entry.name.startswith(b".")
+            and entry.is_dir(follow_symlinks=False)
+            and os.path.isdir(entry.path + b"/" + CUR)
+        ]
+
+
 def mtime_ns(path: bytes) -> int:
     """When the names in a directory last changed."""
     try:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from mailnode.model.errors import OverQuota
+from mailnode.model.errors import NoSuchFolder, OverQuota
 from mailnode.runtime import files
-from mailnode.store import QuotaUse
+from mailnode.store import QuotaUse, listing, names
 from mailnode.store.ledger import FolderBusy
 
 SIZE_NAME = b"maildirsize"
@@ -28,15 +28,12 @@ SIZE_NAME = b"maildirsize"
 _MAX_BYTES = 5120
 _READ_BYTES = 1 << 20
 
-Count = Callable[[], tuple[int, int]]
-
 
 class Quota:
-    """The use of one account. ``count`` counts the files: bytes and messages."""
+    """The use of the account whose folder is ``account``."""
 
-    def __init__(self, account: bytes, count: Count, lock_timeout_s: float, recheck_s: float):
-        self._path = account + b"/" + SIZE_NAME
-        self._count = count
+    def __init__(self, account: bytes, lock_timeout_s: float, recheck_s: float) -> None:
+        self._account, self._path = account, account + b"/" + SIZE_NAME
         self._timeout_s, self._recheck_s = lock_timeout_s, recheck_s
         self._counted_at = float("-inf")
 
@@ -77,7 +74,7 @@ class Quota:
     def recount(self, limit: int) -> QuotaUse:
         """Count the files and start the file anew."""
         self._counted_at = time.monotonic()
-        used, messages = self._count()
+        used, messages = count_files(self._account)
         self._write(used, messages, limit)
         return QuotaUse(used, messages, limit)
 
@@ -124,13 +121,54 @@ class Quota:
         """The use the file tells; a file that is nonsense is counted anew."""
         with files.storage_errors(self._path):
             lines = os.pread(fd, _READ_BYTES, 0).split(b"\n")
-        try:
-            numbers = [tuple(map(int, line.split())) for line in lines[1:] if line.strip()]
-            used, messages = (sum(column) for column in zip(*numbers, strict=True))
-        except ValueError:
-            used = messages = -1
+        used, messages = _sum_lines(lines[1:])
         if used < 0 or messages < 0:
-            used, messages = self._count()
+            used, messages = count_files(self._account)
             files.truncate(fd, 0, self._path)
             files.append(fd, b"0S\n%d %d\n" % (used, messages), self._path)
         return used, messages
+
+
+def _sum_lines(lines: Iterable[bytes]) -> tuple[int, int]:
+    """Sum of the changes; negative where they make no sense."""
+    try:
+        numbers = [tuple(map(int, line.split())) for line in lines if line.strip()]
+        used, messages = (sum(column) for column in zip(*numbers, strict=True))
+    except ValueError:
+        return -1, -1
+    return used, messages
+
+
+def read_use(account: bytes) -> tuple[int, int] | None:
+    """Bytes and messages that an account's file tells; None where there is no (good) file."""
+    path = account + b"/" + SIZE_NAME
+    try:
+        with files.storage_errors(path), open(path, "rb") as file:
+            used, messages = _sum_lines(file.read(_READ_BYTES).split(b"\n")[1:])
+    except FileNotFoundError:
+        return None
+    return None if used < 0 or messages < 0 else (used, messages)
+
+
+def count_files(account: bytes) -> tuple[int, int]:
+    """Bytes and messages of all folders, by the files themselves."""
+    size, messages = count_folder(account)
+    for disk in listing.list_folders(account):
+        more, count = count_folder(account + b"/" + disk)
+        size, messages = size + more, messages + count
+    return size, messages
+
+
+def count_folder(path: bytes) -> tuple[int, int]:
+    """Bytes and messages in a folder; sizes from the names, else from the files."""
+    size = messages = 0
+    try:
+        for found in listing.list_files(path):
+            told = names.size_in(found.base)
+            if told is None:
+                with files.storage_errors(path):
+                    told = os.lstat(path + b"/" + found.relative).st_size
+            size, messages = size + told, messages + 1
+    except (FileNotFoundError, NoSuchFolder):
+        pass  # deleted while we counted
+    return size, messages

@@ -1,0 +1,235 @@
+"""One user's folders: listing, making, deleting, renaming, subscribing.
+
+Promises: children stay when a parent is deleted and move when it is renamed; a folder made anew
+has a greater UIDVALIDITY than before.
+Fails: ``NoSuchFolder``, ``FolderExists``, ``BadFolderName``, ``StorageGone``, ``StorageFull``.
+Locks: ``home.lock``, then the folder's own while it is renamed or deleted.
+RFC: 9051 6.3.4 to 6.3.9, 6154 (special use), 8474 (MAILBOXID).
+"""
+
+from __future__ import annotations
+
+import os
+
+from mailnode.model.errors import BadFolderName, FolderExists, NoSuchFolder
+from mailnode.runtime import files
+from mailnode.store import (
+    AccountRef,
+    FolderInfo,
+    FolderStatus,
+    QuotaUse,
+    listing,
+    names,
+    subscriptions,
+)
+from mailnode.store.folder import MaildirFolder
+from mailnode.store.home import Home
+from mailnode.store.names import INBOX
+from mailnode.store.quota import count_folder
+
+_TRASH_PREFIX = b"mailnode.deleted-"
+
+
+class MaildirAccount:
+    """See ``store.Account``. Cheap to make; what it shares with others lies in ``home``."""
+
+    def __init__(self, ref: AccountRef, home: Home) -> None:
+        self.ref = ref
+        self._home = home
+
+    # -- listing ---------------------------------------------------------------------------
+
+    def folders(self) -> list[FolderInfo]:
+        """See ``store.Account``."""
+        disks = {INBOX: b"", **self._home.disk_names()}
+        parents = {parent for name in disks for parent in _parents(name)}
+        subscribed = set(subscriptions.read(self._home.path))
+        uses = self._uses(disks)
+        infos = [
+            FolderInfo(name, name in disks, name in parents, name in subscribed, uses.get(name, ""))
+            for name in disks.keys() | parents
+        ]
+        return sorted(infos, key=lambda info: (info.name != INBOX, info.name))
+
+    def _uses(self, disks: dict[str, bytes]) -> dict[str, str]:
+        """Uses by folder name: what clients set, then what the settings name."""
+        told = subscriptions.read_uses(self._home.path)
+        uses = {name: told[disk] for name, disk in disks.items() if disk in told}
+        for use, name in self._home.services.core.settings.special_folders.items():
+            if use not in uses.values():
+                uses.setdefault(names.canonical(name), use)
+        return uses
+
+    def subscribe(self, name: str, on: bool) -> None:
+        """See ``store.Account``. Raises ``BadFolderName``."""
+        names.folder_to_disk(name)
+        with self._home.lock():
+            subscribed = set(subscriptions.read(self._home.path))
+            changed = subscribed | {names.canonical(name)} if on else subscribed - {
+                names.canonical(name)
+            }  # fmt: skip
+            if changed != subscribed:
+                subscriptions.write(self._home.path, changed)
+
+    def subscriptions(self) -> list[str]:
+        """See ``store.Account``."""
+        return subscriptions.read(self._home.path)
+
+    # -- one folder ------------------------------------------------------------------------
+
+    def open(self, name: str, read_only: bool = False) -> MaildirFolder:
+        """See ``store.Account``."""
+        core = self._home.open_core(name)
+        return MaildirFolder(names.canonical(name), core, self._home, self.ref, read_only)
+
+    def status(self, name: str) -> FolderStatus:
+        """See ``store.Account``."""
+        folder = self.open(name, read_only=True)
+        try:
+            return folder.status()
+        finally:
+            folder.close()
+
+    def quota(self) -> QuotaUse:
+        """See ``store.Account``."""
+        return self._home.use(self.ref)
+
+    # -- the set of folders ----------------------------------------------------------------
+
+    def create(self, name: str, special_use: str = "") -> str:
+        """See ``store.Account``. Raises ``FolderExists``, ``BadFolderName``."""
+        name = names.check_new(name)
+        self._home.services.guard()
+        with self._home.lock():
+            if name == INBOX or name in self._home.disk_names():
+                raise FolderExists(name)
+            disk = names.folder_to_disk(name)
+            self._home.make_folder(disk)
+            if special_use:
+                uses = subscriptions.read_uses(self._home.path)
+                subscriptions.write_uses(self._home.path, {**uses, disk: special_use})
+        folder = self.open(name, read_only=True)
+        try:
+            return folder.mailbox_id
+        finally:
+            folder.close()
+
+    def delete(self, name: str) -> None:
+        """See ``store.Account``."""
+        # RFC 9051 6.3.5: INBOX cannot be deleted.
+        if names.canonical(name) == INBOX:
+            raise BadFolderName(name, "INBOX cannot be deleted")
+        with self._home.lock():
+            disk = self._home.disk_name(name)
+            self._home.next_uidvalidity(self._uidvalidity(disk))
+            trash = self._home.path + b"/" + _TRASH_PREFIX + os.urandom(8).hex().encode()
+            self._rename_folder(disk, trash)
+            uses = subscriptions.read_uses(self._home.path)
+            if uses.pop(disk, None):
+                subscriptions.write_uses(self._home.path, uses)
+        self._empty_trash()
+
+    def _uidvalidity(self, disk: bytes) -> int:
+        core = self._home.core_at(disk)
+        try:
+            with core.changing() as state:
+                return state.header.uidvalidity
+        finally:
+            self._home.release_core(core)
+
+    def _rename_folder(self, disk: bytes, target: bytes) -> None:
+        """Rename a folder's directory while no one writes in it; who waits finds it gone."""
+        core = self._home.core_at(disk)
+        try:
+            with core.ledger.hold():
+                files.rename(core.path, target)
+                core.stale = True
+            files.fsync_dir(self._home.path)
+        finally:
+            self._home.release_core(core)
+
+    def _empty_trash(self) -> None:
+        """Remove deleted folders, also those whose deletion was cut off."""
+        for entry in os.listdir(self._home.path):
+            if entry.startswith(_TRASH_PREFIX):
+                path = self._home.path + b"/" + entry
+                size, messages = count_folder(path)
+                _remove_tree(path)
+                self._home.charge(self.ref, -size, -messages)
+
+    def rename(self, old: str, new: str) -> None:
+        """See ``store.Account``."""
+        new = names.check_new(new)
+        if names.canonical(old) == INBOX:
+            self._rename_inbox(new)
+            return
+        with self._home.lock():
+            disks = self._home.disk_names()
+            moves = _moves(disks, names.canonical(old), new)
+            done: list[tuple[bytes, bytes]] = []
+            try:
+                for source, target in moves:
+                    self._rename_folder(source, self._home.folder_path(target))
+                    done.append((target, source))
+            except BaseException:
+                for source, target in reversed(done):
+                    self._rename_folder(source, self._home.folder_path(target))
+                raise
+            self._rename_uses(dict(moves))
+
+    def _rename_uses(self, moves: dict[bytes, bytes]) -> None:
+        uses = subscriptions.read_uses(self._home.path)
+        if moves.keys() & uses.keys():
+            renamed = {moves.get(disk, disk): use for disk, use in uses.items()}
+            subscriptions.write_uses(self._home.path, renamed)
+
+    def _rename_inbox(self, new: str) -> None:
+        # RFC 9051 6.3.6: INBOX stays, empty; its messages move, its children do not.
+        self.create(new)
+        inbox, target = self.open(INBOX), self.open(new)
+        try:
+            inbox.move(inbox.refresh().uids, target)
+        finally:
+            inbox.close()
+            target.close()
+
+
+def _moves(disks: dict[str, bytes], old: str, new: str) -> list[tuple[bytes, bytes]]:
+    """Disk names to rename, parents first. Raises where source or target is wrong."""
+    if new in (INBOX, old) or new.startswith(old + "/"):
+        raise FolderExists(new) if new in (INBOX, old) else BadFolderName(new)
+    source = {n: d for n, d in disks.items() if n == old or n.startswith(old + "/")}
+    if not source:
+        raise NoSuchFolder(old)
+    targets = {name: new + name[len(old) :] for name in source}
+    if taken := disks.keys() & targets.values():
+        raise FolderExists(min(taken))
+    return [(source[name], names.folder_to_disk(targets[name])) for name in sorted(source)]
+
+
+def _parents(name: str) -> list[str]:
+    levels = name.split("/")
+    return ["/".join(levels[:count]) for count in range(1, len(levels))]
+
+
+def _remove_tree(path: bytes) -> None:
+    """Remove a deleted folder; symlinks are removed, never followed."""
+    try:
+        for part in listing.PARTS:
+            _remove_entries(path + b"/" + part)
+        _remove_entries(path)
+        files.rmdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # another process empties the same trash
+
+
+def _remove_entries(path: bytes) -> None:
+    if os.path.islink(path):
+        files.unlink(path)
+        return
+    for entry in os.scandir(path):
+        if entry.is_dir(follow_symlinks=False):
+            _remove_entries(entry.path)
+            files.rmdir(entry.path)
+        else:
+            files.unlink(entry.path, missing_ok=True)

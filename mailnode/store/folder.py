@@ -1,0 +1,288 @@
+"""A folder as a session has it open: the verbs of ``store.Folder`` over a shared core.
+
+Locks: short looks under ``core.ledger.mutex``; the rest where the verbs live (``change``,
+``transfer``, ``look``).
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+from mailnode.model.errors import NoSuchMessage, PermanentError
+from mailnode.model.flags import Flag
+from mailnode.runtime import files
+from mailnode.store import (
+    AccountRef,
+    FlagsOp,
+    Folder,
+    FolderStatus,
+    MessageInfo,
+    NewMessage,
+    Picture,
+    PictureDiff,
+    StoreResult,
+    change,
+    listing,
+    names,
+    transfer,
+)
+from mailnode.store.core import FolderCore
+from mailnode.store.home import Home
+from mailnode.store.journal import Kind, pack_recent
+from mailnode.store.look import look
+from mailnode.store.state import FolderState
+from mailnode.store.view import FolderView
+
+_MICRO = 1_000_000
+
+
+class ReadOnlyFolder(PermanentError):
+    """The folder was opened by EXAMINE."""
+
+    public = "mailbox is open read-only"
+
+
+class MaildirFolder:
+    """See ``store.Folder``."""
+
+    def __init__(
+        self, name: str, core: FolderCore, home: Home, ref: AccountRef, read_only: bool
+    ) -> None:
+        self.name, self.key, self.read_only = name, core.key, read_only
+        self._core, self._home, self._ref = core, home, ref
+        self._open = True
+        try:
+            with core.ledger.mutex:
+                core.catch_up()
+                header = core.state.header
+        except BaseException:
+            home.release_core(core)
+            raise
+        self.mailbox_id = header.mailbox_id.hex()
+
+    def close(self) -> None:
+        """See ``store.Folder``; more than once does no harm."""
+        if self._open:
+            self._open = False
+            self._home.release_core(self._core)
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def refresh(self, rescan: bool = False) -> Picture:
+        """See ``store.Folder``; ``rescan`` compares every file with the journal (IMAP CHECK)."""
+        return look(self._core, read_only=self.read_only, full=rescan)
+
+    def picture(self) -> Picture:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            return self._core.state.picture()
+
+    def diff(self, old: Picture, new: Picture) -> PictureDiff:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            return self._core.state.diff(old, new)
+
+    def peek_recent(self) -> range:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            return range(self._core.state.recent, self._core.state.uidnext)
+
+    def claim_recent(self) -> range:
+        """See ``store.Folder``."""
+        if not self.peek_recent():
+            return self.peek_recent()
+        with self._core.changing() as state:
+            claimed = range(state.recent, state.uidnext)
+            if claimed:
+                self._core.commit(Kind.RECENT, pack_recent(state.uidnext), quiet=True)
+            return claimed
+
+    def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            state = self._core.state
+            return [_info(state, index) for index in state.indexes(uids)]
+
+    def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            return self._core.state.vanished_since(modseq, known)
+
+    def status(self) -> FolderStatus:
+        """See ``store.Folder``."""
+        picture = self.refresh()
+        flags = bytes(picture.flags)
+        with self._core.ledger.mutex:
+            size, recent = sum(self._core.state.sizes), self._core.state.recent
+        return FolderStatus(
+            messages=len(picture.uids),
+            recent=len(picture.uids) - bisect_left(picture.uids, recent),
+            unseen=_without(flags, Flag.SEEN),
+            deleted=len(flags) - _without(flags, Flag.DELETED),
+            uidnext=picture.uidnext,
+            uidvalidity=picture.uidvalidity,
+            highestmodseq=picture.highestmodseq,
+            size=size,
+            mailbox_id=self.mailbox_id,
+        )
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def open(self, uid: int) -> BinaryIO:
+        """See ``store.Folder``. A message kept with LF line ends comes as a file in memory."""
+        file, base = self._open_file(uid)
+        if names.size_in(base) is not None and names.size_in(base) == names.vsize_in(base):
+            return file
+        with file:
+            return io.BytesIO(listing.with_crlf(file.read()))
+
+    def read(self, uid: int) -> bytes:
+        """See ``store.Folder``. Line ends are CRLF, however the file has them."""
+        file, base = self._open_file(uid)
+        with file, files.storage_errors(base):
+            raw = file.read()
+        if names.size_in(base) is not None and names.size_in(base) == names.vsize_in(base):
+            return raw
+        return listing.with_crlf(raw)
+
+    def _open_file(self, uid: int) -> tuple[io.FileIO, bytes]:
+        opened = self._core.open_file(uid)
+        if opened is None:
+            self._note_missing(uid)
+            raise NoSuchMessage(f"{self.key} uid {uid}")
+        return io.FileIO(opened[0], "rb"), opened[1]
+
+    def _note_missing(self, uid: int) -> None:
+        """A file that another program removed: let the journal know, so that sessions hear it."""
+        with self._core.ledger.mutex:
+            still_known = self._core.state.index(uid) >= 0
+        if still_known:
+            self.refresh(rescan=True)
+
+    def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        """See ``store.Folder``."""
+        return self._view().summaries(uids, kind, self.read)
+
+    def _view(self) -> FolderView:
+        with self._core.ledger.mutex:
+            uidvalidity = self._core.state.header.uidvalidity
+        return self._home.services.view.folder(self._ref.user, self.mailbox_id, uidvalidity)
+
+    # -- changing --------------------------------------------------------------------------
+
+    def store_flags(
+        self,
+        uids: Iterable[int],
+        op: FlagsOp,
+        flags: Flag,
+        keywords: frozenset[str],
+        unchanged_since: int | None = None,
+    ) -> StoreResult:
+        """See ``store.Folder``."""
+        self._must_write()
+        result = change.store_flags(self._core, uids, op, flags, keywords, unchanged_since)
+        if result.changed:
+            self._home.services.lazy.later(self._core)
+        return result
+
+    def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
+        """See ``store.Folder``."""
+        return self._remove(uids, only_deleted=True)
+
+    def remove(self, uids: Iterable[int]) -> list[int]:
+        """See ``store.Folder``."""
+        return self._remove(uids, only_deleted=False)
+
+    def _remove(self, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
+        self._must_write()
+        removed = change.remove(self._core, uids, only_deleted=only_deleted)
+        if removed.uids:
+            self._home.services.lazy.later(self._core)
+            self._home.charge(self._ref, -removed.size, -len(removed.uids))
+            self._view().forget(removed.uids)
+        return removed.uids
+
+    def append(self, messages: Sequence[NewMessage]) -> list[int]:
+        """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
+        self._must_write()
+        size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
+        self._home.charge(self._ref, size, len(messages))
+        try:
+            return transfer.append(self._core, messages, self._home.services.group.sync_dir)
+        except BaseException:
+            self._home.charge(self._ref, -size, -len(messages))
+            raise
+
+    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        """See ``store.Folder``. Raises ``OverQuota``."""
+        there = _ours(target)
+        wanted = list(uids)
+        size, count = self._sizes(wanted)
+        there._home.charge(there._ref, size, count)
+        copied = 0
+        try:
+            sync_dir = self._home.services.group.sync_dir
+            pairs = transfer.copy(self._core, wanted, there._core, sync_dir)
+            copied = len(pairs)
+        finally:
+            if not copied:
+                there._home.charge(there._ref, -size, -count)
+        return pairs
+
+    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+        """See ``store.Folder``. Within an account no room is needed."""
+        self._must_write()
+        there = _ours(target)
+        wanted = list(uids)
+        if there._home is not self._home:
+            pairs = self.copy(wanted, target)
+            self.remove([old for old, _ in pairs])
+            return pairs
+        sync_dir = self._home.services.group.sync_dir
+        pairs = transfer.move(self._core, wanted, there._core, sync_dir)
+        if pairs:
+            self._home.services.lazy.later(self._core)
+            self._view().forget([old for old, _ in pairs])
+        return pairs
+
+    def _sizes(self, uids: list[int]) -> tuple[int, int]:
+        with self._core.ledger.mutex:
+            state = self._core.state
+            indexes = state.indexes(uids)
+            sizes = [change.disk_size(state, i, state.name(i)) for i in indexes]
+        return sum(sizes), len(sizes)
+
+    def _must_write(self) -> None:
+        if self.read_only:
+            raise ReadOnlyFolder(self.key)
+
+
+def _ours(folder: Folder) -> MaildirFolder:
+    if not isinstance(folder, MaildirFolder):
+        raise TypeError("the target is a folder of another store")
+    folder._must_write()
+    return folder
+
+
+def _without(flags: bytes, flag: Flag) -> int:
+    """How many messages lack the flag."""
+    return sum(flags.count(bits) for bits in range(32) if not bits & flag)
+
+
+def _info(state: FolderState, index: int) -> MessageInfo:
+    bits = state.bits[index]
+    keywords = (word for i, word in enumerate(state.keywords) if bits >> i & 1)
+    return MessageInfo(
+        uid=state.uids[index],
+        modseq=state.modseqs[index],
+        flags=Flag(state.flags[index]),
+        keywords=frozenset(keywords),
+        size=state.sizes[index],
+        internal_date=state.internal_us[index] / _MICRO,
+        save_date=state.save_us[index] / _MICRO,
+        email_id=state.email_id(index).hex(),
+        thread_id="",
+    )

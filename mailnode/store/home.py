@@ -1,0 +1,231 @@
+"""One account's place on the disk: its folder, lock, counter, quota, and what it needs at first.
+
+Promises: everything lies below the mail root, whatever the directory's ``maildir`` column or a
+planted symlink says. Nothing is made on a root without its guard file. The first to come makes
+the account with its special-use folders; who comes meanwhile waits.
+Fails: ``BadFolderName`` (a ``maildir`` that leads out), ``NoSuchFolder``, ``StorageGone``,
+``StorageFull``, ``FolderBusy``.
+Locks: ``lock`` (``flock`` on ``mailnode.account``, threads and processes alike) guards the set of
+folders, subscriptions and special uses; taken *before* any folder's lock. The UIDVALIDITY
+counter's own flock is a leaf.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mailnode.model.errors import BadFolderName, NoSuchFolder
+from mailnode.runtime import files
+from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
+from mailnode.store.core import CoreContext, FolderCore
+from mailnode.store.ledger import FolderBusy
+from mailnode.store.quota import Quota
+from mailnode.store.shelf import Shelf
+from mailnode.store.syncing import GroupSync, LazySync
+from mailnode.store.view import View
+
+ACCOUNT_NAME = b"mailnode.account"
+UIDVALIDITY_NAME = b"mailnode.uidvalidity"
+_READY = b"mailnode account 1\n"
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_BAD_PART = re.compile("[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all accounts of a store share."""
+
+    root: bytes
+    core: CoreContext
+    shelf: Shelf
+    group: GroupSync
+    lazy: LazySync
+    view: View
+    guard: Callable[[], None]
+    on_use: Callable[[str, int, int], None]
+
+
+def account_path(root: bytes, maildir: str) -> bytes:
+    """Where an account lies. Raises ``BadFolderName`` for a path that would lead elsewhere."""
+    parts = maildir.strip("/").split("/")
+    for part in parts:
+        if part in ("", ".", "..") or _BAD_PART.search(part):
+            raise BadFolderName(f"maildir {maildir!r}")
+    path = root + b"/" + os.fsencode("/".join(parts))
+    real = os.path.realpath(path)
+    if not real.startswith(os.path.realpath(root) + b"/"):
+        raise BadFolderName(f"maildir {maildir!r} leads out of the mail root")
+    return path
+
+
+class Home:
+    """See the module. Shared by all users of the account in this process."""
+
+    def __init__(self, maildir: str, services: Services) -> None:
+        self.maildir = maildir.strip("/")
+        self.path = account_path(services.root, maildir)
+        self.services = services
+        settings = services.core.settings
+        self._quota = Quota(self.path, settings.lock_timeout_s, settings.quota_recheck_s)
+        self._ready = False
+
+    # -- the account lock and what it guards -----------------------------------------------
+
+    @contextmanager
+    def lock(self) -> Iterator[int]:
+        """Be the only one who changes the account's set of folders."""
+        with self._flocked(ACCOUNT_NAME) as fd:
+            yield fd
+
+    @contextmanager
+    def _flocked(self, name: bytes) -> Iterator[int]:
+        path = self.path + b"/" + name
+        deadline = time.monotonic() + self.services.core.settings.lock_timeout_s
+        with files.storage_errors(path):
+            fd = os.open(path, _OPEN, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise FolderBusy(os.fsdecode(path)) from None
+                    time.sleep(0.002)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def ensure(self) -> None:
+        """Make the account if this is its first day."""
+        if self._ready and os.path.isdir(self.path):
+            return
+        self.services.guard()
+        self._make_path()
+        with self.lock() as fd:
+            if os.pread(fd, 64, 0) != _READY:
+                self._furnish()
+                files.truncate(fd, 0, self.path)
+                with files.storage_errors(self.path):
+                    os.pwrite(fd, _READY, 0)
+                files.fdatasync(fd, self.path)
+                files.fsync_dir(self.path)
+        self._ready = True
+
+    def _make_path(self) -> None:
+        """Each missing directory from the root down, its name durable in its parent."""
+        path = self.services.root
+        for part in self.path[len(path) + 1 :].split(b"/"):
+            parent, path = path, path + b"/" + part
+            if not os.path.isdir(path) and files.mkdir(path, exist_ok=True):
+                files.fsync_dir(parent)
+
+    def _furnish(self) -> None:
+        """INBOX and the special-use folders, subscribed; what is there already stays."""
+        make_parts(self.path)
+        special = self.services.core.settings.special_folders.values()
+        for name in special:
+            self.make_folder(names.folder_to_disk(names.check_new(name)))
+        if not subscriptions.exist(self.path):
+            subscriptions.write(self.path, [names.INBOX, *special])
+
+    def make_folder(self, disk: bytes) -> bool:
+        """The directory of a folder; False where it was there. Under the account lock."""
+        path = self.folder_path(disk)
+        fresh = files.mkdir(path, exist_ok=True)
+        make_parts(path)
+        if fresh:
+            # Courier and Dovecot tell by this empty file that the directory is a sub-folder.
+            with files.storage_errors(path):
+                os.close(os.open(path + b"/maildirfolder", _OPEN, 0o600))
+            files.fsync_dir(self.path)
+        return fresh
+
+    def next_uidvalidity(self, above: int = 0) -> int:
+        """A UIDVALIDITY that no folder of this account had before, and more than ``above``."""
+        with self._flocked(UIDVALIDITY_NAME) as fd:
+            text = os.pread(fd, 32, 0).strip()
+            last = int(text) if text.isdigit() else 0
+            value = max(last + 1, above + 1, int(self.services.core.clock.now()))
+            with files.storage_errors(self.path):
+                os.pwrite(fd, b"%-15d\n" % value, 0)
+            files.fdatasync(fd, self.path)
+        return value
+
+    # -- folders ---------------------------------------------------------------------------
+
+    def folder_path(self, disk: bytes) -> bytes:
+        """Path of a folder's directory by its name on disk."""
+        return self.path + b"/" + disk if disk else self.path
+
+    def disk_names(self) -> dict[str, bytes]:
+        """Every folder on the disk but INBOX: name to name on disk."""
+        found = {names.disk_to_folder(disk): disk for disk in listing.list_folders(self.path)}
+        return {name: disk for name, disk in found.items() if name}
+
+    def disk_name(self, name: str) -> bytes:
+        """A folder's name on disk. Raises ``NoSuchFolder``."""
+        try:
+            disk = names.folder_to_disk(name)
+        except BadFolderName:
+            disk = None
+        if disk is not None and self._is_folder(self.folder_path(disk)):
+            return disk
+        # Another program may have written the same name in another form.
+        other = self.disk_names().get(names.canonical(name))
+        if other is None:
+            raise NoSuchFolder(name)
+        return other
+
+    def _is_folder(self, path: bytes) -> bool:
+        try:
+            with files.storage_errors(path):
+                return stat.S_ISDIR(os.lstat(path + b"/cur").st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def key(self, disk: bytes) -> str:
+        """What change hints are keyed by."""
+        return f"{self.maildir}\0{disk.decode('ascii', 'backslashreplace')}"
+
+    def open_core(self, name: str) -> FolderCore:
+        """The folder, shared; give it back by ``release_core``. Raises ``NoSuchFolder``."""
+        return self.core_at(self.disk_name(name))
+
+    def core_at(self, disk: bytes) -> FolderCore:
+        """The same by the name on disk."""
+        path = self.folder_path(disk)
+        return self.services.shelf.take(path, lambda: self._make_core(path, disk))
+
+    def _make_core(self, path: bytes, disk: bytes) -> FolderCore:
+        return FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
+
+    def release_core(self, core: FolderCore) -> None:
+        """Give a folder back."""
+        self.services.shelf.give_back(core)
+
+    # -- quota -----------------------------------------------------------------------------
+
+    def charge(self, ref: AccountRef, size: int, messages: int) -> None:
+        """Take room, or with negative numbers give it back. Raises ``OverQuota``."""
+        if size or messages:
+            use = self._quota.charge(size, messages, ref.quota_bytes)
+            self.services.on_use(ref.user, use.used_bytes, use.messages)
+
+    def use(self, ref: AccountRef) -> QuotaUse:
+        """Use and limit now."""
+        return self._quota.use(ref.quota_bytes)
+
+
+def make_parts(path: bytes) -> None:
+    """``cur``, ``new`` and ``tmp`` of a folder, durable."""
+    made = [files.mkdir(path + b"/" + part, exist_ok=True) for part in listing.PARTS]
+    if any(made):
+        files.fsync_dir(path)

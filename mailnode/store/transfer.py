@@ -1,0 +1,222 @@
+"""Bringing messages into a folder: staged in ``tmp/``, placed under the lock, made durable.
+
+Promises: ``append``, ``copy`` and ``move`` store all or none and return when it is durable; a
+moved message is at no time in neither folder (a crash may leave it in both).
+Fails: ``StorageFull``, ``StorageGone``, ``NoSuchFolder``, ``FolderBusy``.
+Locks: ``core.changing``; for two folders both, ordered by path.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from mailnode.model.errors import NoSuchFolder, StorageGone
+from mailnode.runtime import files
+from mailnode.store import NewMessage, change, names
+from mailnode.store.core import FolderCore
+from mailnode.store.journal import Added, Kind, pack_added
+
+_NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
+_MICRO = 1_000_000
+
+SyncDir = Callable[[bytes], None]
+
+
+class Staged(NamedTuple):
+    """A message written to ``tmp/`` (path) but not yet placed; ``base`` is its final base name."""
+
+    path: bytes
+    base: bytes
+    size: int
+    message: NewMessage
+
+
+def stage(core: FolderCore, message: NewMessage, *, sync: bool) -> Staged:
+    """Write the message's bytes to ``tmp/``."""
+    context = core.context
+    unique = names.unique_name(context.clock.now(), context.node)
+    path = core.path + b"/tmp/" + unique
+    try:
+        size = files.write_new(path, message.chunks, mtime=message.internal_date, sync=sync)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoSuchFolder(core.key) from error
+    return Staged(path, names.with_sizes(unique, size, size), size, message)
+
+
+def unstage(staged: Iterable[Staged]) -> None:
+    """Remove what was staged and will not be placed."""
+    for one in staged:
+        try:
+            files.unlink(one.path, missing_ok=True)
+        except (OSError, StorageGone):
+            pass  # swept from tmp/ by the checker once it is old
+
+
+def added(core: FolderCore, uid: int, staged: Staged, bits: int) -> Added:
+    """The ADD entry of a staged message."""
+    internal_us = int(staged.message.internal_date * _MICRO)
+    save_us = int(core.context.clock.now() * _MICRO)
+    flags = int(staged.message.flags)
+    return Added(uid, flags, bits, staged.size, internal_us, save_us, staged.base)
+
+
+def append(core: FolderCore, messages: Sequence[NewMessage], sync_dir: SyncDir) -> list[int]:
+    """See ``Folder.append``; quota is the caller's."""
+    staged: list[Staged] = []
+    try:
+        for message in messages:
+            staged.append(stage(core, message, sync=len(messages) == 1))  # noqa: PERF401 - undo
+        if len(messages) > 1:
+            for one in staged:
+                files.fsync(one.path)
+        with core.changing():
+            uids = _place(core, staged)
+    except BaseException:
+        unstage(staged)
+        raise
+    _settle(core, sync_dir)
+    return uids
+
+
+def _settle(core: FolderCore, sync_dir: SyncDir) -> None:
+    """Names and records durable: from here on the client may hear OK."""
+    sync_dir(core.path + b"/cur")
+    with core.ledger.mutex:
+        core.catch_up()
+        core.ledger.sync()
+
+
+def _place(core: FolderCore, staged: list[Staged]) -> list[int]:
+    entries: list[Added] = []
+    moves: list[tuple[bytes, bytes]] = []
+    uid = core.state.uidnext
+    for one in staged:
+        bits = core.keyword_bits(one.message.keywords)
+        entry = added(core, uid + len(entries), one, bits)
+        entries.append(entry)
+        moves.append((one.path, _cur_path(core, entry)))
+    with _undo_on_failure() as placed:
+        for old, new in moves:
+            files.rename(old, new)
+            placed.append(new)
+        return _record(core, entries)
+
+
+def _cur_path(core: FolderCore, entry: Added) -> bytes:
+    letters = names.letters_for(entry.flags, entry.keyword_bits, core.state.keywords)
+    return core.path + b"/cur/" + entry.name + names.INFO + letters
+
+
+def _record(core: FolderCore, entries: list[Added]) -> list[int]:
+    if entries:
+        core.commit(Kind.ADD, pack_added(entries), uidnext=entries[-1].uid + 1)
+    return [entry.uid for entry in entries]
+
+
+@contextmanager
+def _undo_on_failure() -> Iterator[list[bytes]]:
+    placed: list[bytes] = []
+    try:
+        yield placed
+    except BaseException:
+        for path in placed:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass  # a copy too many is found by the next full look at the folder
+        raise
+
+
+# -- copy and move -------------------------------------------------------------------------
+
+
+@contextmanager
+def _both(source: FolderCore, target: FolderCore) -> Iterator[None]:
+    with ExitStack() as stack:
+        for core in sorted({source.path: source, target.path: target}.items()):
+            stack.enter_context(core[1].changing())
+        yield
+
+
+def copy(
+    source: FolderCore, uids: Iterable[int], target: FolderCore, sync_dir: SyncDir
+) -> list[tuple[int, int]]:
+    """See ``Folder.copy``."""
+    wanted = list(uids)
+    with _both(source, target):
+        pairs = _copy(source, wanted, target)
+    if pairs:
+        _settle(target, sync_dir)
+    return pairs
+
+
+def move(
+    source: FolderCore, uids: Iterable[int], target: FolderCore, sync_dir: SyncDir
+) -> list[tuple[int, int]]:
+    """See ``Folder.move``: copied, durable, then removed, with both folders locked throughout."""
+    wanted = list(uids)
+    with _both(source, target):
+        pairs = _copy(source, wanted, target)
+        if pairs:
+            _settle(target, sync_dir)
+            change.remove(source, [old for old, _ in pairs], only_deleted=False)
+    return pairs
+
+
+def _copy(source: FolderCore, uids: list[int], target: FolderCore) -> list[tuple[int, int]]:
+    state = source.state
+    old_uids: list[int] = []
+    entries: list[Added] = []
+    words = {i: word for i, word in enumerate(state.keywords) if word}
+    with _undo_on_failure() as placed:
+        for old in [state.uids[i] for i in state.indexes(uids)]:
+            index = state.index(old)
+            kept = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
+            bits = target.keyword_bits(kept)
+            entry = _entry(source, index, target, target.state.uidnext + len(entries), bits)
+            if _link(source, old, path := _cur_path(target, entry)):
+                placed.append(path)
+                old_uids.append(old)
+                entries.append(entry)
+        return list(zip(old_uids, _record(target, entries), strict=True))
+
+
+def _entry(source: FolderCore, index: int, target: FolderCore, uid: int, bits: int) -> Added:
+    state, now = source.state, target.context.clock.now()
+    unique = names.unique_name(now, target.context.node)
+    size = state.sizes[index]
+    base = names.with_sizes(unique, change.disk_size(state, index, state.name(index)), size)
+    return Added(
+        uid, state.flags[index], bits, size, state.internal_us[index], int(now * _MICRO),
+        base, state.email_id(index),
+    )  # fmt: skip
+
+
+def _link(source: FolderCore, uid: int, target: bytes) -> bool:
+    """Give the message's file a second name; False when the message is gone."""
+    opened = source.open_file(uid)
+    if opened is None:
+        return False
+    fd, base = opened
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        for relative in (source.expected(source.state.index(uid)), b"new/" + base):
+            try:
+                files.link(source.path + b"/" + relative, target)
+                return True
+            except FileNotFoundError:
+                continue
+            except (OSError, StorageGone) as error:
+                if _reason(error) not in _NO_LINK:
+                    raise
+                break
+        files.write_new(target, (file,), mtime=os.fstat(fd).st_mtime)
+    return True
+
+
+def _reason(error: BaseException) -> int:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return cause.errno or 0 if isinstance(cause, OSError) else 0
