@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from mailnode.access.imap.fetch_content import ContentWriter, Piece, Row
 from mailnode.access.imap.message_file import FilePart, MessageCache
 from mailnode.model.errors import NoSuchMessage, StorageFull
-from mailnode.model.flags import NO_FLAGS, Flag
+from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, Folder, MessageInfo, Picture
 from mailnode.wire.imap.fetch_items import Binary, Fact, FetchItem, Section
-from mailnode.wire.imap.format import format_flags
+from mailnode.wire.imap.format import flags as format_flags
 from mailnode.wire.mime.structure import MAX_HEADER
 
 MAX_BYTES = 1024 * 1024
@@ -88,21 +88,24 @@ class Fetcher:
     def render(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
         """Answer for rows ``(message number, UID)`` of ``picture``, at least one of them."""
         out = Rendered()
+        files: list[FilePart] = []
         held = 0
         try:
-            while out.done < len(batch) and held < self._max_bytes and _files(out) < MAX_FILES:
+            while out.done < len(batch) and held < self._max_bytes and len(files) < MAX_FILES:
                 ready: list[tuple[Row, list[Piece]]] = []
                 for row in self._rows(batch, out.done, picture):
                     out.done += 1
                     pieces = self._try_content(row, out)
                     if pieces is not None:
                         ready.append((row, pieces))
+                        files += (piece for piece in pieces if isinstance(piece, FilePart))
                         held += ROW_BYTES + sum(len(p) for p in pieces if isinstance(p, bytes))
-                    if held >= self._max_bytes or _files(out, ready) >= MAX_FILES:
+                    if held >= self._max_bytes or len(files) >= MAX_FILES:
                         break
                 self._finish(ready, picture, out)
         except BaseException:
-            out.close()
+            for file in files:
+                file.close()
             raise
         return out
 
@@ -138,13 +141,7 @@ class Fetcher:
         self, ready: list[tuple[Row, list[Piece]]], picture: Picture, out: Rendered
     ) -> None:
         """Mark as seen what was read, then put each response together."""
-        files = [p for _, pieces in ready for p in pieces if isinstance(p, FilePart)]
-        try:
-            fresh = self._mark_seen([row for row, _ in ready], picture, out)
-        except BaseException:
-            for file in files:
-                file.close()
-            raise
+        fresh = self._mark_seen([row for row, _ in ready], picture, out)
         for row, pieces in ready:
             head = self._head(row, picture, fresh.get(row.uid))
             out.pieces += _joined(head, pieces)
@@ -181,15 +178,13 @@ class Fetcher:
     def _flags(self, row: Row, picture: Picture, fresh: MessageInfo | None) -> bytes:
         recent = self._is_recent(row.uid)
         if fresh:
-            return format_flags(fresh.flags, sorted(fresh.keywords), recent=recent)
+            return format_flags(fresh.flags, fresh.keywords, recent)
         at = row.number - 1
         key = (picture.flags[at], picture.keyword_bits[at], recent)
         text = self._flag_texts.get(key)
         if text is None:
             names = [word for n, word in enumerate(picture.keywords) if key[1] >> n & 1]
-            text = self._flag_texts[key] = format_flags(
-                NO_FLAGS | Flag(key[0]), names, recent=recent
-            )
+            text = self._flag_texts[key] = format_flags(key[0], names, recent)
         return text
 
 
@@ -213,8 +208,3 @@ def _joined(head: bytes, pieces: list[Piece]) -> Iterator[Piece]:
             yield piece
             pending = []
     yield b"".join([*pending, b")\r\n"])
-
-
-def _files(out: Rendered, ready: Iterable[tuple[Row, list[Piece]]] = ()) -> int:
-    held = sum(isinstance(piece, FilePart) for piece in out.pieces)
-    return held + sum(isinstance(piece, FilePart) for _, row in ready for piece in row)

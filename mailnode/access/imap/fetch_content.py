@@ -8,11 +8,10 @@ RFC: 3501 6.4.5 and 7.4.2, 9051 7.5.2, 3516 4 (BINARY), 8474 5, 8514 4, 8970 3.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mailnode.access.imap.message_file import FilePart, Message, MessageCache, measure
+from mailnode.access.imap.message_file import FilePart, Message, MessageCache
 from mailnode.model.errors import NoSuchMessage, PermanentError
 from mailnode.store import Folder, MessageInfo
 from mailnode.wire.imap.fetch_items import (
@@ -23,7 +22,7 @@ from mailnode.wire.imap.fetch_items import (
     Section,
     SectionKind,
 )
-from mailnode.wire.imap.format import format_internal_date
+from mailnode.wire.imap.format import astring, date_time
 from mailnode.wire.mime.decode import part_bytes, preview
 from mailnode.wire.mime.parameters import parse_token
 from mailnode.wire.mime.sections import Text, choose_fields, cut, extract, find_part, is_selection
@@ -35,7 +34,6 @@ STREAM_BYTES = 256 * 1024
 
 Piece = bytes | FilePart
 
-_ATOM = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
 _HEADER_KINDS = frozenset((SectionKind.HEADER, SectionKind.FIELDS, SectionKind.FIELDS_NOT))
 _SUMMARY_OF = {
     Fact.ENVELOPE: "envelope",
@@ -130,7 +128,7 @@ class ContentWriter:
     def _streamed(self, row: Row, partial: tuple[int, int] | None) -> list[Piece]:
         file = self._folder.open(row.uid)
         try:
-            raw, shown = measure(file)
+            raw, shown = self._cache.measure(self._folder, row.uidvalidity, row.uid, file)
         except BaseException:
             file.close()
             raise
@@ -200,9 +198,9 @@ def _fact(item: Fact, info: MessageInfo) -> bytes:
     if item is Fact.SIZE:
         return b"%b %d" % (name, info.size)
     if item is Fact.INTERNALDATE:
-        return b"%b %b" % (name, format_internal_date(info.internal_date))
+        return b"%b %b" % (name, date_time(info.internal_date))
     if item is Fact.SAVEDATE:
-        return b"%b %b" % (name, format_internal_date(info.save_date))
+        return b"%b %b" % (name, date_time(info.save_date))
     # RFC 8474 5.2: a server without threads says NIL.
     found = info.email_id if item is Fact.EMAILID else info.thread_id
     return b"%b (%b)" % (name, found.encode()) if found else name + b" NIL"
@@ -223,7 +221,7 @@ def section_name(section: Section) -> bytes:
         words.append(section.kind.value.encode())
     spec = b".".join(words)
     if section.kind in (SectionKind.FIELDS, SectionKind.FIELDS_NOT):
-        spec += b" (" + b" ".join(_astring(name) for name in section.fields) + b")"
+        spec += b" (" + b" ".join(astring(name) for name in section.fields) + b")"
     return b"BODY[" + spec + b"]" + _origin(section.partial)
 
 
@@ -236,7 +234,3 @@ def binary_name(item: Binary) -> bytes:
 def _origin(partial: tuple[int, int] | None) -> bytes:
     # RFC 9051 7.5.2: the answer to a partial names its start only.
     return b"" if partial is None else b"<%d>" % partial[0]
-
-
-def _astring(name: bytes) -> bytes:
-    return name if _ATOM.fullmatch(name) else format_string(name)

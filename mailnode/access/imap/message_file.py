@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import SEEK_END
 from threading import Lock
 from typing import BinaryIO
 
@@ -21,6 +22,7 @@ from mailnode.wire.mime.decode import walk
 from mailnode.wire.mime.structure import Part, parse, to_crlf
 
 PIECE_BYTES = 64 * 1024
+MAX_SIZES = 1000
 
 
 def read_exactly(file: BinaryIO, start: int, count: int) -> bytes:
@@ -117,7 +119,8 @@ class Message:
 class MessageCache:
     """The last large messages parsed, for clients that fetch one in many partial pieces.
 
-    Promises: holds about ``limit_bytes`` at most; a message never changes, so nothing grows stale.
+    Promises: holds about ``limit_bytes`` at most, and the sizes of the last ``MAX_SIZES`` messages
+    that were sent from disk; a message never changes, so nothing grows stale.
     Locks: ``_lock`` guards the table; nothing blocks while it is held.
     """
 
@@ -126,6 +129,7 @@ class MessageCache:
         self._worth = worth_bytes
         self._held = 0
         self._kept: OrderedDict[tuple[str, int, int], Message] = OrderedDict()
+        self._sizes: OrderedDict[tuple[str, int, int], tuple[int, int]] = OrderedDict()
         self._lock = Lock()
 
     def load(self, folder: Folder, uidvalidity: int, uid: int) -> Message:
@@ -140,6 +144,21 @@ class MessageCache:
         if len(data) >= self._worth:
             self._keep(key, message)
         return message
+
+    def measure(
+        self, folder: Folder, uidvalidity: int, uid: int, file: BinaryIO
+    ) -> tuple[int, int]:
+        """``measure(file)``, remembered while the file's size stays what it was."""
+        key = (folder.key, uidvalidity, uid)
+        with self._lock:
+            known = self._sizes.get(key)
+        if known is None or known[0] != file.seek(0, SEEK_END):
+            known = measure(file)
+            with self._lock:
+                self._sizes[key] = known
+                if len(self._sizes) > MAX_SIZES:
+                    self._sizes.popitem(last=False)
+        return known
 
     def _keep(self, key: tuple[str, int, int], message: Message) -> None:
         cost = _cost(message)

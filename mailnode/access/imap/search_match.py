@@ -43,6 +43,7 @@ from mailnode.wire.mime.words import decode_words
 Rows = Sequence[int]
 
 _MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
+_LAST_SECOND = 253402300799.0  # of the year 9999
 _SENT = re.compile(rb"(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]*[ \t-]+(\d{2,4})(?!\d)")
 
 
@@ -127,7 +128,9 @@ def matches_facts(key: SearchKey, info: MessageInfo, now: float) -> bool:
         return key.object_id == (info.thread_id if key.thread else info.email_id)
     assert isinstance(key, DateKey)
     seconds = info.save_date if key.field is DateField.SAVED else info.internal_date
-    return _compare(key, datetime.fromtimestamp(seconds, UTC).date())
+    # A file's mtime may be any number; out of range, it reads as INTERNALDATE tells it.
+    day = datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_SECOND), UTC).date()
+    return _compare(key, day)
 
 
 def _compare(key: DateKey, day: date) -> bool:
