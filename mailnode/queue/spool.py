@@ -72,8 +72,8 @@ class DiskSpool:
         attempts = max((debt.attempts for debt in debts), default=0)
         next_try_at = self._clock.now() + (wait_s(attempts, self._settings) if attempts else 0.0)
         state = State(merge_debts(debts), next_try_at)
-        made = self._workshop.path(envelope.queue_id)
-        with self._errors(made):
+        with self._errors(self._folder):
+            made = self._workshop.path(envelope.queue_id)
             try:
                 self._make(made, envelope, chunks, state)
                 # The promise is made by this rename; what fails from here on can only duplicate.
@@ -233,8 +233,8 @@ class DiskSpool:
 
     def remove(self, queue_id: str, claim: Claim) -> None:
         """Unmake a claimed entry: nothing is owed any more."""
-        scrap = self._workshop.path(queue_id)
-        with self._errors(scrap):
+        with self._errors(self._folder):
+            scrap = self._workshop.path(queue_id)
             files.rename(claim.path, scrap)
             files.fsync_dir(os.path.dirname(claim.path))
         self._scrap(scrap)
