@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mailnode.directory.migrate import prepare, prepare_own
+from mailnode.directory import migrate
+from mailnode.directory.migrate import HEADS, prepare, prepare_own
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.maillog import NullLog
 from mailnode.runtime.sql import Database, Limits
 from tests.support.mariadb import MariaDb
 
+HERE = Path(migrate.__file__).parent / "migrations"
 REAL = json.loads((Path(__file__).parent / "postfixadmin_1856.json").read_text())
 
 
@@ -91,6 +95,15 @@ async def test_several_start_at_once(url: str) -> None:
     assert "mailbox" in await tables(many[0])
     for each in many:
         await each.close()
+
+
+@pytest.mark.parametrize("line", ["postfixadmin", "own"])
+def test_heads_are_the_newest_versions(line: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.set_main_option("version_locations", str(HERE / line))
+    config.set_main_option("path_separator", "newline")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEADS[line]]
 
 
 def facts(server: MariaDb, name: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ class LoginSettings(Section):
     max_delay_s: float = Field(
         15.0, ge=0, le=120, description="The delay doubles with further failures up to this"
     )
-    window_s: float = Field(600.0, gt=0, description="Failures are forgotten after so long")
+    window_s: float = Field(600.0, gt=0, description="Failures count half after so long")
     block_network_after: int = Field(
-        60, ge=1, description="Failures in the window after which a network is refused unseen"
+        60, ge=1, description="Failures after which a network is refused unseen"
     )
     block_user_after: int = Field(
         30, ge=1, description="Failures after which a user is refused from new networks unseen"

@@ -1,0 +1,141 @@
+"""Answers remembered for a while, and for longer while no database answers.
+
+Promises: bounded in number; a positive answer is believed for ``cache_s``, "no" for
+``cache_negative_s``; while the database is gone, what was found goes on for ``stale_s``, and "no
+such mailbox" or "not our domain" turns into ``DirectoryGone``, so that nobody's mail is
+refused for good on old news. Askers of the same thing at once share one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mailnode.directory import DomainKind, Mailbox
+from mailnode.directory.sql import SqlDirectory
+from mailnode.model.address import Address
+from mailnode.model.errors import DirectoryGone
+from mailnode.runtime.clock import Clock
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long an answer is believed, in seconds, and how many are kept."""
+
+    positive_s: float
+    negative_s: float
+    stale_s: float
+    entries: int
+
+
+class Remembered(Generic[K, V]):
+    """One kind of question with its answers; the least recently used answer makes room."""
+
+    def __init__(
+        self, ask: Callable[[K], Awaitable[V]], *, no: V, no_goes_on: bool, clock: Clock,
+        lifetimes: Lifetimes,
+    ) -> None:  # fmt: skip
+        self._ask = ask
+        self._no = no
+        self._no_goes_on = no_goes_on
+        self._clock = clock
+        self._lifetimes = lifetimes
+        self._answers: OrderedDict[K, tuple[V, float]] = OrderedDict()
+        self._asking: dict[K, asyncio.Task[V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    async def get(self, key: K) -> V:
+        """The answer; raises ``DirectoryGone`` when it is not known and cannot be."""
+        kept = self._answers.get(key)
+        if kept is not None and self._age(kept) <= self._believed_s(kept[0]):
+            self._answers.move_to_end(key)
+            return kept[0]
+        try:
+            return await self._shared(key)
+        except DirectoryGone:
+            if kept is None or not self._goes_on(kept):
+                raise
+            return kept[0]
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._answers.clear()
+
+    def _age(self, kept: tuple[V, float]) -> float:
+        return self._clock.monotonic() - kept[1]
+
+    def _believed_s(self, answer: V) -> float:
+        limits = self._lifetimes
+        return limits.negative_s if answer == self._no else limits.positive_s
+
+    def _goes_on(self, kept: tuple[V, float]) -> bool:
+        if kept[0] == self._no and not self._no_goes_on:
+            return False
+        return self._age(kept) <= self._lifetimes.stale_s
+
+    async def _shared(self, key: K) -> V:
+        """One question for all who ask at the same time; it goes on if one of them leaves."""
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._fetch(key))
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._asked(key, done))
+        return await asyncio.shield(task)
+
+    def _asked(self, key: K, task: asyncio.Task[V]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # every asker has heard it, or none is left
+
+    async def _fetch(self, key: K) -> V:
+        answer = await self._ask(key)
+        self._answers[key] = (answer, self._clock.monotonic())
+        self._answers.move_to_end(key)
+        while len(self._answers) > self._lifetimes.entries:
+            self._answers.popitem(last=False)
+        return answer
+
+
+class CachedDirectory:
+    """Domain, alias and mailbox of a ``SqlDirectory``, remembered."""
+
+    def __init__(self, inner: SqlDirectory, *, clock: Clock, lifetimes: Lifetimes) -> None:
+        self._domains = Remembered(
+            inner.domain, no=DomainKind.UNKNOWN, no_goes_on=False, clock=clock, lifetimes=lifetimes
+        )
+        # "No alias" goes on: behind it comes the mailbox, whose "no" does not.
+        self._aliases = Remembered(
+            inner.alias, no=None, no_goes_on=True, clock=clock, lifetimes=lifetimes
+        )
+        self._mailboxes: Remembered[tuple[str, str], Mailbox | None] = Remembered(
+            lambda key: inner.mailbox(Address(*key)),
+            no=None,
+            no_goes_on=False,
+            clock=clock,
+            lifetimes=lifetimes,
+        )
+
+    async def domain(self, name: str) -> DomainKind:
+        """See ``Directory.domain``."""
+        return await self._domains.get(name.lower())
+
+    async def alias(self, key: str) -> tuple[str, ...] | None:
+        """See ``Directory.alias``."""
+        return await self._aliases.get(key.lower())
+
+    async def mailbox(self, address: Address) -> Mailbox | None:
+        """See ``Directory.mailbox``."""
+        return await self._mailboxes.get((address.local.lower(), address.domain.lower()))
+
+    def forget(self) -> None:
+        """Drop all answers, as after a reload."""
+        for kind in (self._domains, self._aliases, self._mailboxes):
+            kind.forget()

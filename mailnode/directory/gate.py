@@ -1,0 +1,116 @@
+"""The gate in front of every login: slows guessing down, and writes each attempt to the log.
+
+Promises: a refusal comes late, and later the more there were; nobody else waits for it. A right
+password is never delayed. Beyond ``block_network_after`` failures a network is refused without a
+look, save users who logged in from it before. All tables are bounded and forget by themselves.
+Fails: ``DirectoryGone``, as the directory does; it counts against the network too, for guesses
+are checked against remembered hashes while the database is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+from mailnode.directory import Directory, LoginFailure, Mailbox, Service
+from mailnode.directory.throttle import Failures, Friends
+from mailnode.model.errors import DirectoryGone
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.maillog import Event, MailLog
+from mailnode.runtime.settings.login import LoginSettings
+
+MAX_USER = 320  # 64 octets, "@", 255 octets (RFC 5321 4.5.3.1)
+# Refusals that are no guess: the password was right, or there was none to guess.
+_NO_GUESS = frozenset({LoginFailure.SMTP_OFF})
+
+
+class LoginGate:
+    """Used by intake and access alike, one per worker."""
+
+    def __init__(
+        self, *, directory: Directory, settings: LoginSettings, clock: Clock, log: MailLog
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        entries, window_s = settings.table_entries, settings.window_s
+        self._networks = Failures(clock=clock, window_s=window_s, entries=entries)
+        self._users = Failures(clock=clock, window_s=window_s, entries=entries)
+        self._friends = Friends(clock=clock, entries=entries)
+        self._waiting = 0
+
+    async def login(
+        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The mailbox, or (late) why not. The client hears only that it failed."""
+        name = self._completed(user)
+        network = self._network(peer)
+        begun = self._clock.monotonic()
+        if self._is_blocked(name, network):
+            answer: Mailbox | LoginFailure = LoginFailure.THROTTLED
+        else:
+            answer = await self._ask(name, password, service, peer, network)
+        if isinstance(answer, Mailbox):
+            self._friends.add(answer.user, network)
+            self._log.event(
+                Event.LOGIN, service=service.value, peer=peer, user=answer.user,
+                mechanism=mechanism, tls=tls,
+            )  # fmt: skip
+            return answer
+        self._say(service, peer, name, answer.value)
+        if answer not in _NO_GUESS:
+            await self._delay(begun, name, network)
+        return answer
+
+    async def _ask(
+        self, name: str, password: str, service: Service, peer: str, network: str
+    ) -> Mailbox | LoginFailure:
+        try:
+            return await self._directory.login(name, password, service, peer)
+        except DirectoryGone:
+            self._networks.count(network)
+            self._say(service, peer, name, "directory not available")
+            raise
+
+    def _say(self, service: Service, peer: str, name: str, reason: str) -> None:
+        self._log.event(
+            Event.LOGIN_FAILED, service=service.value, peer=peer, user=name, reason=reason
+        )
+
+    def _completed(self, user: str) -> str:
+        name = user.strip().lower()[:MAX_USER]
+        domain = self._settings.default_domain
+        return f"{name}@{domain}" if domain and name and "@" not in name else name
+
+    def _network(self, peer: str) -> str:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return "unknown"
+        mapped = getattr(address, "ipv4_mapped", None)
+        address = mapped or address
+        bits = self._settings.ipv4_bits if address.version == 4 else self._settings.ipv6_bits
+        return str(ipaddress.ip_network((address, bits), strict=False))
+
+    def _is_blocked(self, name: str, network: str) -> bool:
+        if (name, network) in self._friends:
+            return False
+        return (
+            self._networks.number(network) >= self._settings.block_network_after
+            or self._users.number(name) >= self._settings.block_user_after
+        )
+
+    async def _delay(self, begun: float, name: str, network: str) -> None:
+        """Wait so long that the time tells nothing of what was checked, and guessing gets slow."""
+        failures = max(self._networks.count(network), self._users.count(name))
+        settings = self._settings
+        wait_s = min(settings.failure_delay_s * 2.0 ** min(failures - 1, 16), settings.max_delay_s)
+        wait_s -= self._clock.monotonic() - begun
+        if wait_s <= 0 or self._waiting >= settings.max_waiting:
+            return
+        self._waiting += 1
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self._waiting -= 1

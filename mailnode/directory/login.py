@@ -1,0 +1,160 @@
+"""Judges a login: password, app passwords, second factor, expiry, switches.
+
+Promises: hashing happens off the loop and few at once (an argon2 hash may take 256 MiB); a password
+found right is not hashed again for a while; while the database is gone, users who logged in
+within ``stale_s`` go on with the password they had.
+Fails: ``DirectoryGone`` when the user's state is unknown: then nobody can say "wrong password".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import OrderedDict
+
+from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory.keys import address_key, split_key
+from mailnode.directory.passwords import (
+    MAX_PASSWORD_BYTES,
+    Match,
+    Rules,
+    check,
+    hash_new,
+    needs_rehash,
+)
+from mailnode.directory.sql import Credentials, SqlDirectory
+from mailnode.directory.verified import Verified
+from mailnode.model.errors import DirectoryGone, PermanentError
+from mailnode.runtime.clock import Clock
+from mailnode.runtime.settings.directory import DirectorySettings
+from mailnode.runtime.tasks import Pool
+
+_WAITING_PER_SLOT = 100  # more than that would wait longer than a client does
+
+
+class Logins:
+    """Checks passwords against the database, or against what it last said."""
+
+    def __init__(
+        self, inner: SqlDirectory, *, settings: DirectorySettings, pool: Pool, clock: Clock
+    ) -> None:
+        self._inner = inner
+        self._pool = pool
+        self._clock = clock
+        self._settings = settings
+        self._rules = Rules(settings.allow_weak_schemes, settings.allow_bare_clear)
+        self._verified = Verified(
+            clock=clock, lifetime_s=settings.verified_s, entries=settings.cache_entries
+        )
+        self._recent: OrderedDict[str, tuple[Credentials, float]] = OrderedDict()
+        self._slots = asyncio.Semaphore(settings.hashing_at_once)
+        self._waiting = 0
+
+    async def login(
+        self, user: str, password: str, service: Service, peer: str
+    ) -> Mailbox | LoginFailure:
+        """See ``Directory.login``."""
+        key = address_key(*split_key(user.strip()))
+        if key is None or len(password) > MAX_PASSWORD_BYTES:
+            return LoginFailure.UNKNOWN if key is None else LoginFailure.PASSWORD
+        try:
+            found = await self._inner.credentials(key)
+        except DirectoryGone:
+            return await self._from_memory(key, password, service, peer)
+        if found is None:
+            self._recent.pop(key, None)
+            return LoginFailure.UNKNOWN
+        answer = await self._judge(found, password, service, peer)
+        if isinstance(answer, Mailbox):
+            self._remember(key, found)
+        return answer
+
+    async def _from_memory(
+        self, key: str, password: str, service: Service, peer: str
+    ) -> Mailbox | LoginFailure:
+        """Right is right; wrong may be a password changed since, so the answer is "later"."""
+        kept = self._recent.get(key)
+        if kept is None or self._clock.monotonic() - kept[1] > self._settings.stale_s:
+            raise DirectoryGone(f"no database, and {key} has not logged in lately")
+        answer = await self._judge(kept[0], password, service, peer)
+        if answer in (LoginFailure.PASSWORD, LoginFailure.TOTP):
+            raise DirectoryGone(f"no database, and the password of {key} may have changed")
+        return answer
+
+    def _remember(self, key: str, found: Credentials) -> None:
+        self._recent[key] = (found, self._clock.monotonic())
+        self._recent.move_to_end(key)
+        while len(self._recent) > self._settings.cache_entries:
+            self._recent.popitem(last=False)
+
+    async def _judge(
+        self, found: Credentials, password: str, service: Service, peer: str
+    ) -> Mailbox | LoginFailure:
+        if not found.active:
+            return LoginFailure.INACTIVE
+        if found.expired:
+            return LoginFailure.EXPIRED
+        main_allowed = not found.totp or _is_exception(peer, found.totp_exceptions)
+        match = await self._compare(found, password, main_allowed)
+        if match is Match.RIGHT:
+            smtp_off = service is Service.SMTP and not found.mailbox.smtp_active
+            return LoginFailure.SMTP_OFF if smtp_off else found.mailbox
+        if not main_allowed:
+            return LoginFailure.TOTP
+        return LoginFailure.WEAK if match is Match.REFUSED else LoginFailure.PASSWORD
+
+    async def _compare(self, found: Credentials, password: str, main_allowed: bool) -> Match:
+        """The main password's verdict, unless an app password is right."""
+        candidates = [*([found.stored] if main_allowed else []), *found.app_passwords]
+        if any((stored, password) in self._verified for stored in candidates):
+            return Match.RIGHT
+        first = Match.WRONG
+        for place, stored in enumerate(candidates):
+            match = await self._hashed(stored, password, found.mailbox.user)
+            if match is Match.RIGHT:
+                self._verified.add(stored, password)
+                await self._improve(found, stored, password)
+                return match
+            first = match if place == 0 else first
+        return first
+
+    async def _hashed(self, stored: str, password: str, user: str) -> Match:
+        if self._waiting >= _WAITING_PER_SLOT * self._settings.hashing_at_once:
+            raise DirectoryGone("too many logins wait for hashing", "server is busy, try later")
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await self._pool.run(check, stored, password, user, self._rules)
+        finally:
+            self._waiting -= 1
+
+    async def _improve(self, found: Credentials, stored: str, password: str) -> None:
+        """By option, keep the main password in the newest form; a failure costs nothing."""
+        if not self._settings.rehash_at_login or stored != found.stored:
+            return
+        if not needs_rehash(stored):
+            return
+        async with self._slots:
+            better = await self._pool.run(hash_new, password)
+        try:
+            await self._inner.replace_hash(found.mailbox.user, stored, better)
+        except (DirectoryGone, PermanentError):
+            return  # the next login tries again
+        self._verified.add(better, password)
+
+
+def _is_exception(peer: str, allowed: frozenset[str]) -> bool:
+    """Whether the client's address is among those that need no second factor."""
+    try:
+        client = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(client, "ipv4_mapped", None)
+    for text in allowed:
+        try:
+            network = ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            continue
+        if client in network or (mapped is not None and mapped in network):
+            return True
+    return False
