@@ -27,7 +27,9 @@ from mailnode.runtime.sink import (
     journal_datagram,
 )
 
-SECRET_NAME = re.compile(r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I)
+SECRET_NAME = re.compile(
+    r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I
+)
 
 _WEIGHTS = {"info": 0, "warning": 1, "error": 2}
 _PRIORITIES = (6, 4, 3)  # syslog(3): info, warning, err

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 LONGEST_S = 30.0
 _FIRST_S = 0.25
 # A worker that lived so long did not die of its start.
-_SOUND_LIFE_S = 30.0
+_SOUND_LIFE_S = 5.0
 
 
 @dataclass(slots=True)

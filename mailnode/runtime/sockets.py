@@ -301,8 +301,12 @@ def _name(sock: socket.socket) -> Endpoint:
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as it may; the new limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Let this process open as many files as it may; the new limit, 0 when we may not ask."""
+    try:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        # Our systemd unit sets the limit (LimitNOFILE=) and forbids the call.
+        return 0
     return hard
