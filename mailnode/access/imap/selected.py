@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mailnode.model.flags import Flag
 from mailnode.store import Folder, Picture, PictureDiff
-from mailnode.wire.imap.format import format_flags
+from mailnode.wire.imap.format import flags as format_flags
 
 # Untagged lines are handed to the connection in pieces of about this many.
 LINES_AT_ONCE = 500

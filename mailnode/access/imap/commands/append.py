@@ -14,7 +14,7 @@ from mailnode.access.imap.reply import Refused, Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, NewMessage
 from mailnode.wire.imap.ast import Append, AppendMessage, Command
-from mailnode.wire.imap.format import format_uid_set
+from mailnode.wire.imap.format import ordered_set
 
 PIECE_BYTES = 1 << 20
 
@@ -26,7 +26,7 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
     pool, account = session.means.pool, session.owner()
     key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
     session.changed_folder(key)
-    code = b"APPENDUID %d %b" % (uidvalidity, format_uid_set(uids))
+    code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
     return ok("message kept", code.decode())
 
 

@@ -19,7 +19,7 @@ from mailnode.access.imap.selected import Selected, format_flags_fetch
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
-from mailnode.wire.imap.format import format_uid_set
+from mailnode.wire.imap.format import number_set, uid_pairs
 from mailnode.wire.imap.sets import SequenceSet
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _store_reply(selected: Selected, command: Command, met: Stored) -> Reply:
         numbers = met.modified
         if not command.uid:
             numbers = [row + 1 for uid in numbers if (row := selected.row(uid)) is not None]
-        code = b"MODIFIED %b" % format_uid_set(sorted(numbers))
+        code = b"MODIFIED %b" % number_set(sorted(numbers))
         return ok("some were changed meanwhile", code.decode())
     # RFC 2180 4.2.1: the others were done; a UID that is gone is no error (RFC 3501 6.4.8).
     if met.gone and not command.uid:
@@ -170,8 +170,7 @@ class Transfer:
 
     def code(self) -> str:
         """RFC 4315 3: both sets in the same order."""
-        old = format_uid_set([a for a, _ in self.pairs])
-        new = format_uid_set([b for _, b in self.pairs])
+        old, new = uid_pairs(self.pairs)
         return (b"COPYUID %d %b %b" % (self.uidvalidity, old, new)).decode()
 
 
@@ -197,7 +196,7 @@ def transfer(
     target = account.open(name)
     try:
         pairs = (source.move if move else source.copy)(left, target) if left else []
-        return Transfer(target.key, target.picture().uidvalidity, sorted(pairs))
+        return Transfer(target.key, target.picture().uidvalidity, pairs)
     finally:
         target.close()
 

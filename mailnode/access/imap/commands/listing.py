@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailnode.access.imap.commands.mailboxes import read_statuses, status_line
+from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.patterns import SEPARATOR, Pattern, combined
 from mailnode.access.imap.reply import Reply, bad, ok
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FolderInfo
 from mailnode.wire.imap.ast import Command, List
-from mailnode.wire.imap.format import format_mailbox
+from mailnode.wire.imap.format import list_line
+
+# RFC 5258 4: the selection option that something below the folder met.
+CHILD_INFO = b'("CHILDINFO" ("SUBSCRIBED"))'
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,12 @@ async def _send(
     wanted = [e.name for e in entries if not set(e.attributes) & {"\\Noselect", "\\NonExistent"}]
     figures = await read_statuses(session, wanted) if items else {}
     for entry in entries:
-        flags = " ".join(entry.attributes).encode()
-        info = b' ("CHILDINFO" ("SUBSCRIBED"))' if entry.child_info else b""
-        name = format_mailbox(entry.name)
-        session.out.write(b'* %b (%b) "/" %b%b\r\n' % (verb, flags, name, info))
+        words = [word.encode() for word in entry.attributes]
+        info = CHILD_INFO if entry.child_info else b""
+        line = list_line(words, entry.name, command=verb, extended=info)
+        session.out.write(line + b"\r\n")
         if entry.name in figures:
-            session.out.write(status_line(entry.name, figures[entry.name], items))
+            session.out.write(figures_line(entry.name, figures[entry.name], items))
         await session.out.drain()
 
 

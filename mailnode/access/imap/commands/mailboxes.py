@@ -11,7 +11,7 @@ from mailnode.access.imap.session import Session
 from mailnode.model.errors import NoSuchFolder
 from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
-from mailnode.wire.imap.format import format_mailbox
+from mailnode.wire.imap.format import status_line
 
 # RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
 USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
@@ -75,13 +75,13 @@ async def do_status(session: Session, command: Command, args: Status) -> Reply:
     if "HIGHESTMODSEQ" in args.items:
         session.turn_condstore_on()
     status = await session.means.pool.run(session.owner().status, args.mailbox)
-    session.out.write(status_line(args.mailbox, status, args.items))
+    session.out.write(figures_line(args.mailbox, status, args.items))
     return ok("done")
 
 
-def status_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> bytes:
+def figures_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> bytes:
     """An untagged STATUS, items in the client's order."""
-    figures = {
+    figures: dict[str, int | bytes] = {
         "MESSAGES": status.messages,
         "RECENT": status.recent,
         "UNSEEN": status.unseen,
@@ -90,10 +90,9 @@ def status_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> byte
         "UIDVALIDITY": status.uidvalidity,
         "HIGHESTMODSEQ": status.highestmodseq,
         "SIZE": status.size,
-        "MAILBOXID": f"({status.mailbox_id})",
+        "MAILBOXID": f"({status.mailbox_id})".encode(),
     }
-    text = " ".join(f"{item} {figures[item]}" for item in items)
-    return b"* STATUS %b (%b)\r\n" % (format_mailbox(name), text.encode())
+    return status_line(name, [(item, figures[item]) for item in items]) + b"\r\n"
 
 
 async def do_enable(session: Session, command: Command, args: Enable) -> Reply:

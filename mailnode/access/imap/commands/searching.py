@@ -24,7 +24,7 @@ from mailnode.wire.imap.ast import (
     SearchKey,
     SearchReturn,
 )
-from mailnode.wire.imap.format import format_uid_set
+from mailnode.wire.imap.format import esearch_line, number_set, search_line
 
 
 async def do_search(session: Session, command: Command, args: Search) -> Reply:
@@ -48,7 +48,9 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
         selected.saved = tuple(picture.uids[row] for row in _chosen(rows, returns.options))
     numbers = [picture.uids[row] if command.uid else row + 1 for row in rows]
     if returns is None:
-        line = _plain(numbers, _highest(picture, rows) if with_modseq else 0)
+        # RFC 7162 3.1.5: the highest modseq of what was found, nothing where nothing was.
+        modseq = _highest(picture, rows) if with_modseq else 0
+        line = search_line(numbers, modseq or None) + b"\r\n"
     else:
         modseq = _highest(picture, _chosen(rows, returns.options)) if with_modseq else 0
         line = _extended(command, numbers, returns, modseq)
@@ -103,34 +105,28 @@ def _highest(picture: Picture, rows: Sequence[int]) -> int:
     return max((picture.modseqs[row] for row in rows), default=0)
 
 
-def _plain(numbers: list[int], modseq: int) -> bytes:
-    words = [b"* SEARCH", *(b"%d" % number for number in numbers)]
-    # RFC 7162 3.1.5: the highest modseq of what was found, nothing where nothing was.
-    if numbers and modseq:
-        words.append(b"(MODSEQ %d)" % modseq)
-    return b" ".join(words) + b"\r\n"
-
-
 def _extended(command: Command, numbers: list[int], returns: SearchReturn, modseq: int) -> bytes:
     # RFC 5182 2.1: SAVE alone answers with nothing.
     if returns.options == {"SAVE"}:
         return b""
-    head = f'* ESEARCH (TAG "{command.tag}")'.encode() + (b" UID" if command.uid else b"")
-    return b" ".join((head, *_figures(numbers, returns.options, modseq))) + b"\r\n"
+    figures = _figures(numbers, returns.options, modseq)
+    return esearch_line(command.tag, command.uid, figures) + b"\r\n"
 
 
-def _figures(numbers: list[int], options: frozenset[str], modseq: int) -> Iterator[bytes]:
+def _figures(
+    numbers: list[int], options: frozenset[str], modseq: int
+) -> Iterator[tuple[str, bytes]]:
     # RFC 4731 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT is not.
     if numbers and "MIN" in options:
-        yield b"MIN %d" % numbers[0]
+        yield "MIN", b"%d" % numbers[0]
     if numbers and "MAX" in options:
-        yield b"MAX %d" % numbers[-1]
+        yield "MAX", b"%d" % numbers[-1]
     if "COUNT" in options:
-        yield b"COUNT %d" % len(numbers)
+        yield "COUNT", b"%d" % len(numbers)
     if numbers and "ALL" in options:
-        yield b"ALL " + format_uid_set(numbers)
-    if numbers and modseq:
-        yield b"MODSEQ %d" % modseq
+        yield "ALL", number_set(numbers)
+    if modseq:
+        yield "MODSEQ", b"%d" % modseq
 
 
 VERBS = {"SEARCH": Verb(do_search, SELECTED, News.NUMBERS_STAY)}

@@ -1,0 +1,78 @@
+from mailnode.access.imap.selected import News, Selected, overlay
+from mailnode.model.flags import Flag
+from mailnode.store import AccountRef, FlagsOp, NewMessage, Picture
+from tests.support.fake_store import FakeFolder, FakeStore
+
+SEEN = int(Flag.SEEN)
+
+
+def folder(count: int) -> FakeFolder:
+    opened = FakeStore().account(AccountRef("u", "d/u")).open("INBOX")
+    opened.append([NewMessage((b"x",), 0.0) for _ in range(count)])
+    assert isinstance(opened, FakeFolder)
+    return opened
+
+
+def told(selected: Selected, *, condstore: bool = False) -> list[bytes]:
+    news = selected.look()
+    return [] if news is None else b"".join(selected.tell(news, condstore)).split(b"\r\n")[:-1]
+
+
+def test_expunges_are_numbered_so_that_they_can_be_applied_in_order() -> None:
+    mailbox = folder(5)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    mailbox.remove([1, 3, 4])
+    assert told(selected) == [b"* 4 EXPUNGE", b"* 3 EXPUNGE", b"* 1 EXPUNGE"]
+
+
+def test_arrivals_claim_recent_unless_read_only() -> None:
+    mailbox = folder(1)
+    start, claimed = mailbox.refresh(), mailbox.claim_recent()
+    writer = Selected(mailbox, start, claimed, False)
+    reader = Selected(mailbox, start, range(0), True)
+    mailbox.append([NewMessage((b"y",), 0.0)])
+    assert told(reader) == [b"* 2 EXISTS", b"* 1 RECENT"]
+    assert told(writer) == [b"* 2 EXISTS", b"* 2 RECENT"]
+    assert told(Selected(mailbox, mailbox.refresh(), range(0), False)) == []
+
+
+def test_own_changes_are_not_told_again_but_later_ones_are() -> None:
+    mailbox = folder(2)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    mine = mailbox.store_flags([1, 2], FlagsOp.ADD, Flag.SEEN, frozenset())
+    selected.own.add(mine.modseq)
+    mailbox.store_flags([2], FlagsOp.ADD, Flag.FLAGGED, frozenset())
+    assert told(selected) == [b"* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen))"]
+    assert selected.own == set()
+
+
+def test_modseq_is_told_with_condstore() -> None:
+    mailbox = folder(1)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    change = mailbox.store_flags([1], FlagsOp.ADD, Flag.SEEN, frozenset())
+    line = b"* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (%d))" % change.modseq
+    assert told(selected, condstore=True) == [line]
+
+
+def test_overlay_keeps_numbers_and_takes_flags() -> None:
+    old = Picture(1, 9, 5, (1, 2, 3), (0, 0, 0), (1, 2, 3), (0, 0, 0), ())
+    new = Picture(1, 9, 9, (1, 3, 7), (SEEN, 0, 0), (8, 3, 9), (0, 1, 0), ("k",))
+    both = overlay(old, new)
+    assert (list(both.uids), list(both.flags), list(both.modseqs)) == (
+        [1, 2, 3],
+        [SEEN, 0, 0],
+        [8, 2, 3],
+    )
+    assert (list(both.keyword_bits), both.keywords) == ([0, 0, 1], ("k",))
+
+
+def test_large_news_come_in_pieces() -> None:
+    mailbox = folder(3000)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    mailbox.store_flags(range(1, 1501), FlagsOp.ADD, Flag.SEEN, frozenset())
+    mailbox.remove(range(2001, 3001))
+    news = selected.look()
+    assert isinstance(news, News)
+    pieces = list(selected.tell(news, False))
+    assert max(piece.count(b"\r\n") for piece in pieces) <= 500
+    assert b"".join(pieces).count(b"EXPUNGE") == 1000

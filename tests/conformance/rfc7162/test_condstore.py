@@ -1,0 +1,122 @@
+"""RFC 7162 3.1: CONDSTORE."""
+
+from tests.support.imap_server import ImapServer, message
+
+SELECT = "C: s SELECT INBOX (CONDSTORE)\n...\nS: s OK\n"
+
+
+def test_modseq_is_told_once_it_is_on(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + r"""
+        C: a FETCH 1 (UID MODSEQ)
+        S~ \* 1 FETCH \(UID 1 MODSEQ \((?P<one>\d+)\)\)
+        S: a OK
+        C: b STORE 2 +FLAGS.SILENT (\Seen)
+        S~ \* 2 FETCH \(UID 2 MODSEQ \((?P<two>\d+)\)\)
+        S: b OK
+        C: c FETCH 1:2 (FLAGS) (CHANGEDSINCE $one)
+        S~ \* 2 FETCH \((?=.*FLAGS \(\\Seen)(?=.*MODSEQ \($two\)).*\)
+        S: c OK
+        C: d SEARCH MODSEQ $two
+        S: * SEARCH 2 (MODSEQ $two)
+        S: d OK
+        C: e SEARCH RETURN (COUNT) MODSEQ $two
+        S: * ESEARCH (TAG "e") COUNT 1 MODSEQ $two
+        S: e OK
+        """
+    )
+
+
+def test_unchangedsince(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + r"""
+        C: a FETCH 1:2 (MODSEQ)
+        S~ \* 1 FETCH \(MODSEQ \((?P<one>\d+)\)\)
+        S~ \* 2 FETCH \(MODSEQ \((?P<two>\d+)\)\)
+        S: a OK
+        C: b STORE 1 (UNCHANGEDSINCE $one) +FLAGS.SILENT (\Flagged)
+        S: * 1 FETCH (UID 1 MODSEQ (
+        S: b OK
+        C: c STORE 1,2 (UNCHANGEDSINCE $two) +FLAGS.SILENT (\Seen)
+        S: * 2 FETCH (UID 2 MODSEQ (
+        S: c OK [MODIFIED 1]
+        C: d UID STORE 2 (UNCHANGEDSINCE $two) FLAGS (\Draft)
+        ...
+        S: d OK [MODIFIED 2]
+        """
+    )
+
+
+def test_changes_of_others_carry_modseq(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        SELECT
+        + r"""
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b STORE 1 +FLAGS.SILENT (\Seen)
+        S2: b OK
+        C: b NOOP
+        S~ \* 1 FETCH \(UID 1 FLAGS \(.*\) MODSEQ \(\d+\)\)
+        S: b OK
+        """
+    )
+
+
+def test_what_switches_it_on(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        r"""
+        C: a SELECT INBOX
+        ...
+        S: a OK
+        C: b STATUS INBOX (HIGHESTMODSEQ)
+        S: * OK [HIGHESTMODSEQ
+        S~ \* STATUS "INBOX" \(HIGHESTMODSEQ \d+\)
+        S: b OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b FETCH 1 MODSEQ
+        S2: * OK [HIGHESTMODSEQ
+        S2: * 1 FETCH (MODSEQ (
+        S2: b OK
+        """
+    )
+
+
+def test_expunge_and_close_name_the_modseq(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + r"""
+        C: a STORE 1 +FLAGS.SILENT (\Deleted)
+        ...
+        S: a OK
+        C: b EXPUNGE
+        S: * 1 EXPUNGE
+        ...
+        S: b OK [HIGHESTMODSEQ
+        C: c STORE 1 +FLAGS.SILENT (\Deleted)
+        ...
+        S: c OK
+        C: d CLOSE
+        S: d OK [HIGHESTMODSEQ
+        """
+    )
+
+
+def test_qresync_is_not_offered(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        SELECT
+        + r"""
+        C: a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)
+        S: a BAD
+        """
+    )
