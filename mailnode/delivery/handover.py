@@ -10,6 +10,7 @@ Fails: never raises.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -114,13 +115,12 @@ class Handover:
         except MailnodeError as error:
             self._log.event(Event.STORAGE, path="queue", reason=str(error), remedy=_REMEDY)
             return False
-        except Exception as error:  # noqa: BLE001 - barrier: what is not surely kept is refused
+        except Exception:  # noqa: BLE001 - barrier: what is not surely kept is refused
             self._log.event(
                 Event.ERROR,
                 what="spool",
                 queue_id=envelope.queue_id,
-                cause=repr(error),
-                exc_info=error,
+                cause=traceback.format_exc(),
             )
             return False
         self._log.event(Event.QUEUED, queue_id=envelope.queue_id, recipients=len(debts))

@@ -11,6 +11,7 @@ ours: what was signed is not changed, and readers take the first.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -113,8 +114,8 @@ class LocalCourier:
             self._log.event(Event.ERROR, what="delivery", cause=cause)
         except MailnodeError as error:
             return [self._storage_outcome(error)] * len(flat)
-        except Exception as error:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
-            self._log.event(Event.ERROR, what="delivery", cause=repr(error), exc_info=error)
+        except Exception:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
+            self._log.event(Event.ERROR, what="delivery", cause=traceback.format_exc())
         return [_UNKNOWN] * len(flat)
 
     def _storage_outcome(self, error: MailnodeError) -> Outcome:
@@ -136,8 +137,8 @@ class LocalCourier:
             use = await self._pool.run(self._quota, mailbox)
         except MailnodeError as error:
             return self._storage_outcome(error)
-        except Exception as error:  # noqa: BLE001 - barrier, as above
-            self._log.event(Event.ERROR, what="quota", cause=repr(error), exc_info=error)
+        except Exception:  # noqa: BLE001 - barrier, as above
+            self._log.event(Event.ERROR, what="quota", cause=traceback.format_exc())
             return _UNKNOWN
         # What fits exactly fits; a mailbox at its limit takes nothing of unknown size.
         if use.used_bytes + max(size_bytes, 1) > limit:

@@ -8,6 +8,7 @@ RFC: 5321 4.4 (trace), 6.3 (loops); 6409 8 (submission may complete the header).
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,13 +51,12 @@ async def take(desk: Desk, arrival: Arrival, fault: Outcome | None) -> list[Repl
     envelope = make_envelope(desk, arrival)
     try:
         outcomes = await _judge_and_hand_over(desk, arrival, envelope, fault)
-    except Exception as error:  # noqa: BLE001 - barrier: the client keeps its message
+    except Exception:  # noqa: BLE001 - barrier: the client keeps its message
         desk.log.event(
             Event.ERROR,
             what="acceptance",
             queue_id=envelope.queue_id,
-            cause=repr(error),
-            exc_info=error,
+            cause=traceback.format_exc(),
         )
         outcomes = [_LATER]
     replies = [_reply(outcome, envelope.queue_id) for outcome in outcomes]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
@@ -117,11 +118,9 @@ class SmtpSession(SMTP):
             reason = "closed"
         except Gone:
             pass  # nobody is left to answer; connection_lost or _expire said why
-        except Exception as error:  # noqa: BLE001 - barrier: a fault of ours ends one session only
+        except Exception:  # noqa: BLE001 - barrier: a fault of ours ends one session only
             reason = "fault"
-            self._desk.log.event(
-                Event.ERROR, what="smtp session", cause=repr(error), exc_info=error
-            )
+            self._desk.log.event(Event.ERROR, what="smtp session", cause=traceback.format_exc())
             self.send(say.LOST_COUNT)
         finally:
             await self._goodbye(reason)

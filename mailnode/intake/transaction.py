@@ -8,6 +8,7 @@ RFC: 5321 3.3, 4.5.1 (postmaster), 3.6.1 and 7.7 (relaying), 6409 6.1 (submissio
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -148,8 +149,8 @@ async def _route(desk: Desk, address: Address) -> Route | Outcome:
         return _DIRECTORY
     except TemporaryError as error:
         return Outcome(Verdict.LATER, "4.3.0", error.public, str(error))
-    except Exception as error:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
-        desk.log.event(Event.ERROR, what="routing", cause=repr(error), exc_info=error)
+    except Exception:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
+        desk.log.event(Event.ERROR, what="routing", cause=traceback.format_exc())
         return _LATER
 
 

@@ -75,3 +75,6 @@ class Spool(Protocol):
 
     def watch(self, heard: Callable[[], None]) -> None:
         """Call ``heard`` (from any thread) after each ``accept`` in this process."""
+
+    def sweep(self) -> None:
+        """Remove what dead processes, here or on other nodes, left unfinished."""

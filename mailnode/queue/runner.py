@@ -12,6 +12,7 @@ Fails: never out of ``run``; faults are logged.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -32,6 +33,8 @@ from mailnode.runtime.tasks import Pool
 
 # An entry that is due but claimed by another runner must not keep us spinning.
 _SHORTEST_WAIT_S = 1.0
+# Half-made entries of dead processes owe nothing and only take space.
+_SWEEP_S = 3600.0
 
 
 class Runner:
@@ -57,6 +60,8 @@ class Runner:
         self._notices = Notices(
             spool=spool, courier=courier, pool=pool, clock=clock, log=log, hostname=hostname
         )
+        self._swept_at = float("-inf")
+        self._watched: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._ended = asyncio.Event()
@@ -64,13 +69,7 @@ class Runner:
 
     async def run(self) -> None:
         """Work until ``stop``."""
-        loop = asyncio.get_running_loop()
-
-        def heard() -> None:
-            if not self._stopping:
-                loop.call_soon_threadsafe(self._wake.set)
-
-        self._spool.watch(heard)
+        self._watch(asyncio.get_running_loop())
         self._ended.clear()
         try:
             while not self._stopping:
@@ -78,6 +77,15 @@ class Runner:
                 await self._rest()
         finally:
             self._ended.set()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        def heard() -> None:
+            if not self._stopping:
+                loop.call_soon_threadsafe(self._wake.set)
+
+        if self._watched is not loop:
+            self._watched = loop
+            self._spool.watch(heard)
 
     async def stop(self) -> None:
         """Start nothing more, and return once what was begun is recorded."""
@@ -103,12 +111,15 @@ class Runner:
     async def _round(self) -> None:
         """Work on everything that is due now, a bounded number at once."""
         try:
+            if self._clock.monotonic() - self._swept_at > _SWEEP_S:
+                await self._pool.run(self._spool.sweep)
+                self._swept_at = self._clock.monotonic()
             due = list(await self._pool.run(self._spool.due, self._clock.now()))
         except TemporaryError as error:
             self._log_storage(error)
             return
-        except Exception as error:  # noqa: BLE001 - barrier: the runner must not die
-            self._log.event(Event.ERROR, what="queue scan", cause=repr(error), exc_info=error)
+        except Exception:  # noqa: BLE001 - barrier: the runner must not die
+            self._log.event(Event.ERROR, what="queue scan", cause=traceback.format_exc())
             return
         waiting = iter(due)
         workers = min(self._settings.concurrency, len(due))
@@ -133,9 +144,9 @@ class Runner:
                 message.close()
         except TemporaryError as error:
             self._log_storage(error)
-        except Exception as error:  # noqa: BLE001 - barrier: the entry stays, to be tried again
+        except Exception:  # noqa: BLE001 - barrier: the entry stays, to be tried again
             self._log.event(
-                Event.ERROR, what="queue", queue_id=queue_id, cause=repr(error), exc_info=error
+                Event.ERROR, what="queue", queue_id=queue_id, cause=traceback.format_exc()
             )
         return True
 
