@@ -257,7 +257,10 @@ def _check_sizes(
         yield Breach("size", f"{os.fsdecode(file.name)}: the file has {size} bytes", uids)
     crlf = told_crlf
     if deep:
-        crlf = _crlf_size(folder + b"/" + file.relative)
+        try:
+            crlf = measure(folder + b"/" + file.relative)[1]
+        except FileNotFoundError:
+            return
         if told_crlf is not None and told_crlf != crlf:
             yield Breach("size", f"{os.fsdecode(file.name)}: {crlf} bytes with CRLF", uids)
     index = state.index(uid)
@@ -265,28 +268,33 @@ def _check_sizes(
         yield Breach("size", f"journal says {state.sizes[index]}, it is {crlf}", uids)
 
 
-def _crlf_size(path: bytes) -> int:
-    """The file's size with every line end as CRLF; 0 when it is gone."""
-    size, last = 0, b""
-    try:
-        with storage_errors(path), open(path, "rb", buffering=0) as opened:
-            while block := opened.read(1 << 20):
-                pairs = (last + block).count(b"\r\n")
-                size += len(block) + block.count(b"\n") - pairs
-                last = block[-1:]
-    except FileNotFoundError:
-        return 0
-    return size
+def measure(path: bytes) -> tuple[int, int]:
+    """The file's size, and its size with every line end as CRLF. Raises ``FileNotFoundError``."""
+    size, bare, last = 0, 0, b""
+    with storage_errors(path), open(path, "rb", buffering=0) as opened:
+        while block := opened.read(1 << 20):
+            size += len(block)
+            bare += block.count(b"\n") - (last + block).count(b"\r\n")
+            last = block[-1:]
+    return size, size + bare
 
 
 def look_at_tmp(folder: bytes, now: float) -> Iterator[Breach]:
-    """Leftovers in tmp. Their ctime counts: mtime is the message's date, however old."""
+    """Leftovers in tmp."""
+    for name in stale_in_tmp(folder, now):
+        yield Breach("tmp", os.fsdecode(name))
+
+
+def stale_in_tmp(folder: bytes, now: float) -> list[bytes]:
+    """Names in tmp that no delivery will come back for. Their ctime counts: mtime is the message's
+    own date, however old."""
     path = folder + b"/" + listing.TMP
+    stale = []
     with storage_errors(path), os.scandir(path) as entries:
         for entry in entries:
             try:
-                age_s = now - entry.stat(follow_symlinks=False).st_ctime
+                if now - entry.stat(follow_symlinks=False).st_ctime > TMP_LIFE_S:
+                    stale.append(entry.name)
             except FileNotFoundError:
                 continue
-            if age_s > TMP_LIFE_S:
-                yield Breach("tmp", f"{os.fsdecode(entry.name)}: {age_s / 3600:.0f} hours old")
+    return stale
