@@ -23,7 +23,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 
-_LINE = re.compile(r"(C\+|C|S~|S|T|CLOSED|NOTHING|\.\.\.)(\d?)(?::|$|(?<=[+~.])) ?(.*)")
+_LINE = re.compile(r"(C|S|T|CLOSED|NOTHING|\.\.\.)(\d?)([:~+]|$) ?(.*)")
 WAIT_S = 5.0
 SILENCE_S = 0.05
 
@@ -111,7 +111,8 @@ class Dialog:
                 continue
             match = _LINE.fullmatch(text)
             assert match, f"line {number} is no dialog line: {text}"
-            verb, who, rest = match[1], match[2] or "1", self._filled(match[3], match[1] == "S~")
+            verb, who = match[1] + match[3].strip(":"), match[2] or "1"
+            rest = self._filled(match[4], verb == "S~")
             if verb == "...":
                 skipping.add(who)
                 continue

@@ -22,7 +22,7 @@ from mailnode.access.imap.session import FolderLost, Session, State
 from mailnode.access.imap.spooling import Spooler
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Malformed
-from mailnode.wire.imap.parser import parse_command
+from mailnode.wire.imap.parse import parse_command
 from mailnode.wire.imap.receiver import Event as Incoming
 from mailnode.wire.imap.receiver import (
     Limits,

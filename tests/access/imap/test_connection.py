@@ -161,7 +161,7 @@ async def test_no_task_while_idle(pool: Pool) -> None:
     bench = Bench(pool)
     await bench.log_in()
     await bench.say(b"a SELECT INBOX\r\n", b"a OK")
-    await bench.say(b"b IDLE\r\n", b"+ ")
+    await bench.say(b"b IDLE\r\n", b"+ idling")
     await bench.until(lambda: bench.link._task is None)
     bench.clock.at += SETTINGS.idle_timeout_s - 1
     bench.link.sweep(bench.clock.at)
@@ -180,7 +180,8 @@ async def test_stranger_has_little_time(pool: Pool) -> None:
     bench = Bench(pool)
     bench.link.received(b"a LOGIN user1 {6}\r\nsec")
     bench.clock.at += SETTINGS.login_timeout_s + 1
-    await bench.until(lambda: b"+ " in bench.wire.sent)
+    await bench.until(lambda: b"+ go on" in bench.wire.sent)
+    await bench.until(lambda: bench.link._task is None)
     bench.link.sweep(bench.clock.at)
     assert b"* BYE" in bench.wire.sent
     await bench.end()
@@ -188,7 +189,8 @@ async def test_stranger_has_little_time(pool: Pool) -> None:
 
 async def test_stranger_waiting_in_authenticate_has_little_time(pool: Pool) -> None:
     bench = Bench(pool)
-    await bench.say(b"a AUTHENTICATE PLAIN\r\n", b"+ ")
+    await bench.say(b"a AUTHENTICATE PLAIN\r\n", b"+ \r\n")
+    await bench.until(lambda: bench.link._waiter is not None)
     bench.clock.at += SETTINGS.login_timeout_s + 1
     bench.link.sweep(bench.clock.at)
     assert b"* BYE" in bench.wire.sent

@@ -35,6 +35,7 @@ def until(held: Callable[[], bool]) -> None:
 
 def test_imaplib_goes_through_a_day(imap: ImapServer) -> None:
     with client(imap) as mail:
+        assert mail.enable("CONDSTORE")[0] == "OK"
         assert mail.append("INBOX", "(\\Seen)", None, message(1))[0] == "OK"
         assert mail.select()[1] == [b"1"]
         assert mail.fetch("1", "(FLAGS RFC822)")[1][0][1] == message(1)  # type: ignore[index]
@@ -45,7 +46,6 @@ def test_imaplib_goes_through_a_day(imap: ImapServer) -> None:
         assert mail.status("Trash", "(MESSAGES)")[1] == [b'"Trash" (MESSAGES 1)']
         assert len(mail.list()[1]) == 6
         assert mail.namespace()[0] == "OK"
-        assert mail.enable("CONDSTORE")[0] == "OK"
         assert mail.close()[0] == "OK"
 
 
