@@ -32,9 +32,7 @@ def records_for(domain: str, hostname: str, addresses: Sequence[str]) -> list[Re
         for address in addresses
     ]
     found.append(Record(domain, "MX", f"10 {hostname}.", "mail for the domain comes here"))
-    found.append(
-        Record(domain, "TXT", '"v=spf1 mx -all"', "only this server sends for the domain")
-    )
+    found.append(Record(domain, "TXT", '"v=spf1 mx -all"', "only this server sends for the domain"))
     found.append(
         Record(
             f"_dmarc.{domain}",

@@ -88,7 +88,9 @@ def _space(what: str, folder: Path) -> Check:
     except OSError as error:
         return Check(f"{what} space", False, f"{folder}: {error.strerror}", "make the folder")
     left = usage.free / usage.total
-    remedy = "make room: below a full disk senders hear 452 and wait" if left < _LITTLE_SPACE else ""
+    remedy = (
+        "make room: below a full disk senders hear 452 and wait" if left < _LITTLE_SPACE else ""
+    )
     return Check(f"{what} space", not remedy, f"{usage.free / 2**30:.1f} GiB free", remedy)
 
 

@@ -153,7 +153,9 @@ class Tour:
             box.pass_(self._instance.password)
             count, _ = box.stat()
             lines = box.retr(count)[1]
-            _need(any(self._subject.encode() in line for line in lines), "POP3 gave another message")
+            _need(
+                any(self._subject.encode() in line for line in lines), "POP3 gave another message"
+            )
             box.dele(count)
         finally:
             box.quit()

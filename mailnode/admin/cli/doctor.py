@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import typer
 
-from mailnode.admin.cli.frame import AsJson, Config, default_config, print_rows, read_settings
+from mailnode.admin.cli.frame import AsJson, Config, print_rows, read_settings
 
 
-def doctor(config: Config = default_config(), as_json: AsJson = False) -> None:  # noqa: B008
+def doctor(config: Config, as_json: AsJson = False) -> None:
     """Look at storage, database, certificate and ports; exit status 1 when something is wrong."""
     from mailnode.admin.doctor import examine
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "/etc/mailnode/mailnode.toml"
 
+
+def default_config() -> Path:
+    """Where settings are looked for when no ``--config`` is given."""
+    return Path(os.environ.get("MAILNODE_CONFIG", DEFAULT_CONFIG))
+
+
 Config = Annotated[
     Path,
     typer.Option(
@@ -30,7 +36,8 @@ Config = Annotated[
         "-c",
         envvar="MAILNODE_CONFIG",
         help="Settings file.",
-        show_default=True,
+        default_factory=default_config,
+        show_default=DEFAULT_CONFIG,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -38,11 +45,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 class CliError(Exception):
     """What the user gave cannot be done; the text is one line that says why and what to do."""
-
-
-def default_config() -> Path:
-    """Where settings are looked for when no ``--config`` is given."""
-    return Path(os.environ.get("MAILNODE_CONFIG", DEFAULT_CONFIG))
 
 
 def read_settings(path: Path) -> Settings:

@@ -11,23 +11,23 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailnode.admin.cli.frame import AsJson, CliError, Config, default_config, print_json
-from mailnode.admin.cli.frame import read_settings
+from mailnode.admin.cli.frame import AsJson, CliError, Config, print_json, read_settings
 
 if TYPE_CHECKING:
     from mailnode.store.importing import Progress as Step
 
 
 def import_mail(
+    config: Config,
     user: Annotated[str, typer.Argument(help="Whose mail it becomes.")],
     source: Annotated[Path, typer.Argument(help="A Maildir (with its sub-folders) or an mbox.")],
     folder: Annotated[
-        str, typer.Option(help="Folder for it: of an mbox INBOX by default; of a Maildir, a parent.")
+        str,
+        typer.Option(help="Folder for it: of an mbox INBOX by default; of a Maildir, a parent."),
     ] = "",
     again: Annotated[
         bool, typer.Option("--again", help="Store everything once more, also what is there.")
     ] = False,
-    config: Config = default_config(),  # noqa: B008
     as_json: AsJson = False,
 ) -> None:
     """Import mail, keeping flags, keywords and dates. Run again, it goes on where it stopped."""

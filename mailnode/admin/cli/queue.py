@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailnode.admin.cli.frame import AsJson, CliError, Config, default_config, print_json
-from mailnode.admin.cli.frame import print_rows, read_settings
+from mailnode.admin.cli.frame import AsJson, CliError, Config, print_json, print_rows, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ QueueId = Annotated[str, typer.Argument(metavar="QUEUE_ID", help="As `mailnode q
 
 
 @app.command("list")
-def list_queue(config: Config = default_config(), as_json: AsJson = False) -> None:  # noqa: B008
+def list_queue(config: Config, as_json: AsJson = False) -> None:
     """Everything in the queue, oldest first."""
     from mailnode.queue import admin
 
@@ -34,7 +33,7 @@ def list_queue(config: Config = default_config(), as_json: AsJson = False) -> No
 
 
 @app.command("show")
-def show(queue_id: QueueId, config: Config = default_config(), as_json: AsJson = False) -> None:  # noqa: B008
+def show(config: Config, queue_id: QueueId, as_json: AsJson = False) -> None:
     """One entry with what is owed to whom."""
     from mailnode.queue import admin
 
@@ -50,7 +49,10 @@ def show(queue_id: QueueId, config: Config = default_config(), as_json: AsJson =
 
 
 @app.command("retry")
-def retry(queue_id: QueueId, config: Config = default_config()) -> None:  # noqa: B008
+def retry(
+    config: Config,
+    queue_id: QueueId,
+) -> None:
     """Try an entry now rather than at its time."""
     from mailnode.queue import admin
 
@@ -59,9 +61,9 @@ def retry(queue_id: QueueId, config: Config = default_config()) -> None:  # noqa
 
 @app.command("hold")
 def hold(
+    config: Config,
     queue_id: QueueId,
     reason: Annotated[str, typer.Option(help="Kept with the entry.")] = "held by hand",
-    config: Config = default_config(),  # noqa: B008
 ) -> None:
     """Set an entry aside; it is not tried until released."""
     from mailnode.queue import admin
@@ -70,7 +72,10 @@ def hold(
 
 
 @app.command("release")
-def release(queue_id: QueueId, config: Config = default_config()) -> None:  # noqa: B008
+def release(
+    config: Config,
+    queue_id: QueueId,
+) -> None:
     """Try a held entry again."""
     from mailnode.queue import admin
 
@@ -79,9 +84,9 @@ def release(queue_id: QueueId, config: Config = default_config()) -> None:  # no
 
 @app.command("remove")
 def remove(
+    config: Config,
     queue_id: QueueId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: Config = default_config(),  # noqa: B008
 ) -> None:
     """Throw an entry away: its message is lost to those it is owed to."""
     from mailnode.queue import admin

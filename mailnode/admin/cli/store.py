@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailnode.admin.cli.frame import AsJson, CliError, Config, default_config, print_json
-from mailnode.admin.cli.frame import print_rows, read_settings
+from mailnode.admin.cli.frame import AsJson, CliError, Config, print_json, print_rows, read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Check and repair mailboxes on disk.")
 
@@ -18,13 +17,13 @@ _COLUMNS = ("account", "folder", "invariant", "detail", "repaired")
 
 @app.command("check")
 def check(
+    config: Config,
     users: Annotated[
         list[str] | None, typer.Argument(help="Users to look at; all when none is given.")
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend what is found; loses no message.")
     ] = False,
-    config: Config = default_config(),  # noqa: B008  typer reads it once
     as_json: AsJson = False,
 ) -> None:
     """Check every invariant of the store; exit status 1 when something is (still) wrong."""
@@ -44,8 +43,8 @@ def check(
 
 @app.command("export-dovecot")
 def export_dovecot(
+    config: Config,
     user: Annotated[str, typer.Argument(help="Whose folders.")],
-    config: Config = default_config(),  # noqa: B008
     as_json: AsJson = False,
 ) -> None:
     """Write dovecot-uidlist files, so that Dovecot keeps our UIDs when it takes over.
@@ -60,10 +59,10 @@ def export_dovecot(
 
 @app.command("init")
 def init(
+    config: Config,
     folder: Annotated[
         Path | None, typer.Argument(help="The mail root; the one in the settings by default.")
     ] = None,
-    config: Config = default_config(),  # noqa: B008
 ) -> None:
     """Mark a folder as mail root, once, after its storage is mounted."""
     from mailnode.admin.setup import make_mail_root

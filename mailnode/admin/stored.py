@@ -1,0 +1,115 @@
+"""Work on stored mail from the command line, beside running workers.
+
+Promises: the same locks as the server's own; a running worker sees what was done here at its
+next look at the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mailnode.admin.cli.frame import CliError
+from mailnode.directory import Mailbox
+from mailnode.directory.build import open_directory
+from mailnode.model.address import Address
+from mailnode.runtime.clock import SystemClock
+from mailnode.runtime.maillog import NullLog
+from mailnode.runtime.settings.load import Settings
+from mailnode.runtime.tasks import Pool
+from mailnode.store import AccountRef, Finding
+from mailnode.store.check import Checker
+from mailnode.store.importing import Progress, import_maildir, import_mbox
+from mailnode.store.maildir_store import MaildirStore
+from mailnode.store.repair import Repairer
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[MaildirStore]:
+    """The store of these settings, closed at the end."""
+    server = settings.server
+    store = MaildirStore(
+        root=server.mail_dir,
+        state=server.state_dir / "view",
+        node=server.node,
+        settings=settings.storage,
+        clock=SystemClock(),
+        log=NullLog(),
+        on_change=lambda key, modseq: None,
+        on_use=lambda user, size_bytes, messages: None,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find_mailbox(settings: Settings, user: str) -> Mailbox:
+    """The mailbox of a user. Raises ``CliError`` when there is none."""
+
+    async def ask() -> Mailbox | None:
+        pool = Pool(1, "directory")
+        try:
+            directory = await open_directory(
+                settings=settings.directory, pool=pool, clock=SystemClock(), log=NullLog()
+            )
+            try:
+                local, _, domain = user.lower().rpartition("@")
+                return await directory.mailbox(Address(local, domain))
+            finally:
+                await directory.close()
+        finally:
+            pool.close()
+
+    found = asyncio.run(ask())
+    if found is None:
+        raise CliError(f"{user}: no such mailbox; see `mailnode mailbox list`")
+    return found
+
+
+def check_accounts(
+    settings: Settings, users: Sequence[str], *, repair: bool
+) -> tuple[int, list[Finding]]:
+    """Number of accounts looked at, and what was found in them."""
+    checker = Checker(
+        settings.server.mail_dir, SystemClock(), lock_timeout_s=settings.storage.lock_timeout_s
+    )
+    maildirs = [find_mailbox(settings, user).maildir for user in users] or list(checker.accounts())
+    if not repair:
+        return len(maildirs), [one for maildir in maildirs for one in checker.account(maildir)]
+    with opened_store(settings) as store:
+        repairer = Repairer(checker, store.home)
+        return len(maildirs), [one for maildir in maildirs for one in repairer.account(maildir)]
+
+
+def import_into(
+    settings: Settings, user: str, source: Path, folder: str, *, again: bool
+) -> Iterator[Progress]:
+    """Import a Maildir or an mbox, reporting as it goes. Raises ``ValueError``, ``OSError``."""
+    mailbox = find_mailbox(settings, user)
+    memory = settings.server.state_dir / "imports"
+    memory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remembered = memory / hashlib.sha256(mailbox.user.encode()).hexdigest()[:32]
+    with opened_store(settings) as store:
+        account = store.account(AccountRef(mailbox.user, mailbox.maildir, mailbox.quota_bytes))
+        if source.is_dir():
+            yield from import_maildir(source, account, memory=remembered, again=again, into=folder)
+        else:
+            yield from import_mbox(
+                source, account, folder or "INBOX", memory=remembered, again=again
+            )
+
+
+def export_for_dovecot(settings: Settings, user: str) -> list[dict[str, Any]]:
+    """Write Dovecot's UID lists beside each folder; one row for each."""
+    from mailnode.store.export import write_dovecot_uidlists
+
+    mailbox = find_mailbox(settings, user)
+    ref = AccountRef(mailbox.user, mailbox.maildir, mailbox.quota_bytes)
+    with opened_store(settings) as store:
+        written = write_dovecot_uidlists(store.account(ref))
+    return [{"folder": name, "messages": count, "file": path} for name, count, path in written]
