@@ -77,7 +77,9 @@ def serve(
             account.drop()
         house = House(settings, listeners, given, log, clock, ready, reload)
         _preload()
-        return Supervisor(house.generation(), house, notifier=notifier, log=log).run()
+        status = Supervisor(house.generation(), house, notifier=notifier, log=log).run()
+        house.stopped()
+        return status
     finally:
         listeners.close()
         notifier.close()
@@ -193,8 +195,11 @@ class House:
 
     def stopping(self) -> None:
         """Nobody may connect any more."""
-        self._plan.log.event(Event.STOPPED, pid=os.getpid())
         self._plan.listeners.close()
+
+    def stopped(self) -> None:
+        """Every worker is gone."""
+        self._plan.log.event(Event.STOPPED, pid=os.getpid())
 
     def _plan_for(self, settings: Settings) -> _Plan:
         """Everything a changed file needs. Raises ``BadSettings``, with nothing changed."""

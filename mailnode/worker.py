@@ -76,8 +76,12 @@ def work(tools: Equipment, listeners: Listeners, seat: Seat) -> int:
     """Be the worker of ``seat`` in this freshly forked process; the exit status."""
     listeners.close_other(seat.number)
     route_library_logs(tools.log)
-    with asyncio.Runner(loop_factory=open_loop) as runner:
-        return runner.run(run_worker(tools, listeners.of_seat(seat.number), seat))
+    try:
+        with asyncio.Runner(loop_factory=open_loop) as runner:
+            return runner.run(run_worker(tools, listeners.of_seat(seat.number), seat))
+    except Exception as error:  # noqa: BLE001  the worker's last barrier: say it, be replaced
+        tools.log.event(Event.ERROR, what="a worker failed", cause=error)
+        return 1
 
 
 async def run_worker(

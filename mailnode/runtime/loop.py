@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any, cast
 
 from twisted.internet import asyncioreactor
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogBeginner,
+)
 
 
 def open_loop() -> asyncio.AbstractEventLoop:
@@ -17,4 +25,14 @@ def open_loop() -> asyncio.AbstractEventLoop:
         raise RuntimeError("another reactor was made in this process before")
     loop = asyncio.new_event_loop()
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted left it unannotated
+    _route_twisted_log()
     return loop
+
+
+def _route_twisted_log() -> None:
+    """Twisted's warnings go where stdlib ``logging`` goes; without this it would keep its last
+    65 536 events in memory and write faults to standard error as it likes."""
+    wanted = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+    # mypy cannot see that these provide zope's interfaces.
+    observer: Any = FilteringLogObserver(STDLibLogObserver("twisted"), [cast(Any, wanted)])
+    globalLogBeginner.beginLoggingTo([observer], discardBuffer=True, redirectStandardIO=False)

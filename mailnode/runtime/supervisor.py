@@ -157,8 +157,15 @@ class Supervisor:
     def _fork(self, seat: int, generation: Generation, now: float) -> None:
         others = [child.line for child in self._children.values()]
         others += [*self._own]
-        first = not self._served
-        child = fork_worker(seat, self._number, first, self._in_child(generation), others, now)
+        first, start = not self._served, self._in_child(generation)
+        try:
+            child = fork_worker(seat, self._number, first, start, others, now)
+        except OSError as error:
+            # Out of processes, memory or descriptors: the seat waits like after a crash.
+            self._log.event(Event.ERROR, what="no worker could be started", cause=error)
+            self._pauses.died(seat, now, now)
+            self._pauses.died(seat, now, now)
+            return
         self._children[child.pid] = child
         self._selector.register(child.line, selectors.EVENT_READ, child)
 

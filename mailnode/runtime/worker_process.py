@@ -64,7 +64,7 @@ def fork_worker(
 ) -> WorkerProcess:
     """Fork; the child runs ``start(seat)`` and exits with its answer, never coming back here.
 
-    ``others`` are descriptors that the child must not keep.
+    ``others`` are descriptors that the child must not keep. Raises ``OSError``.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setblocking(False)
@@ -72,7 +72,13 @@ def fork_worker(
     gc.freeze()
     # A signal for the child must not be written to our wake-up descriptor, which it still shares.
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        ours.close()
+        theirs.close()
+        raise
     if pid:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         theirs.close()

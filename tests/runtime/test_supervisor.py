@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mailnode.runtime.pauses import LONGEST_S, CrashPauses
+from mailnode.runtime.worker_process import fork_worker
 
 pytestmark = pytest.mark.e2e
 WAIT_S = 15.0
@@ -235,6 +236,18 @@ def test_systemd_hears_ready_watchdog_reload_and_stop(tmp_path: Path) -> None:
         hear("STOPPING=1")
     assert server.process.stdout
     server.process.stdout.close()
+
+
+def test_fork_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(BlockingIOError):
+        fork_worker(0, 1, True, lambda seat: 0, [], 0.0)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_crash_loop_slows_down_and_a_sound_life_resets_it() -> None:

@@ -1,0 +1,176 @@
+"""The whole server as a process: start, signals, faults, end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailnode.runtime.clock import SystemClock
+from mailnode.runtime.pem import make_self_signed
+from tests.support.live_server import LiveServer
+
+pytestmark = pytest.mark.e2e
+Start = Callable[..., LiveServer]
+
+GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "lmtp": b"220 "}
+GREETINGS |= {"imap": b"* OK", "pop3": b"+OK"}
+IMPLICIT = {"submissions": b"220 ", "imaps": b"* OK", "pop3s": b"+OK"}
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    made: list[LiveServer] = []
+
+    def start(**sections: dict[str, object]) -> LiveServer:
+        made.append(LiveServer(tmp_path, **sections))
+        return made[-1].start()
+
+    yield start
+    for server in made:
+        server.stop()
+
+
+def _tls(sock: socket.socket) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def _certificate(server: LiveServer) -> bytes:
+    with _tls(server.connect("imaps")) as sock:
+        return sock.getpeercert(binary_form=True) or b""
+
+
+def test_every_service_greets_and_sigterm_ends_with_0(start: Start) -> None:
+    server = start()
+    for service, greeting in GREETINGS.items():
+        with server.connect(service) as sock:
+            assert sock.recv(1000).startswith(greeting), service
+    for service, greeting in IMPLICIT.items():
+        with _tls(server.connect(service)) as sock:
+            assert sock.recv(1000).startswith(greeting), service
+    assert server.stop() == 0
+    assert (server.folder / "stderr").read_text() == ""
+    assert server.events("library") == []
+    assert server.events("error") == []
+    assert len(server.events("stopped")) == 3
+
+
+def test_sigterm_says_goodbye_to_idle_sessions_within_the_bound(start: Start) -> None:
+    server = start()
+    names = ("imap", "pop3", "smtp")
+    imap, _, smtp = socks = [server.connect(name) for name in names]
+    for sock in socks:
+        sock.recv(1000)
+    server.signal(signal.SIGTERM)
+    assert b"* BYE" in imap.recv(1000)
+    assert smtp.recv(1000).startswith(b"421")
+    assert server.wait() == 0
+    for sock in socks:
+        assert sock.recv(1000) == b""
+        sock.close()
+
+
+def test_sighup_swaps_the_certificate_and_keeps_sessions(start: Start, tmp_path: Path) -> None:
+    first = make_self_signed(tmp_path / "pem", ("one.example.test",), SystemClock())
+    named = {"certificate": str(first[0]), "key": str(first[1]), "self_signed": False}
+    server = start(tls=named)
+    before, workers = _certificate(server), set(server.workers())
+    with server.connect("imap") as imap:
+        imap.recv(1000)
+        make_self_signed(tmp_path / "pem", ("two.example.test",), SystemClock())
+        server.signal(signal.SIGHUP)
+        server.until_event("reloaded", settings="unchanged")
+        imap.sendall(b"a NOOP\r\n")
+        assert b"a OK" in imap.recv(1000)
+    while _certificate(server) == before:
+        pass
+    assert set(server.workers()) == workers
+
+
+def test_sighup_with_new_settings_serves_on_the_same_port(start: Start) -> None:
+    server = start()
+    workers = set(server.workers())
+    server.sections["server"]["workers"] = 1
+    server.sections["listen"]["pop3"] = []
+    server.write()
+    server.signal(signal.SIGHUP)
+    server.until_event("reloaded", settings="changed")
+    with server.connect("imap") as sock:
+        assert sock.recv(1000).startswith(b"* OK")
+    # The old workers say so when they are gone, and with them the service that is off.
+    server.until_event("stopped", count=2)
+    assert not workers & set(server.workers())
+    with pytest.raises(ConnectionRefusedError):
+        server.connect("pop3")
+
+
+def test_sighup_with_wrong_settings_keeps_the_old_ones(start: Start) -> None:
+    server = start()
+    workers = set(server.workers())
+    server.sections["imap"] = {"max_sesions": 3}
+    server.sections["listen"]["smtp"] = ["nonsense"]
+    server.write()
+    server.signal(signal.SIGHUP)
+    server.until_event("settings", count=2)
+    reasons = [one["reason"] for one in server.events("settings")]
+    assert any("[listen] smtp" in reason for reason in reasons)
+    assert any("max_sesions: unknown key; did you mean" in reason for reason in reasons)
+    assert set(server.workers()) == workers
+    with server.connect("imap") as sock:
+        assert sock.recv(1000).startswith(b"* OK")
+
+
+def test_killed_worker_is_replaced_by_one_that_serves(start: Start) -> None:
+    server = start(server={"workers": 1})
+    (victim,) = server.workers()
+    os.kill(victim, signal.SIGKILL)
+    with server.connect("imap") as sock:
+        assert sock.recv(1000).startswith(b"* OK")
+    assert server.workers() != [victim]
+
+
+def test_killed_supervisor_may_be_started_again_at_once(start: Start) -> None:
+    server = start()
+    server.sections["listen"] = {name: [f"127.0.0.1:{port}"] for name, port in server.ports.items()}
+    server.signal(signal.SIGKILL)
+    server.wait()
+    server.start()
+    with server.connect("imap") as sock:
+        assert sock.recv(1000).startswith(b"* OK")
+
+
+def test_without_its_guard_file_nothing_starts(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path)
+    (tmp_path / "mail").mkdir()
+    server.launch(guard=False)
+    assert server.wait() == 1
+    (said, *_) = server.events("storage")
+    assert said["path"] == str(tmp_path / "mail")
+    assert said["remedy"]
+    assert not server.events("started")
+    assert list((tmp_path / "mail").iterdir()) == []
+
+
+def test_worker_that_finds_the_mail_root_gone_still_answers(start: Start) -> None:
+    server = start(server={"workers": 1})
+    (server.folder / "mail").rename(server.folder / "elsewhere")
+    (victim,) = server.workers()
+    os.kill(victim, signal.SIGKILL)
+    with server.connect("imap") as sock:
+        assert sock.recv(1000).startswith(b"* OK")
+    server.until_event("storage")
+
+
+def test_dead_database_does_not_stop_the_start(start: Start) -> None:
+    server = start(directory={"urls": ["mysql://u:hunter2@127.0.0.1:1/none"]})
+    server.until_event("database")
+    with server.connect("smtp") as sock:
+        assert sock.recv(1000).startswith(b"220 ")
+    assert "hunter2" not in server.log.read_text()
