@@ -138,7 +138,7 @@ class Dialog:
             self._expect(client, verb, rest, skip, where)
 
     def _expect(self, client: Client, verb: str, rest: str, skip: bool, where: str) -> None:
-        seen = []
+        seen: list[str] = []
         while True:
             try:
                 line = client.line()
@@ -146,12 +146,12 @@ class Dialog:
                 raise AssertionError(f"{where}\n  {error!r} after {seen}") from None
             seen.append(line)
             if verb == "S~":
-                match = re.match(rest, line, re.DOTALL)
-                if match:
-                    self.variables.update(match.groupdict(""))
+                found = re.match(rest, line, re.DOTALL)
+                self.variables.update(found.groupdict("") if found else {})
+                fits = found is not None
             else:
-                match = line.startswith(rest)
-            if match:
+                fits = line.startswith(rest)
+            if fits:
                 return
             assert skip, f"{where}\n  got {line}"
 

@@ -1,16 +1,46 @@
-"""The ``imap`` fixture: a server for one test. Import it into a test module to use it."""
+"""The ``imap`` fixture: a server for one test, on the store in memory and on the real one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.imap_server import ImapServer, imap_server
+from mailnode.runtime.clock import SystemClock
+from mailnode.runtime.maillog import NullLog
+from mailnode.runtime.settings.storage import StorageSettings
+from mailnode.store import Store
+from mailnode.store.guard import lay_guard
+from mailnode.store.maildir_store import MaildirStore
+from tests.support.fake_store import FakeStore
+from tests.support.imap_server import ImapServer, StoreMaker, imap_server
 
 
-@pytest.fixture
-def imap() -> Iterator[ImapServer]:
+def maildir_store(folder: Path) -> StoreMaker:
+    """Makes real stores below ``folder``."""
+
+    def make(on_change: Callable[[str, int], None]) -> Store:
+        root = folder / "mail"
+        root.mkdir(parents=True)
+        lay_guard(root)
+        return MaildirStore(
+            root=root,
+            state=folder / "state",
+            node="test",
+            settings=StorageSettings(),
+            clock=SystemClock(),
+            log=NullLog(),
+            on_change=on_change,
+            on_use=lambda user, size, count: None,
+        )
+
+    return make
+
+
+@pytest.fixture(params=["fake", "real"])
+def imap(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImapServer]:
     """A server with an empty account of user1."""
-    with imap_server() as server:
+    make = FakeStore if request.param == "fake" else maildir_store(tmp_path)
+    with imap_server(make_store=make) as server:
         yield server

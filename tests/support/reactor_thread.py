@@ -52,5 +52,5 @@ def reactor_thread() -> ReactorThread:
 
         assert "twisted.internet.reactor" not in sys.modules, "another reactor was installed"
         _shared = ReactorThread()
-        asyncioreactor.install(_shared.loop)
+        asyncioreactor.install(_shared.loop)  # type: ignore[no-untyped-call]  # Twisted's own
     return _shared

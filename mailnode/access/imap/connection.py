@@ -365,7 +365,9 @@ class Connection:
     def stop(self) -> None:
         """The server drains: goodbye now, or as soon as the running command is done."""
         self._stop = True
-        if self._task is None or self._waiter is not None:
+        waits_for_client = self._waiter is not None and not self._blocked_at
+        # Not while output is blocked: that may be within a literal.
+        if self._task is None or waits_for_client:
             self.bye("UNAVAILABLE", "the server is going down, connect again")
 
     def cut(self, reason: str) -> None:

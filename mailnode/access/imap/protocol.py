@@ -40,6 +40,9 @@ class ImapProtocol(IMAP4Server):
             self.transport.write(b"* BYE [UNAVAILABLE] too many connections\r\n")
             self.transport.loseConnection()
             return
+        if hasattr(self.transport, "setTcpNoDelay"):  # not on a Unix socket
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
         if self._door.implicit_tls:
             self.transport.startTLS(self._door.certificates.twisted_options())
         self.transport.registerProducer(self, True)

@@ -38,7 +38,7 @@ class Selected:
         self.picture = picture
         self.read_only = read_only
         self.recent: list[range] = [recent] if recent else []
-        self.dirty = False  # a hint came, or we changed something ourselves
+        self.dirty = False  # a look may bring news: a hint came, or we changed something
         self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
         self._silence: Callable[[], None] | None = None
@@ -52,10 +52,6 @@ class Selected:
         if self._silence is not None:
             self._silence()
             self._silence = None
-
-    def stale(self) -> bool:
-        """True when a look at the folder may bring news."""
-        return self.dirty or self.folder.picture() is not self.picture
 
     def look(self) -> News | None:
         """Blocking: the folder's news since ``picture``; claims what is recent.
@@ -72,6 +68,11 @@ class Selected:
             if fresh and fresh not in self.recent:
                 self.recent.append(fresh)
         return News(new, diff)
+
+    def overlaid(self) -> Picture:
+        """Blocking: the client's message numbers with the newest flags and modseqs."""
+        newest = self.folder.picture()
+        return newest if newest is self.picture else overlay(self.picture, newest)
 
     def is_recent(self, uid: int) -> bool:
         """Was this session the first to be told of the message?"""

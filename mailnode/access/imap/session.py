@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad
-from mailnode.access.imap.selected import Selected, overlay
+from mailnode.access.imap.selected import Selected
 from mailnode.model.errors import NoSuchFolder
 from mailnode.store import Account, Picture
 
@@ -117,7 +117,7 @@ class Session:
         hear that messages are gone. Raises ``FolderLost``.
         """
         selected = self.selected
-        if selected is None or not (look or selected.stale()):
+        if selected is None or not (look or selected.dirty):
             return
         # Before the look: a hint that comes meanwhile must not be lost.
         selected.dirty = False
@@ -131,6 +131,7 @@ class Session:
             raise FolderLost
         # RFC 3501 7.4.1: message numbers must not move during FETCH, STORE and SEARCH.
         if news.diff.expunged and not expunge:
+            selected.dirty = True
             return
         for piece in selected.tell(news, self.condstore):
             self.out.write(piece)
@@ -141,10 +142,9 @@ class Session:
         flags and modseqs as they are now."""
         await self.send_news(look=look, expunge=expunge)
         selected = self.view()
-        newest = selected.folder.picture()
-        if newest is selected.picture:
-            return newest
-        return await self.means.pool.run(overlay, selected.picture, newest)
+        if not selected.dirty:
+            return selected.picture
+        return await self.means.pool.run(selected.overlaid)
 
     def turn_condstore_on(self) -> None:
         """RFC 7162 3.1.8: any command that shows knowledge of CONDSTORE switches it on."""

@@ -88,9 +88,8 @@ async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
     selected = session.view()
     code = ""
     if not selected.read_only:
-        await _expunge(session, None)
+        modseq = await _expunge(session, None)
         if session.condstore:
-            modseq = selected.folder.picture().highestmodseq
             code = f"HIGHESTMODSEQ {modseq}"
     await session.leave()
     return ok("closed", code)
@@ -117,9 +116,10 @@ async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpun
     return ok("expunged", code)
 
 
-async def _expunge(session: Session, uids: list[int] | None) -> None:
+async def _expunge(session: Session, uids: list[int] | None) -> int:
+    """Expunge, log it, and the folder's modseq after it."""
     selected = session.view()
-    gone = await session.means.pool.run(selected.folder.expunge, uids)
+    gone, modseq = await session.means.pool.run(expunge, selected.folder, uids)
     selected.dirty = True
     if gone:
         session.means.log.event(
@@ -129,6 +129,12 @@ async def _expunge(session: Session, uids: list[int] | None) -> None:
             folder=selected.folder.name,
             count=len(gone),
         )
+    return modseq
+
+
+def expunge(folder: Folder, uids: list[int] | None) -> tuple[list[int], int]:
+    """Blocking: the UIDs removed, and the folder's modseq after it."""
+    return folder.expunge(uids), folder.picture().highestmodseq
 
 
 def need_writable(selected: Selected) -> None:
