@@ -1,0 +1,50 @@
+"""APPEND.
+
+RFC: 3501/9051 6.3.12, 3502 (MULTIAPPEND), 3516 (literal8), 6855 4 (UTF8).
+"""
+
+from __future__ import annotations
+
+from mailnode.model.flags import NO_FLAGS
+from mailnode.wire.imap.ast import Append, AppendMessage, Fault, Literal
+from mailnode.wire.imap.lexer import Cursor
+from mailnode.wire.imap.parse.dates import parse_date_time
+from mailnode.wire.imap.parse.flags import parse_flag_list
+
+
+def parse_append(cursor: Cursor, uid: bool) -> Append:
+    """``APPEND mailbox [(flags)] ["date-time"] literal …``."""
+    cursor.space()
+    mailbox = cursor.mailbox()
+    messages: list[AppendMessage] = []
+    while not messages or not cursor.at_end():
+        if len(messages) >= cursor.bounds.items:
+            cursor.fail("too many messages", Fault.TOO_LONG)
+        cursor.space()
+        messages.append(_message(cursor))
+    return Append(mailbox, tuple(messages))
+
+
+def _message(cursor: Cursor) -> AppendMessage:
+    flags, keywords = NO_FLAGS, frozenset[str]()
+    if cursor.at(b"("):
+        flags, keywords = parse_flag_list(cursor)
+        cursor.space()
+    at: float | None = None
+    if cursor.at(b'"'):
+        at = parse_date_time(cursor)
+        cursor.space()
+    if cursor.at_literal():
+        return AppendMessage(cursor.any_literal(), flags, keywords, at)
+    return AppendMessage(_utf8_literal(cursor), flags, keywords, at, utf8=True)
+
+
+def _utf8_literal(cursor: Cursor) -> Literal:
+    # RFC 6855 4: UTF8 SP "(" literal8 ")".
+    if cursor.word("message literal") != "UTF8":
+        cursor.fail("expected message literal")
+    cursor.space()
+    cursor.expect(b"(", "list")
+    literal = cursor.any_literal()
+    cursor.expect(b")", "end of list")
+    return literal

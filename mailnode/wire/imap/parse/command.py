@@ -1,0 +1,79 @@
+"""Tag and name, then the family that reads the rest.
+
+Promises: any ``RawCommand`` gives a ``Command`` or a ``Malformed``, never an exception.
+RFC: 3501/9051 2.2.1, 9 "command".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
+from mailnode.wire.imap.lexer import TAG, Bounds, Cursor, Wrong
+from mailnode.wire.imap.parse import append, fetch, mailboxes, messages, search, session
+from mailnode.wire.imap.receiver import RawCommand
+
+# A parser is told whether UID stood before the name.
+Parser = Callable[[Cursor, bool], Args]
+
+COMMANDS: Mapping[str, Parser] = MappingProxyType(
+    {
+        "CAPABILITY": session.parse_nothing,
+        "NOOP": session.parse_nothing,
+        "LOGOUT": session.parse_nothing,
+        "STARTTLS": session.parse_nothing,
+        "CHECK": session.parse_nothing,
+        "CLOSE": session.parse_nothing,
+        "UNSELECT": session.parse_nothing,
+        "IDLE": session.parse_nothing,
+        "NAMESPACE": session.parse_nothing,
+        "LOGIN": session.parse_login,
+        "AUTHENTICATE": session.parse_authenticate,
+        "ENABLE": session.parse_enable,
+        "ID": session.parse_id,
+        "SELECT": mailboxes.parse_select,
+        "EXAMINE": mailboxes.parse_select,
+        "CREATE": mailboxes.parse_create,
+        "DELETE": mailboxes.parse_one_mailbox,
+        "SUBSCRIBE": mailboxes.parse_one_mailbox,
+        "UNSUBSCRIBE": mailboxes.parse_one_mailbox,
+        "RENAME": mailboxes.parse_rename,
+        "LIST": mailboxes.parse_list,
+        "LSUB": mailboxes.parse_lsub,
+        "STATUS": mailboxes.parse_status,
+        "APPEND": append.parse_append,
+        "SEARCH": search.parse_search,
+        "FETCH": fetch.parse_fetch,
+        "STORE": messages.parse_store,
+        "COPY": messages.parse_copy,
+        "MOVE": messages.parse_copy,
+        "EXPUNGE": messages.parse_expunge,
+    }
+)
+UID_COMMANDS = frozenset(("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "EXPUNGE"))
+_DEFAULT_BOUNDS = Bounds()
+
+
+def parse_command(
+    raw: RawCommand, *, utf8: bool = False, bounds: Bounds = _DEFAULT_BOUNDS
+) -> Command | Malformed:
+    """One command. ``utf8``: the client enabled UTF8=ACCEPT or IMAP4rev2."""
+    cursor = Cursor(raw, bounds, utf8)
+    tag = name = ""
+    try:
+        tag = cursor.match(TAG, "tag").decode()
+        cursor.space()
+        name = cursor.word("command")
+        uid = name == "UID"
+        if uid:
+            cursor.space()
+            name = cursor.word("command")
+        parser = COMMANDS.get(name)
+        if parser is None or (uid and name not in UID_COMMANDS):
+            cursor.fail("unknown command", Fault.UNKNOWN_COMMAND)
+        args = parser(cursor, uid)
+        cursor.end()
+    except Wrong as wrong:
+        return Malformed(tag, wrong.fault, wrong.text, wrong.offset, name)
+    return Command(tag, name, args, uid)

@@ -1,0 +1,183 @@
+"""Commands on mailboxes.
+
+RFC: 3501/9051 6.3; 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 7162
+(CONDSTORE, QRESYNC), 8438 (STATUS=SIZE), 8474 (MAILBOXID).
+"""
+
+from __future__ import annotations
+
+from mailnode.wire.imap.ast import (
+    STATUS_ITEMS,
+    Create,
+    List,
+    OneMailbox,
+    QResync,
+    Rename,
+    Select,
+    Status,
+)
+from mailnode.wire.imap.lexer import UINT63, Cursor
+from mailnode.wire.imap.sets import SequenceSet
+
+SELECT_OPTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
+RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"))
+
+
+def parse_select(cursor: Cursor, uid: bool) -> Select:
+    """``SELECT mailbox [(parameters)]``; EXAMINE alike."""
+    cursor.space()
+    mailbox = cursor.mailbox()
+    if cursor.at_end():
+        return Select(mailbox)
+    cursor.space()
+    parameters = cursor.listed(lambda: _select_parameter(cursor), "SELECT parameters")
+    resync = next((p for p in parameters if p is not None), None)
+    return Select(mailbox, None in parameters, resync)
+
+
+def _select_parameter(cursor: Cursor) -> QResync | None:
+    name = cursor.word("SELECT parameter")
+    if name == "CONDSTORE":
+        return None
+    if name != "QRESYNC":
+        # RFC 4466 2.1: an unknown parameter is a BAD command.
+        cursor.fail("unknown SELECT parameter")
+    cursor.space()
+    return _qresync(cursor)
+
+
+def _qresync(cursor: Cursor) -> QResync:
+    cursor.expect(b"(", "list")
+    uidvalidity = cursor.number("UIDVALIDITY", 1)
+    cursor.space()
+    modseq = cursor.number("mod-sequence", 1, UINT63)
+    known: SequenceSet | None = None
+    numbers: SequenceSet | None = None
+    uids: SequenceSet | None = None
+    if cursor.take(b" ") and not cursor.at(b"("):
+        known = cursor.sequence_set()
+        cursor.take(b" ")
+    if cursor.take(b"("):
+        numbers = cursor.sequence_set()
+        cursor.space()
+        uids = cursor.sequence_set()
+        cursor.expect(b")", "end of list")
+    cursor.expect(b")", "end of list")
+    return QResync(uidvalidity, modseq, known, numbers, uids)
+
+
+def parse_create(cursor: Cursor, uid: bool) -> Create:
+    """``CREATE mailbox [(USE (\\Sent))]``."""
+    cursor.space()
+    raw = cursor.mailbox()
+    # RFC 9051 6.3.4: a trailing separator only says that children will follow.
+    mailbox = raw[:-1] if raw.endswith("/") else raw
+    if cursor.at_end():
+        return Create(mailbox)
+    cursor.space()
+    cursor.expect(b"(", "CREATE parameters")
+    if cursor.word("CREATE parameter") != "USE":
+        cursor.fail("unknown CREATE parameter")
+    cursor.space()
+    uses = cursor.listed(lambda: _use(cursor), "special uses")
+    cursor.expect(b")", "end of list")
+    return Create(mailbox, tuple(uses))
+
+
+def _use(cursor: Cursor) -> str:
+    cursor.expect(b"\\", "special use")
+    return "\\" + cursor.atom("special use").capitalize()
+
+
+def parse_one_mailbox(cursor: Cursor, uid: bool) -> OneMailbox:
+    """DELETE, SUBSCRIBE, UNSUBSCRIBE."""
+    cursor.space()
+    return OneMailbox(cursor.mailbox())
+
+
+def parse_rename(cursor: Cursor, uid: bool) -> Rename:
+    """``RENAME old new``."""
+    cursor.space()
+    old = cursor.mailbox()
+    cursor.space()
+    new = cursor.mailbox()
+    return Rename(old, new[:-1] if new.endswith("/") else new)
+
+
+def parse_lsub(cursor: Cursor, uid: bool) -> List:
+    """``LSUB reference pattern``."""
+    cursor.space()
+    reference = cursor.name(cursor.astring())
+    cursor.space()
+    return List(reference, (cursor.list_pattern(),))
+
+
+def parse_list(cursor: Cursor, uid: bool) -> List:
+    """``LIST [(selection)] reference pattern|(patterns) [RETURN (options)]``."""
+    cursor.space()
+    select: frozenset[str] | None = None
+    if cursor.at(b"("):
+        select = frozenset(cursor.listed(lambda: _select_option(cursor), "selection options"))
+        cursor.space()
+    reference = cursor.name(cursor.astring())
+    cursor.space()
+    several = cursor.at(b"(")
+    patterns = (
+        cursor.listed(cursor.list_pattern, "patterns") if several else [cursor.list_pattern()]
+    )
+    returns, status = (None, ()) if cursor.at_end() else _list_return(cursor)
+    # RFC 5258 3.1: RECURSIVEMATCH needs a selection that it can recurse for.
+    if select is not None and "RECURSIVEMATCH" in select and select <= {"RECURSIVEMATCH", "REMOTE"}:
+        cursor.fail("RECURSIVEMATCH needs another selection option")
+    extended = several or select is not None or returns is not None
+    given = returns or frozenset()
+    return List(reference, tuple(patterns), select or frozenset(), given, status, extended)
+
+
+def _select_option(cursor: Cursor) -> str:
+    option = cursor.word("selection option")
+    if option not in SELECT_OPTIONS:
+        cursor.fail("unknown selection option")
+    return option
+
+
+def _list_return(cursor: Cursor) -> tuple[frozenset[str], tuple[str, ...]]:
+    cursor.space()
+    if cursor.word("RETURN") != "RETURN":
+        cursor.fail("expected RETURN")
+    cursor.space()
+    status: list[str] = []
+    options = cursor.listed(lambda: _return_option(cursor, status), "return options")
+    return frozenset(options) - {"STATUS"}, tuple(status)
+
+
+def _return_option(cursor: Cursor, status: list[str]) -> str:
+    option = cursor.word("return option")
+    if option not in RETURN_OPTIONS:
+        cursor.fail("unknown return option")
+    if option == "STATUS":
+        cursor.space()
+        status += _status_items(cursor)
+    return option
+
+
+def parse_status(cursor: Cursor, uid: bool) -> Status:
+    """``STATUS mailbox (items)``."""
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.space()
+    return Status(mailbox, tuple(_status_items(cursor)))
+
+
+def _status_items(cursor: Cursor) -> list[str]:
+    items = cursor.listed(lambda: _status_item(cursor), "status items")
+    if not items:
+        cursor.fail("expected a status item")
+    return list(dict.fromkeys(items))
+
+
+def _status_item(cursor: Cursor) -> str:
+    item = cursor.word("status item")
+    if item not in STATUS_ITEMS:
+        cursor.fail("unknown status item")
+    return item
