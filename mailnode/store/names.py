@@ -81,10 +81,14 @@ def email_id(base: bytes) -> bytes:
 
 
 def keyword_letter(index: int, keyword: str) -> bytes:
-    """The letter for a keyword in file names; empty where only the journal can keep it."""
-    if keyword.lower() == FORWARDED:
-        return b"P"
-    return bytes([97 + index]) if index < 26 and keyword else b""
+    """The letter for a keyword in file names; empty where only the journal can keep it.
+
+    $Forwarded has its letter like the rest, as Dovecot gives it one; other programs' ``P`` (passed
+    on) is understood too.
+    """
+    if index < 26 and keyword:
+        return bytes([97 + index])
+    return b"P" if keyword.lower() == FORWARDED else b""
 
 
 def letters_for(flags: int, keyword_bits: int, keywords: tuple[str, ...]) -> bytes:
@@ -109,7 +113,8 @@ def keyword_bits_in(letters: bytes, keywords: tuple[str, ...]) -> int:
     bits = 0
     for index, keyword in enumerate(keywords):
         letter = keyword_letter(index, keyword)
-        if letter and letter in letters:
+        passed = keyword.lower() == FORWARDED and b"P" in letters
+        if passed or (letter and letter in letters):
             bits |= 1 << index
     return bits
 

@@ -158,6 +158,8 @@ def _adopt(core: FolderCore, unknown: list[FoundFile], foreign: Foreign | None) 
         (file for file in unknown if file.base not in uids),
         key=lambda file: names.arrival_order(file.base),
     )
+    if any(b"P" in file.letters for file in unknown):
+        core.keyword_bits(frozenset({"$Forwarded"}))
     next_uid = max(core.state.uidnext, foreign.uidnext if foreign else 1, *(u + 1 for u, _ in kept))
     numbered = kept + [(next_uid + i, file) for i, file in enumerate(fresh)]
     numbers = iter(numbered)
