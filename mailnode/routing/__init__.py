@@ -25,13 +25,16 @@ class Route:
 
     LOCAL: ``mailboxes`` (no duplicates, at least one). REMOTE: ``remote`` holds every address
     outside (and ``mailboxes`` those inside, for an alias that has both). REFUSED: ``refusal``
-    says why, with its enhanced code.
+    says why, with its enhanced code; for a domain that is not ours ``remote`` holds the address,
+    for a sender who may relay. ``missing``: alias targets in our domains that do not exist or are
+    switched off, for the log.
     """
 
     kind: RouteKind
     mailboxes: tuple[Mailbox, ...] = ()
     remote: tuple[Address, ...] = ()
     refusal: Outcome | None = None
+    missing: tuple[Address, ...] = ()
 
 
 class Router(Protocol):
