@@ -107,7 +107,7 @@ class Acceptance:
             transfer.unstage([copy.staged])
         if copy.charged and not copy.placed and copy.home is not None:
             size, copy.charged = copy.charged, 0
-            copy.home.charge(copy.delivery.account, -size, -1)
+            copy.home.give_back(copy.delivery.account, size, 1)
 
     # -- the steps -------------------------------------------------------------------------
 

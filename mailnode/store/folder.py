@@ -201,7 +201,7 @@ class MaildirFolder:
         removed = change.remove(self._core, uids, only_deleted=only_deleted)
         if removed.uids:
             self._home.services.lazy.later(self._core)
-            self._home.charge(self._ref, -removed.size, -len(removed.uids))
+            self._home.give_back(self._ref, removed.size, len(removed.uids))
             self._view().forget(removed.uids)
         return removed.uids
 
@@ -213,7 +213,7 @@ class MaildirFolder:
         try:
             return transfer.append(self._core, messages, self._home.services.group.sync_dir)
         except BaseException:
-            self._home.charge(self._ref, -size, -len(messages))
+            self._home.give_back(self._ref, size, len(messages))
             raise
 
     def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
@@ -229,7 +229,7 @@ class MaildirFolder:
             copied = len(pairs)
         finally:
             if not copied:
-                there._home.charge(there._ref, -size, -count)
+                there._home.give_back(there._ref, size, count)
         return pairs
 
     def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:

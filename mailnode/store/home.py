@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailnode.model.errors import BadFolderName, NoSuchFolder
+from mailnode.model.errors import BadFolderName, MailnodeError, NoSuchFolder
 from mailnode.runtime import files
+from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.ledger import FolderBusy
@@ -218,6 +219,13 @@ class Home:
         if size or messages:
             use = self._quota.charge(size, messages, ref.quota_bytes)
             self.services.on_use(ref.user, use.used_bytes, use.messages)
+
+    def give_back(self, ref: AccountRef, size: int, messages: int) -> None:
+        """Give room back after a failure; failing here too only leaves the use too high."""
+        try:
+            self.charge(ref, -size, -messages)
+        except MailnodeError as error:
+            self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
 
     def use(self, ref: AccountRef) -> QuotaUse:
         """Use and limit now."""
