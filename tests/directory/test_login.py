@@ -1,0 +1,256 @@
+"""Logins as Dovecot and PostfixAdmin judge them, on SQLite and MariaDB, also while that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from mailnode.directory import DomainKind, LoginFailure, Mailbox, Service
+from mailnode.directory import login as login_module
+from mailnode.directory.build import LiveDirectory, open_database, open_directory
+from mailnode.directory.passwords import check
+from mailnode.model.address import Address
+from mailnode.model.errors import BadSettings, DirectoryGone
+from mailnode.runtime.maillog import Event, ListLog, NullLog
+from mailnode.runtime.settings.directory import DirectorySettings
+from mailnode.runtime.sql import Database
+from mailnode.runtime.tasks import Pool
+from tests.directory.seed import Seed
+from tests.support.hand_clock import HandClock
+from tests.support.mariadb import MariaDb
+
+IMAP, SMTP = Service.IMAP, Service.SMTP
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool(4, "test")
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+def chosen(url: str, **more: object) -> DirectorySettings:
+    quick = {"connect_timeout_s": 1, "query_timeout_s": 2, "usage_write_s": 0.01}
+    return DirectorySettings.model_validate({"urls": [url], **quick, **more})
+
+
+@pytest.fixture
+async def live(url: str, pool: Pool, clock: HandClock) -> AsyncIterator[LiveDirectory]:
+    opened = await open_directory(settings=chosen(url), pool=pool, clock=clock, log=NullLog())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def database(live: LiveDirectory, url: str) -> AsyncIterator[Database]:
+    opened = open_database(chosen(url), NullLog())
+    yield opened
+    await opened.close()
+
+
+async def test_switches(live: LiveDirectory, database: Database) -> None:
+    seed = (
+        Seed().domain("a.test").domain("off.test", active=0).domain("old.test", password_expiry=9)
+    )
+    seed.mailbox("u@a.test").mailbox("off@a.test", active=0).mailbox("nosmtp@a.test", smtp_active=0)
+    seed.mailbox("u@off.test").mailbox("u@old.test").mailbox("weird@a.test", "{NOPE}pw")
+    seed.mailbox("fresh@old.test", password_expiry=datetime(2100, 1, 1))
+    await seed.write(database)
+
+    async def answer(user: str, password: str = "pw", service: Service = IMAP) -> object:
+        found = await live.login(user, password, service, "192.0.2.1")
+        return found.user if isinstance(found, Mailbox) else found
+
+    assert await answer("u@a.test") == "u@a.test"
+    assert await answer(" U@A.Test ") == "u@a.test"
+    assert await answer("u@a.test", "pw ") is LoginFailure.PASSWORD
+    assert await answer("u@a.test", "") is LoginFailure.PASSWORD
+    assert await answer("u@a.test", "x" * 5000) is LoginFailure.PASSWORD
+    assert await answer("nobody@a.test") is LoginFailure.UNKNOWN
+    assert await answer("ü@a.test") is LoginFailure.UNKNOWN
+    assert await answer("' OR ''='@a.test") is LoginFailure.UNKNOWN
+    assert await answer("u") is LoginFailure.UNKNOWN
+    assert await answer("") is LoginFailure.UNKNOWN
+    assert await answer("off@a.test") is LoginFailure.INACTIVE
+    assert await answer("u@off.test") is LoginFailure.INACTIVE
+    assert await answer("u@old.test") is LoginFailure.EXPIRED
+    assert await answer("fresh@old.test") == "fresh@old.test"
+    assert await answer("nosmtp@a.test") == "nosmtp@a.test"
+    assert await answer("nosmtp@a.test", service=SMTP) is LoginFailure.SMTP_OFF
+    assert await answer("nosmtp@a.test", "no", service=SMTP) is LoginFailure.PASSWORD
+    assert await answer("weird@a.test") is LoginFailure.WEAK
+
+
+async def test_second_factor_and_app_passwords(live: LiveDirectory, database: Database) -> None:
+    seed = Seed().domain("a.test").mailbox("u@a.test", totp_secret="S").mailbox("v@a.test")
+    seed.app_password("u@a.test", "{PLAIN}app1").app_password("u@a.test", "{PLAIN}app2")
+    seed.app_password("v@a.test", "{PLAIN}app3").app_password("v@a.test", "{NOPE}")
+    seed.totp_exception("192.0.2.7", "u@a.test").totp_exception("10.0.0.0/8", None)
+    await seed.write(database)
+
+    async def answer(user: str, password: str, peer: str = "198.51.100.1") -> object:
+        found = await live.login(user, password, IMAP, peer)
+        return found.user if isinstance(found, Mailbox) else found
+
+    assert await answer("u@a.test", "pw") is LoginFailure.TOTP
+    assert await answer("u@a.test", "pw", "192.0.2.7") == "u@a.test"
+    assert await answer("u@a.test", "pw", "::ffff:192.0.2.7") == "u@a.test"
+    assert await answer("u@a.test", "pw", "10.1.2.3") == "u@a.test"
+    assert await answer("u@a.test", "pw", "192.0.2.8") is LoginFailure.TOTP
+    assert await answer("u@a.test", "pw", "not an address") is LoginFailure.TOTP
+    assert await answer("u@a.test", "app2") == "u@a.test"
+    assert await answer("v@a.test", "pw") == "v@a.test"
+    assert await answer("v@a.test", "app3") == "v@a.test"
+    assert await answer("v@a.test", "app1") is LoginFailure.PASSWORD
+
+
+async def test_a_right_password_is_hashed_once(
+    live: LiveDirectory, database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    hashed: list[str] = []
+
+    def counting(stored: str, password: str, user: str, rules: object) -> object:
+        hashed.append(password)
+        return check(stored, password, user, rules)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr(login_module, "check", counting)
+    for _ in range(3):
+        assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    assert await live.login("u@a.test", "no", IMAP, "::1") is LoginFailure.PASSWORD
+    assert hashed == ["pw", "no"]
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET password='{PLAIN}new'")))
+    assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.PASSWORD
+    assert isinstance(await live.login("u@a.test", "new", IMAP, "::1"), Mailbox)
+    clock.advance(301)
+    await live.login("u@a.test", "new", IMAP, "::1")
+    assert hashed == ["pw", "no", "pw", "new", "new"]
+
+
+async def test_rehash_by_option(url: str, pool: Pool, clock: HandClock) -> None:
+    settings = chosen(url, rehash_at_login=True)
+    live = await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())
+    database = open_database(settings, NullLog())
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    stored = await database.read(lambda c: c.scalar(text("SELECT password FROM mailbox")))
+    assert stored.startswith("{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$")
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    assert await live.login("u@a.test", "no", IMAP, "::1") is LoginFailure.PASSWORD
+    await database.close()
+    await live.close()
+
+
+async def test_use_and_last_login_are_written(live: LiveDirectory, database: Database) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    await live.login("u@a.test", "pw", IMAP, "192.0.2.9")
+    for size in range(50):
+        await live.record_use("u@a.test", size, 1)
+    await live.close()
+    used = await database.read(lambda c: c.scalar(text("SELECT bytes FROM quota2")))
+    seen = await database.read(lambda c: c.scalar(text("SELECT peer FROM mailnode_last_login")))
+    assert (used, seen) == (49, "192.0.2.9")
+
+
+async def test_too_many_logins_are_told_to_wait(
+    live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    monkeypatch.setattr(login_module, "_WAITING_PER_SLOT", 0)
+    with pytest.raises(DirectoryGone) as caught:
+        await live.login("u@a.test", "pw", IMAP, "::1")
+    assert caught.value.public == "server is busy, try later"
+
+
+@pytest.mark.fault
+@pytest.mark.mariadb
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_known_users_go_on_without_a_database(
+    tmp_path: Path, pool: Pool, clock: HandClock, how: str
+) -> None:
+    server = MariaDb(tmp_path)
+    server.install()
+    server.start()
+    server.run("CREATE DATABASE d")
+    settings = chosen(server.url("d"), connect_timeout_s=0.3, query_timeout_s=0.3)
+    live = await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())
+    database = open_database(settings, NullLog())
+    seed = (
+        Seed()
+        .domain("a.test")
+        .mailbox("u@a.test")
+        .mailbox("v@a.test")
+        .alias("x@a.test", "u@a.test")
+    )
+    await seed.write(database)
+    await database.close()
+    try:
+        await live.login("u@a.test", "pw", IMAP, "::1")
+        assert await live.domain("a.test") is DomainKind.LOCAL
+        assert await live.alias("x@a.test") == ("u@a.test",)
+        assert await live.alias("u@a.test") is None
+        assert await live.mailbox(Address("u", "a.test")) is not None
+        assert await live.mailbox(Address("nobody", "a.test")) is None
+        server.kill() if how == "killed" else server.freeze()
+        clock.advance(1800)
+        assert await live.domain("a.test") is DomainKind.LOCAL
+        assert await live.alias("x@a.test") == ("u@a.test",)
+        assert await live.alias("u@a.test") is None
+        assert await live.mailbox(Address("u", "a.test")) is not None
+        assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+        for unknown in (
+            live.mailbox(Address("nobody", "a.test")),
+            live.mailbox(Address("other", "a.test")),
+            live.domain("other.test"),
+            live.login("u@a.test", "no", IMAP, "::1"),
+            live.login("v@a.test", "pw", IMAP, "::1"),
+        ):
+            with pytest.raises(DirectoryGone):
+                await unknown
+        clock.advance(2000)
+        with pytest.raises(DirectoryGone):
+            await live.login("u@a.test", "pw", IMAP, "::1")
+    finally:
+        server.thaw() if how == "frozen" else None
+        await live.close()
+        server.kill()
+
+
+@pytest.mark.fault
+@pytest.mark.mariadb
+async def test_starting_before_the_database(
+    tmp_path: Path, pool: Pool, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailnode.directory.build._TRY_AGAIN_S", 0.05)
+    server = MariaDb(tmp_path)
+    server.install()
+    log = ListLog()
+    settings = chosen(server.url("d"), connect_timeout_s=1)
+    live = await open_directory(settings=settings, pool=pool, clock=clock, log=log)
+    try:
+        assert log.events[-1][0] is Event.DATABASE
+        with pytest.raises(DirectoryGone):
+            await live.domain("a.test")
+        server.start()
+        server.run("CREATE DATABASE d")
+        assert live._preparing is not None
+        await live._preparing
+        assert "mailbox" in server.run("SHOW TABLES", "d")
+    finally:
+        await live.close()
+        server.kill()
+
+
+async def test_a_wrong_database_is_told(tmp_path: Path, pool: Pool, clock: HandClock) -> None:
+    settings = chosen(f"sqlite:///{tmp_path}/d", create_schema=False)
+    with pytest.raises(BadSettings, match="create_schema"):
+        await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())
