@@ -34,5 +34,6 @@ def _route_twisted_log() -> None:
     65 536 events in memory and write faults to standard error as it likes."""
     wanted = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
     # mypy cannot see that these provide zope's interfaces.
-    observer: Any = FilteringLogObserver(STDLibLogObserver("twisted"), [cast(Any, wanted)])
+    stdlib = cast(Any, STDLibLogObserver("twisted"))
+    observer = cast(Any, FilteringLogObserver(stdlib, [cast(Any, wanted)]))
     globalLogBeginner.beginLoggingTo([observer], discardBuffer=True, redirectStandardIO=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -105,6 +106,17 @@ class LiveServer:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         return [int(one) for one in children.read_text().split()]
+
+    def until_gone(self, pid: int) -> None:
+        """Wait for the end of a process."""
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            assert select.select([fd], [], [], WAIT_S)[0], f"{pid} lives on"
+        finally:
+            os.close(fd)
 
     def signal(self, number: signal.Signals) -> None:
         """To the supervisor."""
