@@ -23,6 +23,7 @@ from mailnode.runtime.settings.load import Settings
 from mailnode.runtime.tasks import Pool
 from mailnode.store import AccountRef, Finding
 from mailnode.store.check import Checker
+from mailnode.store.export import export_dovecot
 from mailnode.store.importing import Progress, import_maildir, import_mbox
 from mailnode.store.maildir_store import MaildirStore
 from mailnode.store.repair import Repairer
@@ -106,10 +107,7 @@ def import_into(
 
 def export_for_dovecot(settings: Settings, user: str) -> list[dict[str, Any]]:
     """Write Dovecot's UID lists beside each folder; one row for each."""
-    from mailnode.store.export import write_dovecot_uidlists
-
     mailbox = find_mailbox(settings, user)
-    ref = AccountRef(mailbox.user, mailbox.maildir, mailbox.quota_bytes)
     with opened_store(settings) as store:
-        written = write_dovecot_uidlists(store.account(ref))
-    return [{"folder": name, "messages": count, "file": path} for name, count, path in written]
+        written = export_dovecot(store.home(mailbox.maildir))
+    return [{"folder": one.folder, "messages": one.messages, "file": one.path} for one in written]

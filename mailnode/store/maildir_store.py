@@ -60,7 +60,7 @@ class MaildirStore:
         )
         self._lock = threading.Lock()  # around _homes; a leaf
         self._homes: OrderedDict[str, Home] = OrderedDict()
-        self._acceptance = Acceptance(self._home, self._services.group, log)
+        self._acceptance = Acceptance(self.home, self._services.group, log)
 
     def guard(self) -> None:
         """See ``store.Store``."""
@@ -69,7 +69,7 @@ class MaildirStore:
     def account(self, ref: AccountRef) -> MaildirAccount:
         """See ``store.Store``. Raises ``BadFolderName`` for a maildir that leads out."""
         self.guard()
-        home = self._home(ref.maildir)
+        home = self.home(ref.maildir)
         home.ensure()
         return MaildirAccount(ref, home)
 
@@ -87,7 +87,8 @@ class MaildirStore:
         self._services.shelf.close()
         self._services.view.close()
 
-    def _home(self, maildir: str) -> Home:
+    def home(self, maildir: str) -> Home:
+        """The account's folders on disk, for checker and export. Raises ``BadFolderName``."""
         with self._lock:
             home = self._homes.get(maildir)
             if home is not None:

@@ -130,7 +130,7 @@ def test_and_back_again(used: Dovecot) -> None:
     there = store.account(REF).open("Sent/2024")
     there.refresh()
     folder.copy(uids[:1], there)
-    exported = {one.folder: one.messages for one in export_dovecot(store._home(REF.maildir))}
+    exported = {one.folder: one.messages for one in export_dovecot(store.home(REF.maildir))}
     expected = {name: ours(store.account(REF).open(name)) for name in ("INBOX", "Sent/2024")}
     statuses = {name: store.account(REF).status(name) for name in expected}
     store.close()
@@ -150,7 +150,7 @@ def test_a_mailbox_dovecot_never_saw_is_accepted(dovecot: Dovecot, tmp_path: Pat
     folder.append([message(f"m{n}", Flag.FLAGGED, frozenset({"$Forwarded"})) for n in range(5)])
     folder.remove([1, 3])
     expected = ours(folder)
-    export_dovecot(store._home(REF.maildir))
+    export_dovecot(store.home(REF.maildir))
     uidvalidity = folder.refresh().uidvalidity
     folder.close()
     store.close()
