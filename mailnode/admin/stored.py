@@ -110,4 +110,4 @@ def export_for_dovecot(settings: Settings, user: str) -> list[dict[str, Any]]:
     mailbox = find_mailbox(settings, user)
     with opened_store(settings) as store:
         written = export_dovecot(store.home(mailbox.maildir))
-    return [{"folder": one.folder, "messages": one.messages, "file": one.path} for one in written]
+    return [{"folder": one.folder, "messages": one.messages, "file": one.file} for one in written]
