@@ -158,14 +158,19 @@ def _sync_staged(copy: _Copy) -> None:
 def _place(together: list[_Copy]) -> None:
     """Rename into the folder and record, as its only writer."""
     core = _core(together[0])
+    if any(c.delivery.message.flags or c.delivery.message.keywords for c in together):
+        # Straight into cur/, which only a writer that knows the folder's state may do.
+        with core.changing(), core.ledger.under_way(core.offset):
+            _move_and_record(core, together)
+        return
     with core.ledger.hold():
+        if core.loaded is not None:
+            core.catch_up()
         modseq = _move_and_record(core, together)
     core.context.on_change(core.key, modseq)
 
 
 def _move_and_record(core: FolderCore, together: list[_Copy]) -> int:
-    if core.loaded is not None or any(c.delivery.message.keywords for c in together):
-        core.catch_up()
     tail = core.tail()
     entries: list[Added] = []
     moved: list[tuple[_Copy, bytes]] = []

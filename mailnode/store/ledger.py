@@ -129,6 +129,15 @@ class Ledger:
 
     # -- what is under way: survives SIGKILL, tells the next writer what to finish ----------
 
+    @contextmanager
+    def under_way(self, offset: int) -> Iterator[None]:
+        """``begin`` and ``finish`` around a block that undoes what it did when it fails."""
+        self.begin(offset)
+        try:
+            yield
+        finally:
+            self.finish()
+
     def begin(self, offset: int) -> None:
         """Note that file names will be changed as the records from ``offset`` on say."""
         assert self.header is not None

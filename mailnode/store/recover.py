@@ -2,7 +2,8 @@
 
 A writer notes in the lock file from which journal offset on it changes file names, writes the
 records, renames or unlinks, and clears the note. Whoever finds a note under the lock knows that
-its writer died, and does the rest: names follow the journal.
+its writer died, and does the rest: names follow the journal, and files that were placed but not
+recorded are adopted.
 Locks: inside ``core.ledger.hold``.
 """
 
@@ -13,7 +14,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from mailnode.runtime import files
-from mailnode.store import journal, listing, names, snapshot
+from mailnode.store import journal, listing, names, rescan, snapshot
 from mailnode.store.journal import HEADER_SIZE, Kind, Record
 from mailnode.store.listing import FoundFile
 from mailnode.store.state import FolderState
@@ -55,6 +56,7 @@ def _complete(core: FolderCore, offset: int) -> None:
         found[file.base].append(file)
     _unlink(core, expunged, offset, found)
     _rename(core, flagged, found)
+    rescan.reconcile(core)
 
 
 def _unlink(

@@ -99,7 +99,7 @@ def _place(core: FolderCore, staged: list[Staged]) -> list[int]:
         entry = added(core, uid + len(entries), one, bits)
         entries.append(entry)
         moves.append((one.path, _cur_path(core, entry)))
-    with _undo_on_failure() as placed:
+    with _placing(core) as placed:
         for old, new in moves:
             files.rename(old, new)
             placed.append(new)
@@ -118,17 +118,19 @@ def _record(core: FolderCore, entries: list[Added]) -> list[int]:
 
 
 @contextmanager
-def _undo_on_failure() -> Iterator[list[bytes]]:
+def _placing(core: FolderCore) -> Iterator[list[bytes]]:
+    """Collects the paths placed in ``cur``; takes them away again unless all went well."""
     placed: list[bytes] = []
-    try:
-        yield placed
-    except BaseException:
-        for path in placed:
-            try:
-                os.unlink(path)
-            except OSError:
-                pass  # a copy too many is found by the next full look at the folder
-        raise
+    with core.ledger.under_way(core.offset):
+        try:
+            yield placed
+        except BaseException:
+            for path in placed:
+                try:
+                    os.unlink(path)
+                except OSError:
+                    pass  # a copy too many is found by the next full look at the folder
+            raise
 
 
 # -- copy and move -------------------------------------------------------------------------
@@ -172,7 +174,7 @@ def _copy(source: FolderCore, uids: list[int], target: FolderCore) -> list[tuple
     old_uids: list[int] = []
     entries: list[Added] = []
     words = {i: word for i, word in enumerate(state.keywords) if word}
-    with _undo_on_failure() as placed:
+    with _placing(target) as placed:
         for old in [state.uids[i] for i in state.indexes(uids)]:
             index = state.index(old)
             kept = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
