@@ -12,11 +12,11 @@ import traceback
 from uuid import uuid4
 
 from mailnode.access.imap.commands import VERBS
-from mailnode.access.imap.commands.verb import News, Verb
+from mailnode.access.imap.commands.verb import After, Verb
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
-from mailnode.access.imap.session import FolderLost, Session
-from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
+from mailnode.access.imap.session import FolderLost, Session, log_storage
+from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
 
@@ -69,26 +69,20 @@ async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | No
 
 
 async def _with_news(session: Session, command: Command, verb: Verb, reply: Reply) -> Reply:
-    if verb.news is News.NONE:
+    if verb.news is After.NONE:
         return reply
-    expunge = verb.news is not News.NUMBERS_STAY or command.uid
+    expunge = verb.news is not After.NUMBERS_STAY or command.uid
     try:
-        await session.send_news(look=verb.news is News.LOOK, expunge=expunge)
+        await session.send_news(look=verb.news is After.LOOK, expunge=expunge)
     except MailnodeError as error:
         # The command itself is done; only a command that is all about news fails with them.
         told = _domain(session, command, error)
-        return told if verb.news is News.LOOK else reply
+        return told if verb.news is After.LOOK else reply
     return reply
 
 
 def _domain(session: Session, command: Command, error: MailnodeError) -> Reply:
-    if isinstance(error, (StorageGone, StorageFull)):
-        session.means.log.event(
-            Event.STORAGE,
-            path=session.user,
-            reason=str(error),
-            remedy="see that the mail root is mounted, writable and not full",
-        )
+    log_storage(session, error)
     return from_error(error, "TRYCREATE" if command.name in MAY_CREATE else "NONEXISTENT")
 
 

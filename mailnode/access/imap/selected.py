@@ -31,14 +31,25 @@ class News:
 class Selected:
     """One SELECT or EXAMINE, until it is closed."""
 
-    __slots__ = ("_silence", "dirty", "folder", "own", "picture", "read_only", "recent", "saved")
+    __slots__ = (
+        "_silence",
+        "folder",
+        "heard",
+        "must_look",
+        "own",
+        "picture",
+        "read_only",
+        "recent",
+        "saved",
+    )
 
     def __init__(self, folder: Folder, picture: Picture, recent: range, read_only: bool) -> None:
         self.folder = folder
         self.picture = picture
         self.read_only = read_only
         self.recent: list[range] = [recent] if recent else []
-        self.dirty = False  # a look may bring news: a hint came, or we changed something
+        self.heard = 0  # the highest modseq that hints told of since the last look
+        self.must_look = False  # news are held back, or a change came without its modseq
         self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
         self._silence: Callable[[], None] | None = None
@@ -58,6 +69,8 @@ class Selected:
 
         Raises ``NoSuchFolder``, ``StorageGone``.
         """
+        # First of all: a hint that comes during the look must not be lost.
+        self.heard, self.must_look = 0, False
         new = self.folder.refresh()
         if new is self.picture:
             return None
@@ -68,6 +81,11 @@ class Selected:
             if fresh and fresh not in self.recent:
                 self.recent.append(fresh)
         return News(new, diff)
+
+    @property
+    def dirty(self) -> bool:
+        """True when a look at the folder may bring news."""
+        return self.must_look or self.heard > self.picture.highestmodseq
 
     def overlaid(self) -> Picture:
         """Blocking: the client's message numbers with the newest flags and modseqs."""

@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad
-from mailnode.access.imap.selected import Selected
-from mailnode.model.errors import NoSuchFolder
+from mailnode.access.imap.selected import News, Selected
+from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
+from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Picture
 
 
@@ -99,16 +100,19 @@ class Session:
 
     def _heard(self, modseq: int) -> None:
         selected = self.selected
-        if selected is None or 0 < modseq <= selected.picture.highestmodseq:
+        if selected is None:
             return
-        selected.dirty = True
-        if self.idle_tag:
+        if modseq:
+            selected.heard = max(selected.heard, modseq)
+        else:
+            selected.must_look = True
+        if self.idle_tag and selected.dirty:
             self.out.wake()
 
     def changed_folder(self, key: str) -> None:
         """We changed this folder ourselves; if it is the selected one, look at it afterwards."""
         if self.selected is not None and self.selected.folder.key == key:
-            self.selected.dirty = True
+            self.selected.must_look = True
 
     async def send_news(self, *, look: bool, expunge: bool) -> None:
         """Tell the client what happened to the selected folder.
@@ -119,19 +123,22 @@ class Session:
         selected = self.selected
         if selected is None or not (look or selected.dirty):
             return
-        # Before the look: a hint that comes meanwhile must not be lost.
-        selected.dirty = False
         try:
             news = await self.means.pool.run(selected.look)
         except NoSuchFolder:
             raise FolderLost from None
+        await self.tell_news(news, expunge=expunge)
+
+    async def tell_news(self, news: News | None, *, expunge: bool) -> None:
+        """Tell what a look has found, or hold it back until EXPUNGE may be told."""
+        selected = self.view()
         if news is None:
             return
         if news.picture.uidvalidity != selected.picture.uidvalidity:
             raise FolderLost
         # RFC 3501 7.4.1: message numbers must not move during FETCH, STORE and SEARCH.
         if news.diff.expunged and not expunge:
-            selected.dirty = True
+            selected.must_look = True
             return
         for piece in selected.tell(news, self.condstore):
             self.out.write(piece)
@@ -154,3 +161,14 @@ class Session:
         if self.selected is not None:
             modseq = self.selected.picture.highestmodseq
             self.out.write(b"* OK [HIGHESTMODSEQ %d] CONDSTORE is on now\r\n" % modseq)
+
+
+def log_storage(session: Session, error: MailnodeError) -> None:
+    """Tell the operator what a client was only told to be temporary."""
+    if isinstance(error, (StorageGone, StorageFull)):
+        session.means.log.event(
+            Event.STORAGE,
+            path=session.user,
+            reason=str(error),
+            remedy="see that the mail root is mounted, writable and not full",
+        )

@@ -14,6 +14,7 @@ from mailnode.model.errors import StorageGone
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.tasks import Pool
+from mailnode.store import NewMessage
 from tests.support.fake_store import FakeStore
 from tests.support.imap_server import FakeGate, InstantHints
 
@@ -279,11 +280,13 @@ WORDS = st.sampled_from(
         ),
     ]
 )
-PIECES = st.lists(st.one_of(WORDS.map(lambda word: word + b" "), WORDS, st.binary(max_size=40)))
+PIECES = st.lists(
+    st.one_of(WORDS.map(lambda word: word + b" "), WORDS, st.binary(max_size=40)), min_size=2
+)
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(pieces=PIECES, logged_in=st.booleans())
 async def test_no_octets_break_it(pool: Pool, pieces: list[bytes], logged_in: bool) -> None:
@@ -297,3 +300,37 @@ async def test_no_octets_break_it(pool: Pool, pieces: list[bytes], logged_in: bo
     await bench.until(lambda: bench.link._task is None or bench.link._waiter is not None)
     await bench.end()
     assert not [fields for event, fields in bench.log.events if event is Event.ERROR]
+
+
+async def test_idle_outlives_a_storage_that_is_away(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    await bench.say(b"a SELECT INBOX\r\n", b"a OK")
+    await bench.say(b"b IDLE\r\n", b"+ idling")
+    folder = bench.store.accounts["user1"].kept["INBOX"]
+
+    def gone(rescan: bool = False) -> None:
+        raise StorageGone("EIO")
+
+    monkeypatch.setattr(folder, "refresh", gone)
+    bench.hints.publish(folder.key, 0)
+    await bench.until(lambda: bench.log.events[-1][0] is Event.STORAGE)
+    assert not bench.wire.sent
+    monkeypatch.undo()
+    folder.append([NewMessage((b"x",), 0.0)])
+    await bench.until(lambda: b"* 1 EXISTS" in bench.wire.sent)
+    await bench.end()
+
+
+async def test_hint_of_nothing_new_makes_one_look(pool: Pool) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    await bench.say(b"a SELECT INBOX\r\n", b"a OK")
+    await bench.say(b"b IDLE\r\n", b"+ idling")
+    bench.hints.publish(bench.store.accounts["user1"].kept["INBOX"].key, 1 << 40)
+    await asyncio.sleep(0.01)
+    await bench.until(lambda: bench.link._task is None)
+    assert not bench.wire.sent
+    await bench.end()

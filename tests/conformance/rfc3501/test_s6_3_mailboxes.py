@@ -16,6 +16,7 @@ def test_select_tells_all_it_must(imap: ImapServer) -> None:
         S~ \* OK \[UIDVALIDITY \d+\] .*
         S: * OK [UIDNEXT 3]
         S~ \* OK \[HIGHESTMODSEQ \d+\] .*
+        ...
         S: a OK [READ-WRITE]
         """
     )

@@ -18,3 +18,17 @@ def test_usual_folders_have_their_use(imap: ImapServer) -> None:
         S: b OK
         """
     )
+
+
+def test_create_with_a_use(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a CREATE Bin (USE (\Trash))
+        S: a OK
+        C: b LIST (SPECIAL-USE) "" Bin
+        S: * LIST (\HasNoChildren \Trash) "/" "Bin"
+        S: b OK
+        C: c CREATE Everything (USE (\All))
+        S: c NO [USEATTR]
+        """
+    )

@@ -5,14 +5,15 @@ RFC: 3501 6.1, 2971; capability names as their RFCs register them.
 
 from __future__ import annotations
 
-from mailnode.access.imap.commands.verb import ANY, News, Verb
+from mailnode.access.imap.commands.verb import ANY, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session, State
 from mailnode.wire.imap.ast import Command, Id, NoArgs
 
 ALWAYS = (
     "IMAP4rev1 SASL-IR LITERAL+ ID NAMESPACE UNSELECT CHILDREN IDLE UIDPLUS MOVE ENABLE "
-    "SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH CONDSTORE"
+    "SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES "
+    "CONDSTORE MULTIAPPEND WITHIN OBJECTID SAVEDATE"
 )
 
 
@@ -58,7 +59,7 @@ async def do_id(session: Session, command: Command, args: Id) -> Reply:
 
 VERBS = {
     "CAPABILITY": Verb(do_capability, ANY),
-    "NOOP": Verb(do_noop, ANY, News.LOOK),
-    "LOGOUT": Verb(do_logout, ANY, News.NONE),
+    "NOOP": Verb(do_noop, ANY, After.LOOK),
+    "LOGOUT": Verb(do_logout, ANY, After.NONE),
     "ID": Verb(do_id, ANY),
 }

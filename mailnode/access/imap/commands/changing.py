@@ -13,9 +13,9 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from mailnode.access.imap.commands.selecting import need_writable
-from mailnode.access.imap.commands.verb import SELECTED, News, Verb
+from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
-from mailnode.access.imap.selected import Selected, format_flags_fetch
+from mailnode.access.imap.selected import News, Selected, format_flags_fetch
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
@@ -67,33 +67,38 @@ async def do_store(session: Session, command: Command, args: StoreFlags) -> Repl
     met = Stored()
     uids = chosen(selected, args.messages, command.uid)
     for batch in batches(uids, session.means.settings.batch_messages):
-        await _store_batch(session, selected, args, batch, met)
+        await _store_batch(session, args, batch, command.uid, met)
     return _store_reply(selected, command, met)
 
 
 async def _store_batch(
-    session: Session, selected: Selected, args: StoreFlags, batch: list[int], met: Stored
+    session: Session, args: StoreFlags, batch: list[int], by_uid: bool, met: Stored
 ) -> None:
-    result, picture = await session.means.pool.run(_store, selected.folder, batch, args)
+    selected = session.view()
+    result, news = await session.means.pool.run(_store, selected, batch, args)
     met.modified += result.modified
     met.gone += result.gone
     if result.changed:
         # Told right here (or kept silent), so the next look need not tell it again.
         selected.own.add(result.modseq)
-        selected.dirty = True
     # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
-    if args.silent and not session.condstore:
-        return
-    told = result.changed if args.silent else [u for u in batch if u not in set(result.gone)]
-    lines = _store_lines(selected, picture, told, args.silent, session.condstore)
-    session.out.write(b"".join(lines))
-    await session.out.drain()
+    if session.condstore or not args.silent:
+        newest = news.picture if news is not None else selected.picture
+        gone = set(result.gone)
+        told = result.changed if args.silent else [uid for uid in batch if uid not in gone]
+        lines = _store_lines(selected, newest, told, args.silent, session.condstore)
+        session.out.write(b"".join(lines))
+        await session.out.drain()
+    await session.tell_news(news, expunge=by_uid)
 
 
-def _store(folder: Folder, batch: list[int], args: StoreFlags) -> tuple[StoreResult, Picture]:
+def _store(
+    selected: Selected, batch: list[int], args: StoreFlags
+) -> tuple[StoreResult, News | None]:
+    """Blocking: change the flags, and look in the same visit."""
     op = FlagsOp(args.op.value)
-    result = folder.store_flags(batch, op, args.flags, args.keywords, args.unchanged_since)
-    return result, folder.refresh()
+    result = selected.folder.store_flags(batch, op, args.flags, args.keywords, args.unchanged_since)
+    return result, selected.look()
 
 
 def _store_lines(
@@ -153,7 +158,6 @@ async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
         return ok("nothing to move")
     # RFC 6851 4.3: COPYUID comes untagged, before the messages go away.
     session.out.write(ok("moved", moved.code()).line("*"))
-    selected.dirty = True
     # RFC 6851 3.3: EXPUNGE is told within MOVE, whichever form it has.
     await session.send_news(look=True, expunge=True)
     code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
@@ -202,7 +206,7 @@ def transfer(
 
 
 VERBS = {
-    "STORE": Verb(do_store, SELECTED, News.NUMBERS_STAY),
+    "STORE": Verb(do_store, SELECTED, After.NUMBERS_STAY),
     "COPY": Verb(do_copy, SELECTED),
-    "MOVE": Verb(do_move, SELECTED, News.NONE),
+    "MOVE": Verb(do_move, SELECTED, After.NONE),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailnode.access.imap.commands.changing import SOME_GONE, batches, chosen
-from mailnode.access.imap.commands.verb import SELECTED, News, Verb
+from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.message_file import FilePart
@@ -78,7 +78,7 @@ async def _send_batch(
         batch = batch[rendered.done :]
         if rendered.seen:
             selected.own.add(rendered.modseq)
-            selected.dirty = True
+            selected.must_look = True
         try:
             await _send(session, rendered)
         finally:
@@ -107,4 +107,4 @@ async def _send_file(session: Session, part: FilePart) -> None:
         raise Hangup from None
 
 
-VERBS = {"FETCH": Verb(do_fetch, SELECTED, News.NUMBERS_STAY)}
+VERBS = {"FETCH": Verb(do_fetch, SELECTED, After.NUMBERS_STAY)}

@@ -6,9 +6,10 @@ RFC: 2177.
 
 from __future__ import annotations
 
-from mailnode.access.imap.commands.verb import KNOWN, News, Verb
+from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, bad, ok
-from mailnode.access.imap.session import Session
+from mailnode.access.imap.session import Session, log_storage
+from mailnode.model.errors import MailnodeError
 from mailnode.wire.imap.ast import Command, NoArgs
 
 DONE_LIMIT = 1024
@@ -23,15 +24,22 @@ async def do_idle(session: Session, command: Command, args: NoArgs) -> Reply | N
 
 
 async def push(session: Session) -> None:
-    """A hint came: tell the news now. Raises ``FolderLost``."""
-    await session.send_news(look=True, expunge=True)
+    """A hint came: tell the news now. Raises ``FolderLost``.
+
+    When the storage is away the client simply hears nothing: the next hint or poll tries again.
+    """
+    try:
+        await session.send_news(look=True, expunge=True)
+    except MailnodeError as error:
+        log_storage(session, error)
 
 
 async def end_idle(session: Session, line: bytes | None) -> Reply:
     """The client's line; anything but DONE is a protocol error and ends IDLE too."""
     tag, session.idle_tag = session.idle_tag, ""
     if line is not None and line.strip().upper() == b"DONE":
-        await session.send_news(look=False, expunge=True)
+        if session.selected is not None and session.selected.dirty:
+            await push(session)
         reply = ok("idle ended")
     else:
         reply = bad("DONE was expected")
@@ -39,4 +47,4 @@ async def end_idle(session: Session, line: bytes | None) -> Reply:
     return reply
 
 
-VERBS = {"IDLE": Verb(do_idle, KNOWN, News.NONE)}
+VERBS = {"IDLE": Verb(do_idle, KNOWN, After.NONE)}

@@ -8,7 +8,7 @@ RFC: 3501 6.2, 4959, 5530 3 (codes).
 from __future__ import annotations
 
 from mailnode.access.imap.commands.anystate import capabilities, password_allowed
-from mailnode.access.imap.commands.verb import STRANGER, News, Verb
+from mailnode.access.imap.commands.verb import STRANGER, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session, State
 from mailnode.directory import LoginFailure, Service
@@ -96,7 +96,7 @@ async def _log_in(session: Session, claim: Credentials) -> Reply:
 
 
 VERBS = {
-    "STARTTLS": Verb(do_starttls, STRANGER, News.NONE),
-    "LOGIN": Verb(do_login, STRANGER, News.NONE),
-    "AUTHENTICATE": Verb(do_authenticate, STRANGER, News.NONE),
+    "STARTTLS": Verb(do_starttls, STRANGER, After.NONE),
+    "LOGIN": Verb(do_login, STRANGER, After.NONE),
+    "AUTHENTICATE": Verb(do_authenticate, STRANGER, After.NONE),
 }

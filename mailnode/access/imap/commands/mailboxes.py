@@ -5,7 +5,7 @@ RFC: 3501 6.3.3-6.3.7, 6.3.10; 2342; 5161; 6154 3; 7162 3.1.7; 7889; 8438.
 
 from __future__ import annotations
 
-from mailnode.access.imap.commands.verb import KNOWN, News, Verb
+from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import NoSuchFolder
@@ -24,8 +24,10 @@ async def do_create(session: Session, command: Command, args: Create) -> Reply:
     if "" in uses or len(uses) > 1:
         return no("special use not supported", "USEATTR")
     account = session.owner()
-    await session.means.pool.run(account.create, args.mailbox, uses[0] if uses else "")
-    return ok("created")
+    use = uses[0] if uses else ""
+    mailbox_id = await session.means.pool.run(account.create, args.mailbox, use)
+    # RFC 8474 4.1
+    return ok("created", f"MAILBOXID ({mailbox_id})")
 
 
 async def do_delete(session: Session, command: Command, args: OneMailbox) -> Reply:
@@ -130,6 +132,6 @@ VERBS = {
     "SUBSCRIBE": Verb(do_subscribe, KNOWN),
     "UNSUBSCRIBE": Verb(do_subscribe, KNOWN),
     "NAMESPACE": Verb(do_namespace, KNOWN),
-    "STATUS": Verb(do_status, KNOWN, News.KNOWN),
-    "ENABLE": Verb(do_enable, KNOWN, News.NONE),
+    "STATUS": Verb(do_status, KNOWN, After.KNOWN),
+    "ENABLE": Verb(do_enable, KNOWN, After.NONE),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mailnode.access.imap.commands.verb import SELECTED, News, Verb
+from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, ok
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.session import Session
@@ -129,4 +129,4 @@ def _figures(
         yield "MODSEQ", b"%d" % modseq
 
 
-VERBS = {"SEARCH": Verb(do_search, SELECTED, News.NUMBERS_STAY)}
+VERBS = {"SEARCH": Verb(do_search, SELECTED, After.NUMBERS_STAY)}

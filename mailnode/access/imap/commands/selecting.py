@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailnode.access.imap.commands.verb import KNOWN, SELECTED, News, Verb
+from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, no, ok
-from mailnode.access.imap.selected import Selected, keyword_lines
+from mailnode.access.imap.selected import News, Selected, keyword_lines
 from mailnode.access.imap.session import Session
 from mailnode.model.flags import Flag
 from mailnode.runtime.maillog import Event
@@ -70,6 +70,9 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % picture.uidvalidity)
     lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % picture.uidnext)
     lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % picture.highestmodseq)
+    # RFC 8474 4.2
+    mailbox_id = selected.folder.mailbox_id.encode()
+    lines.append(b"* OK [MAILBOXID (%b)] mailbox id\r\n" % mailbox_id)
     return b"".join(lines)
 
 
@@ -88,9 +91,10 @@ async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
     selected = session.view()
     code = ""
     if not selected.read_only:
-        modseq = await _expunge(session, None)
+        news = await _expunge(session, None)
+        picture = news.picture if news is not None else selected.picture
         if session.condstore:
-            code = f"HIGHESTMODSEQ {modseq}"
+            code = f"HIGHESTMODSEQ {picture.highestmodseq}"
     await session.leave()
     return ok("closed", code)
 
@@ -109,18 +113,17 @@ async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpun
     if isinstance(args, UidExpunge):
         rows = args.uids.rows(selected.picture.uids, by_uid=True)
         uids = [selected.picture.uids[at] for run in rows for at in run]
-    await _expunge(session, uids)
+    news = await _expunge(session, uids)
     # Told here, so that the reply can name the modseq the client has now reached.
-    await session.send_news(look=True, expunge=True)
+    await session.tell_news(news, expunge=True)
     code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
     return ok("expunged", code)
 
 
-async def _expunge(session: Session, uids: list[int] | None) -> int:
-    """Expunge, log it, and the folder's modseq after it."""
+async def _expunge(session: Session, uids: list[int] | None) -> News | None:
+    """Expunge and log it; the news that came of it."""
     selected = session.view()
-    gone, modseq = await session.means.pool.run(expunge, selected.folder, uids)
-    selected.dirty = True
+    gone, news = await session.means.pool.run(expunge, selected, uids)
     if gone:
         session.means.log.event(
             Event.EXPUNGED,
@@ -129,12 +132,12 @@ async def _expunge(session: Session, uids: list[int] | None) -> int:
             folder=selected.folder.name,
             count=len(gone),
         )
-    return modseq
+    return news
 
 
-def expunge(folder: Folder, uids: list[int] | None) -> tuple[list[int], int]:
-    """Blocking: the UIDs removed, and the folder's modseq after it."""
-    return folder.expunge(uids), folder.picture().highestmodseq
+def expunge(selected: Selected, uids: list[int] | None) -> tuple[list[int], News | None]:
+    """Blocking: the UIDs removed, and what a look shows after it."""
+    return selected.folder.expunge(uids), selected.look()
 
 
 def need_writable(selected: Selected) -> None:
@@ -144,10 +147,10 @@ def need_writable(selected: Selected) -> None:
 
 
 VERBS = {
-    "SELECT": Verb(do_select, KNOWN, News.NONE),
-    "EXAMINE": Verb(do_select, KNOWN, News.NONE),
-    "CHECK": Verb(do_check, SELECTED, News.LOOK),
-    "CLOSE": Verb(do_close, SELECTED, News.NONE),
-    "UNSELECT": Verb(do_unselect, SELECTED, News.NONE),
-    "EXPUNGE": Verb(do_expunge, SELECTED, News.NONE),
+    "SELECT": Verb(do_select, KNOWN, After.NONE),
+    "EXAMINE": Verb(do_select, KNOWN, After.NONE),
+    "CHECK": Verb(do_check, SELECTED, After.LOOK),
+    "CLOSE": Verb(do_close, SELECTED, After.NONE),
+    "UNSELECT": Verb(do_unselect, SELECTED, After.NONE),
+    "EXPUNGE": Verb(do_expunge, SELECTED, After.NONE),
 }

@@ -20,7 +20,7 @@ KNOWN = frozenset((State.AUTHENTICATED, State.SELECTED))
 SELECTED = frozenset((State.SELECTED,))
 
 
-class News(Enum):
+class After(Enum):
     """What the client is told of its folder before the tagged reply."""
 
     NONE = "nothing"
@@ -40,4 +40,4 @@ class Verb:
 
     run: Handler
     states: frozenset[State]
-    news: News = News.KNOWN
+    news: After = After.KNOWN
