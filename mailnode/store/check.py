@@ -122,19 +122,20 @@ class Checker:
         return view, found
 
     def _quota(self, maildir: str, path: bytes) -> Iterator[Finding]:
-        """Use against files. On a live store the two are never read at one moment."""
-        seen: tuple[int, int] | None = None
+        """Use against files. They cannot be read at one moment: on a live store only a difference
+        that stays while nobody charges anything is one."""
+        seen: tuple[object, ...] = ()
         for _ in range(_QUOTA_LOOKS):
-            drift = _quota_drift(path)
-            if drift is None or (drift == seen and not _busy(path, self.now())):
-                break
-            seen = drift
+            look = (_signature(path), _quota_drift(path))
+            drift = look[1]
+            if drift is None:
+                return
+            if look == seen and not _busy(path, self.now()):
+                detail = f"use is {drift[0]:+} bytes, {drift[1]:+} messages off"
+                yield Finding(maildir, "", "quota", detail)
+                return
+            seen = look
             time.sleep(_QUOTA_PAUSE_S)
-        else:
-            return  # it changes too fast to say
-        if drift is not None:
-            detail = f"use is {drift[0]:+} bytes, {drift[1]:+} messages off"
-            yield Finding(maildir, "", "quota", detail)
 
 
 def findings(maildir: str, folder: str, breaches: Iterable[Breach]) -> Iterator[Finding]:
@@ -212,6 +213,16 @@ def _quota_drift(path: bytes) -> tuple[int, int] | None:
     size, messages = quota.count_files(path)
     drift = (kept[0] - size, kept[1] - messages)
     return drift if any(drift) else None
+
+
+def _signature(account: bytes) -> tuple[int, ...]:
+    """Differs whenever something was charged in between."""
+    try:
+        with storage_errors(account):
+            facts = os.stat(account + b"/" + quota.SIZE_NAME)
+    except FileNotFoundError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _busy(account: bytes, now: float) -> bool:

@@ -180,8 +180,10 @@ def compare(folder: bytes, view: JournalView, files: list[FoundFile]) -> Iterato
     by_base: defaultdict[bytes, list[FoundFile]] = defaultdict(list)
     for file in files:
         by_base[file.base].append(file)
+    known: set[bytes] = set()
     for index, uid in enumerate(state.uids):
-        here = by_base.pop(state.name(index), [])
+        here = by_base.get(state.name(index), [])
+        known.add(state.name(index))
         if not here:
             yield Breach("missing", os.fsdecode(state.name(index)), (uid,))
         if len(here) > 1:
@@ -189,7 +191,8 @@ def compare(folder: bytes, view: JournalView, files: list[FoundFile]) -> Iterato
         elif here and here[0].place == CUR:
             yield from _check_letters(state, index, here[0])
     for base, here in by_base.items():
-        yield from _check_stranger(view, base, here)
+        if base not in known:
+            yield from _check_stranger(view, base, here)
     yield from _check_keywords_file(folder, state, files)
 
 

@@ -73,7 +73,7 @@ class Repairer:
             mine = [finding for finding in before if finding.folder == name]
             if mine:
                 self._repair_folder(home, disk, mine)
-        if any(finding.invariant == "quota" for finding in before):
+        if os.path.lexists(home.path + b"/" + SIZE_NAME):
             home._quota.recount(_kept_limit(home.path))
         yield from _settled(before, list(self._checker.account(maildir)))
 
@@ -110,6 +110,10 @@ def _repair_core(core: FolderCore, broken: set[str]) -> None:
     with core.changing() as state:
         if broken & {"counters", "uids", "names"}:
             _mend_state(core, state)
+        elif "journal-damaged" in broken and not invariants.look_at_journal(core.path).usable:
+            # Damaged behind our back: what is loaded here is better than what is on the disk.
+            core.ledger.set_aside()
+            _rewrite(core)
         rescan.reconcile(core)
         if "size" in broken:
             _mend_sizes(core)
