@@ -1,0 +1,143 @@
+"""Locks, the shelf of open folders, and shared syncs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailnode.model.errors import StorageGone
+from mailnode.model.flags import Flag
+from mailnode.runtime import files
+from mailnode.runtime.maillog import Event
+from mailnode.store import FlagsOp
+from mailnode.store.ledger import FolderBusy
+from mailnode.store.syncing import GroupSync
+from tests.support.mail_store import REF, OpenStore, message
+
+NONE: frozenset[str] = frozenset()
+
+
+def test_a_folder_locked_for_too_long_is_busy(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, lock_timeout_s=0.05)
+    folder = opened.folder()
+    folder.append([message("a")])
+    with open(opened.path("mailnode.lock"), "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(FolderBusy):
+            folder.append([message("b")])
+        assert list(folder.refresh().uids) == [1]  # looking needs no lock
+    folder.append([message("b")])
+    opened.close()
+
+
+def test_open_folders_are_bounded(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, open_folders=8)
+    names = [f"f{i}" for i in range(20)]
+    account = opened.store.account(REF)
+    for name in names:
+        account.create(name)
+    before = len(os.listdir("/proc/self/fd"))
+    for name in names:
+        account.status(name)
+    assert len(opened.store._services.shelf._cores) == 8
+    assert len(os.listdir("/proc/self/fd")) - before < 20
+    kept = [account.open(name) for name in names]
+    assert len(opened.store._services.shelf._cores) == 20
+    for folder in kept:
+        folder.refresh()
+        folder.close()
+        folder.close()
+    assert len(opened.store._services.shelf._cores) == 8
+    opened.close()
+
+
+def test_callers_share_a_sync_that_begins_after_they_came(tmp_path: Path) -> None:
+    group, path = GroupSync(), os.fsencode(tmp_path)
+    started, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def slow(step: str, _: bytes | str) -> None:
+        started.release()
+        go_on.acquire()
+
+    files.on_step = slow
+    try:
+        first = threading.Thread(target=group.sync_dir, args=(path,))
+        first.start()
+        started.acquire()
+        rest = [threading.Thread(target=group.sync_dir, args=(path,)) for _ in range(5)]
+        for thread in rest:
+            thread.start()
+        while group._turns[path].users < 6:
+            pass
+        go_on.release()  # the first one's sync
+        started.acquire()  # one more for all the others
+        go_on.release()
+        for thread in (first, *rest):
+            thread.join(5)
+            assert not thread.is_alive()
+    finally:
+        files.on_step = None
+    assert not started.acquire(blocking=False)
+    assert group._turns == {}
+
+
+def test_a_failed_sync_fails_its_caller_and_the_next_tries_again(tmp_path: Path) -> None:
+    group = GroupSync()
+    with pytest.raises(FileNotFoundError):
+        group.sync_dir(os.fsencode(tmp_path / "none"))
+    group.sync_dir(os.fsencode(tmp_path))
+    assert group._turns == {}
+
+
+def test_flags_are_synced_in_time_or_at_once(tmp_path: Path) -> None:
+    synced = threading.Event()
+
+    def note(step: str, path: bytes | str) -> None:
+        if step == "fdatasync" and b"journal" in os.fsencode(path):
+            synced.set()
+
+    for interval in (0.02, 0):
+        base = tmp_path / str(interval)
+        base.mkdir()
+        opened = OpenStore(base, flag_sync_s=interval)
+        folder = opened.folder()
+        folder.append([message("a")])
+        synced.clear()
+        files.on_step = note
+        try:
+            folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
+            assert synced.wait(5) if interval else synced.is_set()
+        finally:
+            files.on_step = None
+        opened.close()
+
+
+def test_a_sync_that_fails_in_the_background_is_logged(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, flag_sync_s=60)
+    folder = opened.folder()
+    folder.append([message("a")])
+    folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
+
+    def fail(step: str, _: bytes | str) -> None:
+        raise OSError(5, "Input/output error")
+
+    files.on_step = fail
+    try:
+        opened.store._services.lazy.close()
+    finally:
+        files.on_step = None
+    assert [e for e, _ in opened.log.events] == [Event.STORAGE]
+    opened.close()
+
+
+def test_io_errors_are_storage_gone(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path)
+    folder = opened.folder()
+    with pytest.raises(StorageGone), files.storage_errors(b"x"):
+        raise OSError(116, "Stale file handle")
+    folder.close()
+    opened.close()
