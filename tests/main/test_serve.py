@@ -78,6 +78,19 @@ def test_sigterm_says_goodbye_to_idle_sessions_within_the_bound(start: Start) ->
         sock.close()
 
 
+def test_any_worker_resumes_a_tls_session(start: Start) -> None:
+    server = start()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(server.connect("imaps")) as sock:
+        sock.recv(1000)
+        session = sock.session
+    # The kernel spreads these over both workers.
+    for _ in range(12):
+        with context.wrap_socket(server.connect("imaps"), session=session) as sock:
+            assert sock.session_reused
+
+
 def test_sighup_swaps_the_certificate_and_keeps_sessions(start: Start, tmp_path: Path) -> None:
     first = make_self_signed(tmp_path / "pem", ("one.example.test",), SystemClock())
     named = {"certificate": str(first[0]), "key": str(first[1]), "self_signed": False}
