@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from mailnode.access.imap.commands.anystate import capabilities
 from mailnode.access.imap.commands.idle import DONE_LIMIT, end_idle, push
 from mailnode.access.imap.dispatch import fault, malformed, run_command
-from mailnode.access.imap.means import Hangup, Means
+from mailnode.access.imap.limits import STRANGER_LIMITS, user_limits
+from mailnode.access.imap.means import Hangup, Means, Wire
 from mailnode.access.imap.reply import Reply, bad, no
 from mailnode.access.imap.session import FolderLost, Session, State
 from mailnode.access.imap.spooling import Spooler
@@ -25,7 +25,6 @@ from mailnode.wire.imap.ast import Malformed
 from mailnode.wire.imap.parse import parse_command
 from mailnode.wire.imap.receiver import Event as Incoming
 from mailnode.wire.imap.receiver import (
-    Limits,
     LineTooLong,
     LiteralData,
     LiteralEnd,
@@ -40,32 +39,8 @@ from mailnode.wire.imap.receiver import (
 INPUT_HIGH = 65536
 # After so many commands without a pause other sessions get their turn.
 FAIR_COMMANDS = 16
-# Commands and literals of strangers are small.
-STRANGER_LIMITS = Limits(line=16384, literals=4096, literal_count=4, append=0, stream_above=0)
 # How long a closing connection may take to drain its last words.
 CLOSING_S = 10.0
-
-
-class Wire(Protocol):
-    """What the framework's door does for us."""
-
-    def write(self, data: bytes) -> None:
-        """Queue for sending."""
-
-    def start_tls(self) -> None:
-        """Begin the handshake."""
-
-    def pause(self) -> None:
-        """Stop reading from the socket."""
-
-    def resume(self) -> None:
-        """Read again."""
-
-    def close(self) -> None:
-        """Send what is queued, then close."""
-
-    def abort(self) -> None:
-        """Close at once."""
 
 
 class Connection:
@@ -309,20 +284,11 @@ class Connection:
             stranger = self.session.state is State.NOT_AUTHENTICATED
             reply = await run_command(self.session, parsed)
             if stranger and self.session.state is State.AUTHENTICATED:
-                self._receiver.limits = self._user_limits()
+                self._receiver.limits = user_limits(self.means.settings)
             return reply
         finally:
             self.session.spools = {}
             await self._spooler.clear()
-
-    def _user_limits(self) -> Limits:
-        settings = self.means.settings
-        return Limits(
-            line=settings.max_line_bytes,
-            literals=settings.max_literal_bytes,
-            append=settings.max_append_bytes,
-            stream_above=settings.spool_bytes,
-        )
 
     async def _literal(self, event: LiteralStart) -> Reply | None:
         if not await self._spooler.begin(event.number, event.size):

@@ -90,3 +90,25 @@ class Out(Protocol):
 
     def wake(self) -> None:
         """A hint came while the client idles: run ``commands.idle.push`` soon."""
+
+
+class Wire(Protocol):
+    """What the framework's door does for us."""
+
+    def write(self, data: bytes) -> None:
+        """Queue for sending."""
+
+    def start_tls(self) -> None:
+        """Begin the handshake."""
+
+    def pause(self) -> None:
+        """Stop reading from the socket."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""

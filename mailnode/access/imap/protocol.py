@@ -37,7 +37,8 @@ class ImapProtocol(IMAP4Server):
         address = self.transport.getPeer()
         self.link = self._door.welcome(self, getattr(address, "host", "local"))
         if self.link is None:
-            self.transport.write(b"* BYE [UNAVAILABLE] too many connections\r\n")
+            if not self._door.implicit_tls:
+                self.transport.write(b"* BYE [UNAVAILABLE] too many connections\r\n")
             self.transport.loseConnection()
             return
         if hasattr(self.transport, "setTcpNoDelay"):  # not on a Unix socket

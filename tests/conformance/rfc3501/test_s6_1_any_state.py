@@ -66,3 +66,11 @@ def test_too_many_wrong_commands_end_the_connection(imap: ImapServer) -> None:
     for number in range(imap.settings.max_bad_commands):
         dialog.play(f"C: x{number} WRONG\nS: x{number} BAD")
     dialog.play("S: * BYE\nCLOSED:")
+
+
+def test_line_too_long(imap: ImapServer) -> None:
+    dialog = imap.dialog()
+    dialog.client().send(b"a LOGIN " + b"x" * 100_000)
+    dialog.play("S: * OK\nS: a BAD")
+    dialog.client().send(b"y" * 1000 + b"\r\n")
+    dialog.play("C: b NOOP\nS: b OK")

@@ -271,3 +271,22 @@ def test_deleting_the_selected_folder_deselects(imap: ImapServer) -> None:
         S: d OK
         """
     )
+
+
+def test_folder_renamed_under_another_session(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: a CREATE Work
+        S: a OK
+        C2: a SELECT Work
+        ...2:
+        S2: a OK
+        C: b RENAME Work Job
+        S: b OK
+        C: c APPEND Job {3+}
+        C: abc
+        S: c OK
+        C2: b NOOP
+        S2~ \\* (BYE \\[UNAVAILABLE\\]|1 EXISTS)
+        """
+    )

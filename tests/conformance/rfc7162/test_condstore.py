@@ -118,5 +118,9 @@ def test_qresync_is_not_offered(imap: ImapServer) -> None:
         + r"""
         C: a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)
         S: a BAD
+        C: b SELECT INBOX (QRESYNC (1 1))
+        S: b BAD
+        C: c NOOP
+        S: c OK
         """
     )

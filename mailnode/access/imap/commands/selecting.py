@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
-from mailnode.access.imap.reply import Refused, Reply, no, ok
+from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import News, Selected, keyword_lines
 from mailnode.access.imap.session import Session
 from mailnode.model.flags import Flag
@@ -45,6 +45,9 @@ def open_folder(account: Account, name: str, read_only: bool) -> Opened:
 async def do_select(session: Session, command: Command, args: Select) -> Reply:
     """RFC 3501 6.3.1, and EXAMINE (6.3.2)."""
     account = session.owner()
+    if args.qresync is not None:
+        # RFC 7162 3.2.5: only after ENABLE QRESYNC, which we do not offer.
+        raise Refused(bad("QRESYNC is not on"))
     if session.selected is not None:
         # RFC 7162 3.2.11: what follows belongs to the new folder. Also where SELECT fails.
         await session.leave()
