@@ -23,7 +23,6 @@ from mailnode.policy import Question, Stage
 from mailnode.routing import Route, RouteKind
 from mailnode.runtime.maillog import Event
 from mailnode.wire.smtp.parameters import MailParameters
-from mailnode.wire.smtp.path import parse_address
 
 _NOT_YOURS = Outcome(Verdict.NEVER, "5.7.1", "you may not send as this address")
 _REMOTE = Outcome(
@@ -120,26 +119,10 @@ async def judge_recipient(
 
 
 async def _find(desk: Desk, address: Address) -> Route | Outcome:
-    if address.domain:
-        return _local_only(address, await _route(desk, address))
-    # RFC 5321 4.5.1: <postmaster> without a domain is always ours.
-    if address.local.lower() != "postmaster":
+    # RFC 5321 4.5.1: <postmaster> without a domain is always ours; the router knows whose.
+    if not address.domain and address.local.lower() != "postmaster":
         return _NEEDS_DOMAIN
-    answer: Route | Outcome = _NEEDS_DOMAIN
-    for candidate in postmasters(desk.settings.postmaster, desk.hostname):
-        answer = _local_only(candidate, await _route(desk, candidate))
-        if isinstance(answer, Route) or answer.verdict is Verdict.LATER:
-            break
-    return answer
-
-
-def postmasters(configured: str, hostname: str) -> list[Address]:
-    """Where mail for the bare ``postmaster`` may go, in order of preference."""
-    address = parse_address(configured) if configured else None
-    if address is not None:
-        return [address]
-    labels = hostname.lower().rstrip(".").split(".")
-    return [Address("postmaster", ".".join(labels[at:])) for at in range(max(len(labels) - 1, 1))]
+    return _local_only(desk.role, address, await _route(desk, address))
 
 
 async def _route(desk: Desk, address: Address) -> Route | Outcome:
@@ -154,12 +137,15 @@ async def _route(desk: Desk, address: Address) -> Route | Outcome:
         return _LATER
 
 
-def _local_only(address: Address, route: Route | Outcome) -> Route | Outcome:
+def _local_only(role: Role, address: Address, route: Route | Outcome) -> Route | Outcome:
     """The seam for sending out: the one place that says what may be done with a route."""
     if isinstance(route, Outcome):
         return route
     if route.kind is RouteKind.LOCAL and route.mailboxes:
         return route
+    # A user of ours is told what is missing; a stranger, that we do not relay (by the router).
+    if role is Role.SUBMISSION and route.remote == (address,):
+        return _REMOTE
     if route.kind is RouteKind.REMOTE:
         # An alias with targets outside is refused as a whole, also when some targets are here:
         # the sender must not believe that all of them were reached.

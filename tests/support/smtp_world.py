@@ -62,7 +62,7 @@ class FakeRouter:
         self.asked: list[str] = []
         for user in ("alice@here.test", "bob@here.test", "carol@other.test", "full@here.test"):
             self.local(user, user)
-        self.local("postmaster@here.test", "alice@here.test")
+        self.local("postmaster", "alice@here.test")
         self.local("jörg@here.test", "alice@here.test")
         self.local("team@here.test", "alice@here.test", "bob@here.test")
         outside = (Address("x", "far.test"),)
@@ -85,7 +85,10 @@ class FakeRouter:
             return found
         if address.domain in ("here.test", "other.test"):
             return Route(RouteKind.REFUSED, refusal=UNKNOWN)
-        return Route(RouteKind.REMOTE, (), (address,))
+        if address.domain == "backup.test":
+            return Route(RouteKind.REMOTE, (), (address,))
+        denied = Outcome(Verdict.NEVER, "5.7.1", "relaying denied")
+        return Route(RouteKind.REFUSED, remote=(address,), refusal=denied)
 
 
 class FakeGate:

@@ -70,8 +70,3 @@ class SmtpSettings(Section):
     auth_without_tls_on_loopback: bool = Field(
         default=False, description="Offer AUTH without TLS to clients on this very machine."
     )
-    postmaster: str = Field(
-        default="",
-        description='Address for mail to "postmaster" without a domain; empty: postmaster at the '
-        "host name or a domain above it.",
-    )

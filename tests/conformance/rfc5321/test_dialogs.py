@@ -149,8 +149,10 @@ async def test_s7_9_the_reason_is_told(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         client = await world.hello()
         await client.say("MAIL FROM:<>")
-        got = await client.say("RCPT TO:<x@far.test>")
-        assert got == ("550 5.7.1 sending to other domains is not available on this server yet")
+        assert await client.say("RCPT TO:<x@far.test>") == "550 5.7.1 relaying denied"
+        assert await client.say("RCPT TO:<x@backup.test>") == (
+            "550 5.7.1 sending to other domains is not available on this server yet"
+        )
         assert "forwards to another domain" in await client.say("RCPT TO:<mixed@here.test>")
 
 
@@ -175,15 +177,7 @@ async def test_s4_5_1_postmaster_without_domain(tmp_path: Path) -> None:
         client = await world.hello()
         await client.say("MAIL FROM:<>")
         assert (await client.say("RCPT TO:<Postmaster>")).startswith("250")
-        assert world.router.asked[-2:] == ["postmaster@mx.here.test", "postmaster@here.test"]
-
-
-async def test_s4_5_1_postmaster_by_setting(tmp_path: Path) -> None:
-    async with running(tmp_path, postmaster="bob@here.test") as world:
-        client = await world.hello()
-        await client.say("MAIL FROM:<>")
-        assert (await client.say("RCPT TO:<postmaster>")).startswith("250")
-        assert world.router.asked == ["bob@here.test"]
+        assert (await client.say("RCPT TO:<alice>")).startswith("553 5.1.3")
 
 
 async def test_s4_5_2_transparency(tmp_path: Path) -> None:
