@@ -22,7 +22,7 @@ def maildir_store(folder: Path) -> StoreMaker:
 
     def make(on_change: Callable[[str, int], None]) -> Store:
         root = folder / "mail"
-        root.mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=True)
         lay_guard(root)
         return MaildirStore(
             root=root,

@@ -1,0 +1,64 @@
+"""Two workers on one mail root: each has its own store, service and sessions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailnode.store import Store
+from tests.support.imap_fixture import maildir_store
+from tests.support.imap_server import ImapServer, StoreMaker, imap_server, message
+
+
+def telling(make: StoreMaker, others: list[ImapServer]) -> StoreMaker:
+    """Stores that tell their changes to ``others`` too."""
+
+    def wrapped(own: Callable[[str, int], None]) -> Store:
+        def on_change(key: str, modseq: int) -> None:
+            own(key, modseq)
+            for other in others:
+                other.hints.publish(key, modseq)
+
+        return make(on_change)
+
+    return wrapped
+
+
+IDLING = "C: a SELECT INBOX\n...\nS: a OK\nC: b IDLE\nS: +"
+
+
+def test_idle_in_one_worker_hears_of_the_other(tmp_path: Path) -> None:
+    others: list[ImapServer] = []
+    make = telling(maildir_store(tmp_path), others)
+    with imap_server(make_store=maildir_store(tmp_path)) as first:
+        others.append(first)
+        with imap_server(make_store=make) as second:
+            idle = first.play(IDLING)
+            second.deliver(message(1), message(2))
+            idle.play("S: * 2 EXISTS\nS: * 2 RECENT")
+            active = second.play("C: a SELECT INBOX\n...\nS: a OK")
+            active.play("C: b STORE 1 +FLAGS.SILENT (\\Deleted)\nS: b OK")
+            idle.play(r"S~ \* 1 FETCH \(UID 1 FLAGS \(\\Deleted \\Recent\)\)")
+            active.play("C: c EXPUNGE\nS: * 1 EXPUNGE\n...\nS: c OK")
+            idle.play("S: * 1 EXPUNGE\nC: DONE\n...\nS: b OK\nC: c FETCH 1 UID")
+            idle.play("S: * 1 FETCH (UID 2)\nS: c OK")
+
+
+@pytest.mark.parametrize("command", ["NOOP", "CHECK"])
+def test_without_any_hint_a_look_finds_it(tmp_path: Path, command: str) -> None:
+    make = maildir_store(tmp_path)
+    with imap_server(make_store=make) as first, imap_server(make_store=make) as second:
+        dialog = first.play("C: a SELECT INBOX\n...\nS: a OK")
+        second.deliver(message(1))
+        dialog.play(f"C: b {command}\nS: * 1 EXISTS\nS: * 1 RECENT\nS: b OK")
+
+
+def test_poll_finds_what_no_hint_told(tmp_path: Path) -> None:
+    make = maildir_store(tmp_path)
+    with imap_server(make_store=make) as first, imap_server(make_store=make) as second:
+        idle = first.play(IDLING)
+        second.deliver(message(1))
+        idle.play("NOTHING:")
+        for key in list(first.hints.heard):
+            first.hints.publish(key, 0)
+        idle.play("S: * 1 EXISTS")
