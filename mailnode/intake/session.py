@@ -13,13 +13,14 @@ fields; see RFC 3207), its replies made of exceptions.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import traceback
 from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
 
-from mailnode.intake.desk import Desk
+from mailnode.intake.desk import Desk, Role
 from mailnode.intake.dialog import AUTH_LIMIT, Dialog
 from mailnode.intake.wire import Gone
 from mailnode.runtime.maillog import Event
@@ -75,6 +76,7 @@ class SmtpSession(SMTP):
         self._output: list[bytes] = []
         self._dialog: Dialog | None = None
         self._draining = False
+        self._sent_away = ""
         self._waiting = False
         self._timer: asyncio.TimerHandle | None = None
         self._silence_s = desk.settings.command_timeout_s
@@ -88,6 +90,7 @@ class SmtpSession(SMTP):
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         self.transport = transport
         self.host, self.port = _peer(transport)
+        _send_at_once(transport)
         self._began = self.loop.time()
         self._arm()
         self._handler_coroutine = self.loop.create_task(self._handle_client())
@@ -112,12 +115,12 @@ class SmtpSession(SMTP):
 
     async def _handle_client(self) -> None:
         counts = self._register.enter(self)
-        reason = "client gone"
+        reason = ""
         try:
             await self._serve(*counts)
             reason = "closed"
         except Gone:
-            pass  # nobody is left to answer; connection_lost or _expire said why
+            pass  # nobody is left to answer; what it was is told below
         except Exception:  # noqa: BLE001 - barrier: a fault of ours ends one session only
             reason = "fault"
             self._desk.log.event(Event.ERROR, what="smtp session", cause=traceback.format_exc())
@@ -132,8 +135,8 @@ class SmtpSession(SMTP):
         self._log(Event.CONNECTED, local=self._desk.hostname)
         if self._implicit_tls:
             await self._shake_hands()
-        elif connections <= self._desk.settings.max_connections:
-            await self._listen_for_early_talk()
+        elif self._desk.role is Role.MX:
+            await self._listen_for_early_talk(connections)
         await dialog.greet()
         while not dialog.ended:
             if self._draining and dialog.transaction is None:
@@ -144,10 +147,12 @@ class SmtpSession(SMTP):
                 await self._flush()
                 await asyncio.sleep(0)
 
-    async def _listen_for_early_talk(self) -> None:
+    async def _listen_for_early_talk(self, connections: int) -> None:
         # Two turns of the loop let bytes in that came with the connection.
         await asyncio.sleep(0)
-        await asyncio.sleep(self._desk.settings.greeting_delay_s)
+        # Who is one too many is told so at once.
+        full = connections > self._desk.settings.max_connections
+        await asyncio.sleep(0.0 if full else self._desk.settings.greeting_delay_s)
 
     async def _goodbye(self, reason: str) -> None:
         if self._dialog is not None:
@@ -160,6 +165,7 @@ class SmtpSession(SMTP):
             if self.transport is not None:
                 self.transport.close()
             self._register.leave(self)
+            reason = reason or self._sent_away or "client gone"
             self._log(
                 Event.DISCONNECTED, reason=reason, seconds=round(self.loop.time() - self._began, 3)
             )
@@ -317,6 +323,7 @@ class SmtpSession(SMTP):
     def _send_away(self, reply: Reply) -> None:
         if self.transport is None:
             return
+        self._sent_away = reply.text
         # RFC 5321 4.5.3.2: say why; a client that takes no replies will not take this one.
         if self.transport.get_write_buffer_size():
             self.transport.abort()
@@ -338,6 +345,17 @@ class SmtpSession(SMTP):
             self._send_away(say.SHUTTING_DOWN)
         if self.transport is not None:
             self.transport.abort()
+
+
+def _send_at_once(transport: asyncio.BaseTransport) -> None:
+    """Replies leave in one write, so Nagle's algorithm could only hold back the last one (40 ms).
+
+    asyncio turns it off for sockets that know they are TCP; those accepted on a socket made
+    with protocol 0 do not.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:

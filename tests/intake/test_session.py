@@ -111,6 +111,19 @@ async def test_implicit_tls(tmp_path: Path) -> None:
         assert world.gate.logins[0][4] is True
 
 
+async def test_many_handshakes_at_once_whoever_speaks_first(tmp_path: Path) -> None:
+    # With implicit TLS the client's first bytes may be there before the server looks: none may
+    # be lost to the plain-text reader.
+    async with running(tmp_path, implicit_tls=True) as world:
+
+        async def one() -> None:
+            client = await world.hello(tls=True)
+            await client.dialog("C: NOOP\nS: 250\nC: QUIT\nS: 221")
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(one() for _ in range(40)))
+
+
 async def test_a_failed_handshake_ends_quietly(tmp_path: Path) -> None:
     async with running(tmp_path, implicit_tls=True) as world:
         client = await world.connect(greeting="")
@@ -145,6 +158,7 @@ async def test_silence_and_slow_messages_end(tmp_path: Path) -> None:
         client = await world.connect()
         assert (await client.reply()).startswith("421 4.4.2")
         assert await client.at_end()
+    assert world.events(Event.DISCONNECTED)[0]["reason"] == "timeout, closing connection"
     async with running(tmp_path, data_timeout_s=0.1) as world:
         client = await world.hello()
         client.write(f"{MAIL}\r\n{RCPT}\r\nDATA\r\n")
