@@ -219,17 +219,16 @@ class MaildirFolder:
     def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
         """See ``store.Folder``. Raises ``OverQuota``."""
         there = _ours(target)
-        wanted = list(uids)
-        size, count = self._sizes(wanted)
-        there._home.charge(there._ref, size, count)
-        copied = 0
+        sizes = self._sizes(uids)
+        there._home.charge(there._ref, sum(sizes.values()), len(sizes))
+        left = dict(sizes)
         try:
             sync_dir = self._home.services.group.sync_dir
-            pairs = transfer.copy(self._core, wanted, there._core, sync_dir)
-            copied = len(pairs)
+            pairs = transfer.copy(self._core, sizes, there._core, sync_dir)
+            for old, _ in pairs:
+                left.pop(old, None)
         finally:
-            if not copied:
-                there._home.give_back(there._ref, size, count)
+            there._home.give_back(there._ref, sum(left.values()), len(left))
         return pairs
 
     def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
@@ -248,12 +247,15 @@ class MaildirFolder:
             self._view().forget([old for old, _ in pairs])
         return pairs
 
-    def _sizes(self, uids: list[int]) -> tuple[int, int]:
+    def _sizes(self, uids: Iterable[int]) -> dict[int, int]:
+        """Bytes on disk of those messages that are here now."""
         with self._core.ledger.mutex:
+            self._core.catch_up()
             state = self._core.state
-            indexes = state.indexes(uids)
-            sizes = [change.disk_size(state, i, state.name(i)) for i in indexes]
-        return sum(sizes), len(sizes)
+            return {
+                state.uids[i]: change.disk_size(state, i, state.name(i))
+                for i in state.indexes(uids)
+            }
 
     def _must_write(self) -> None:
         if self.read_only:

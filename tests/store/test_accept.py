@@ -16,7 +16,7 @@ from mailnode.runtime import files
 from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef, Delivery
 from mailnode.store.journal import JOURNAL_NAME
-from tests.support.mail_store import REF, FailAt, OpenStore, message, subject, texts
+from tests.support.mail_store import REF, FailAt, OpenStore, findings, message, subject, texts
 
 OTHER = AccountRef("other@example.test", "example.test/other/", 60)
 
@@ -87,6 +87,7 @@ def test_whatever_step_fails_no_copy_is_lost_or_halved(store: OpenStore, code: i
     assert len(seen) == len(set(seen))
     assert os.listdir(store.path("tmp")) == []
     assert sorted(store.folder().refresh(rescan=True).uids) == list(store.folder().refresh().uids)
+    assert findings(store.root) == []
 
 
 def test_a_torn_journal_is_cut_before_the_next_record(store: OpenStore) -> None:

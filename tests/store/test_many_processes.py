@@ -10,7 +10,7 @@ from pathlib import Path
 from mailnode.model.errors import NoSuchMessage
 from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, PictureDiff
-from tests.support.mail_store import REF, OpenStore, message, referee, subject, texts
+from tests.support.mail_store import REF, OpenStore, findings, message, referee, subject, texts
 
 NONE: frozenset[str] = frozenset()
 ROUNDS = 40
@@ -76,4 +76,5 @@ def test_eight_processes_on_one_folder(tmp_path: Path) -> None:
     assert fresh.refresh(rescan=True).highestmodseq == last.highestmodseq
     use = first.store.account(REF).quota()
     assert use.messages == len(last.uids)
+    assert findings(first.root) == []
     first.close()

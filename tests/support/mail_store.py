@@ -11,7 +11,8 @@ from mailnode.model.flags import NO_FLAGS, Flag
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.settings.storage import StorageSettings
-from mailnode.store import AccountRef, Delivery, NewMessage
+from mailnode.store import AccountRef, Delivery, Finding, NewMessage
+from mailnode.store.check import Checker
 from mailnode.store.folder import MaildirFolder
 from mailnode.store.guard import lay_guard
 from mailnode.store.maildir_store import MaildirStore
@@ -89,3 +90,8 @@ def referee(path: Path) -> list[str]:
     """Subjects as the standard library's Maildir reads them, sorted."""
     box = mailbox.Maildir(os.fspath(path), create=False)
     return sorted(str(one["Subject"]) for one in box)
+
+
+def findings(root: Path) -> list[Finding]:
+    """What the checker says of every account below ``root``; nothing is what tests want."""
+    return list(Checker(root, SystemClock(), deep=True).everything())
