@@ -264,9 +264,11 @@ class Connection:
             return await self._literal(event)
         elif isinstance(event, LiteralData):
             await self._spooler.write(event.data)
-        elif isinstance(event, LiteralTooBig):
-            return self._too_big(event)
-        elif isinstance(event, LineTooLong):
+        elif isinstance(event, (LiteralTooBig, LineTooLong)):
+            # The command is dropped: so is what it has spooled.
+            await self._spooler.clear()
+            if isinstance(event, LiteralTooBig):
+                return self._too_big(event)
             return self._say(event.tag, bad("line too long"))
         else:
             assert isinstance(event, LiteralEnd)

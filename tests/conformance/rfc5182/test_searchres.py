@@ -28,6 +28,12 @@ def test_saved_result(imap: ImapServer) -> None:
         C: f UID FETCH $ (FLAGS)
         S~ \* 2 FETCH \(UID 3 .*\)
         S: f OK
+        C: x UID STORE 1,3 +FLAGS.SILENT (\Deleted)
+        S: x OK
+        C: y UID EXPUNGE $
+        S: * 2 EXPUNGE
+        ...
+        S: y OK
         C: g SEARCH RETURN (SAVE MIN) ALL
         S: * ESEARCH (TAG "g") MIN 1
         S: g OK

@@ -35,3 +35,12 @@ def test_stranger_gets_no_large_literal(imap: ImapServer) -> None:
     imap.dialog().play(
         "S: * OK\nC: a LOGIN {100000}\nS: a BAD\nC: b APPEND INBOX {50000}\nS: b BAD"
     )
+
+
+def test_a_dropped_command_leaves_no_file_behind() -> None:
+    with imap_server(SMALL) as server:
+        dialog = server.play("C: a NOOP\nS: a OK")
+        dialog.client().send(b"b APPEND INBOX {2000+}\r\n" + b"x" * 2000 + b" {999999}\r\n")
+        dialog.play("S: b NO [TOOBIG]\nC: c NOOP\nS: c OK")
+        (link,) = server.service._links
+        assert not link._spooler.files

@@ -7,45 +7,19 @@ RFC: 3501 6.4.6, 6.4.7; 2180 4.2, 4.4; 4315; 6851; 7162 3.1.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import TypeVar
 
+from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
 from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
-from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
+from mailnode.access.imap.reply import Refused, Reply, ok
 from mailnode.access.imap.selected import News, Selected, format_flags_fetch
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
 from mailnode.wire.imap.format import number_set, uid_pairs
 from mailnode.wire.imap.sets import SequenceSet
-
-T = TypeVar("T")
-SOME_GONE = no("some of the messages no longer exist", "EXPUNGEISSUED")
-
-
-# ---------------------------------------------------------------------- which messages
-
-
-def chosen(selected: Selected, messages: SequenceSet, by_uid: bool) -> list[int]:
-    """The UIDs a command names, ascending. Raises ``Refused`` for a number beyond the folder."""
-    uids = selected.picture.uids
-    if messages.saved:
-        return [uid for uid in selected.saved if selected.row(uid) is not None]
-    # RFC 3501 9 "seq-number": a number that no message has is an error, an unknown UID is none.
-    if not by_uid and messages.exceeds(len(uids)):
-        raise Refused(bad("no such message number"))
-    return [uids[at] for at in chain.from_iterable(messages.rows(uids, by_uid))]
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Pieces of at most ``size``."""
-    source = iter(items)
-    while batch := list(islice(source, size)):
-        yield batch
-
 
 # ---------------------------------------------------------------------- STORE
 

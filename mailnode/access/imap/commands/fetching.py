@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailnode.access.imap.commands.changing import SOME_GONE, batches, chosen
+from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.means import Hangup

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailnode.access.imap.commands.choosing import chosen
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import News, Selected, keyword_lines
@@ -114,8 +115,7 @@ async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpun
     need_writable(selected)
     uids: list[int] | None = None
     if isinstance(args, UidExpunge):
-        rows = args.uids.rows(selected.picture.uids, by_uid=True)
-        uids = [selected.picture.uids[at] for run in rows for at in run]
+        uids = chosen(selected, args.uids, by_uid=True)
     news = await _expunge(session, uids)
     # Told here, so that the reply can name the modseq the client has now reached.
     await session.tell_news(news, expunge=True)
