@@ -29,6 +29,10 @@ class Found:
         """Whether the table is there."""
         return table.name in self.tables
 
+    def describes(self, table: Table) -> bool:
+        """Whether its columns were asked for."""
+        return any(name.startswith(f"{table.name}.") for name in self.columns)
+
     def has_column(self, column: Column[Any]) -> bool:
         """Whether the column is there."""
         return f"{column.table.name}.{column.name}" in self.columns
