@@ -45,7 +45,10 @@ class Client:
         self.sock = context.wrap_socket(self.sock)
 
     def _fill(self) -> bool:
-        data = self.sock.recv(65536)
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            return False
         self._buffer += data
         return bool(data)
 
@@ -62,17 +65,15 @@ class Client:
             if literal is None:
                 break
             end = at + 2 + int(literal[1])
-            while len(self._buffer) < end and self._fill():
-                pass
+            while len(self._buffer) < end:
+                if not self._fill():
+                    raise AssertionError("closed by the server within a literal")
         line, self._buffer = self._buffer[:at], self._buffer[at + 2 :]
         return line.decode("utf-8", "replace")
 
     def closed(self) -> bool:
         """Wait for the end of the connection; False if more octets come."""
-        try:
-            return not self._buffer and not self._fill()
-        except ConnectionResetError:
-            return True
+        return not self._buffer and not self._fill()
 
     def silent(self) -> bool:
         self.sock.settimeout(SILENCE_S)

@@ -1,14 +1,19 @@
 """The service on real sockets: stdlib's imaplib as client, many sessions, rude clients."""
 
+import errno
 import imaplib
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from mailnode.access.imap.message_file import FilePart
+from mailnode.access.imap.spooling import Spooler
+from mailnode.model.errors import StorageGone
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.settings.imap import ImapSettings
 from tests.support.imap_server import ImapServer, imap_server, message
@@ -167,3 +172,51 @@ def test_drain_says_bye_and_stops_accepting(imap: ImapServer) -> None:
     imap.thread.run(imap.service.drain(2.0))
     dialog.play("S: * BYE [UNAVAILABLE]\nCLOSED:")
     assert imap.service.session_count() == 0
+
+
+LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * 200_000
+
+
+def test_large_message_streams_from_its_file(imap: ImapServer) -> None:
+    imap.deliver(LARGE)
+    with client(imap) as mail:
+        mail.select()
+        answer = mail.fetch("1", "(UID BODY.PEEK[])")[1]
+        assert answer[0][1] == LARGE  # type: ignore[index]
+        assert mail.noop()[0] == "OK"
+
+
+def test_storage_that_fails_within_a_literal_cuts_the_connection(
+    imap: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imap.deliver(LARGE)
+
+    def broken(part: FilePart) -> Iterator[bytes]:
+        yield b"x" * 1000
+        raise StorageGone("EIO")
+
+    monkeypatch.setattr(FilePart, "pieces", broken)
+    dialog = imap.play("C: a SELECT INBOX\n...\nS: a OK\nC: b FETCH 1 (BODY.PEEK[])")
+    with pytest.raises(AssertionError, match="closed by the server"):
+        dialog.client().line()
+    until(lambda: imap.service.session_count() == 0)
+    reasons = [fields["reason"] for what, fields in imap.log.events if "reason" in fields]
+    assert reasons == ["storage failed within a literal"]
+
+
+def test_no_room_to_spool_is_temporary(imap: ImapServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: object, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(Spooler, "_write", staticmethod(full))
+    with client(imap) as mail:
+        status, text = mail.append("INBOX", "", None, LARGE)  # type: ignore[arg-type]
+        assert (status, text[0][:13]) == ("NO", b"[UNAVAILABLE]")
+        assert mail.select()[1] == [b"0"]
+
+
+def test_spool_folder_that_is_not_there(tmp_path: Path) -> None:
+    settings = ImapSettings(plaintext_login=True, spool_dir=tmp_path / "missing")
+    with imap_server(settings) as server, client(server) as mail:
+        assert mail.append("INBOX", "", None, LARGE)[0] == "NO"  # type: ignore[arg-type]
+        assert mail.noop()[0] == "OK"
