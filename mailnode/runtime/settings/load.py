@@ -20,6 +20,7 @@ from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.settings.listen import ListenSettings
 from mailnode.runtime.settings.log import LogSettings
 from mailnode.runtime.settings.login import LoginSettings
+from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.settings.queue import QueueSettings
 from mailnode.runtime.settings.routing import RoutingSettings
 from mailnode.runtime.settings.section import Section
@@ -46,6 +47,7 @@ class Settings(Section):
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
     imap: ImapSettings = Field(default_factory=ImapSettings)
+    pop3: Pop3Settings = Field(default_factory=Pop3Settings)
 
 
 def load_settings(

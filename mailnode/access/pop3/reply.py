@@ -1,0 +1,52 @@
+"""Replies, and the one table from domain errors to response codes.
+
+Promises: only ``public`` texts reach a client.
+RFC: 1939 3, 2449 8 (response codes), 3206 (SYS, AUTH).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailnode.model.errors import MailnodeError, NoSuchMessage, TemporaryError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A single line; ``code`` is a response code without brackets."""
+
+    good: bool
+    text: str = ""
+    code: str = ""
+
+    def line(self) -> bytes:
+        """The line with CRLF."""
+        code = f"[{self.code}]" if self.code else ""
+        words = ("+OK" if self.good else "-ERR", code, self.text)
+        return " ".join(word for word in words if word).encode() + b"\r\n"
+
+
+def ok(text: str = "") -> Reply:
+    """The command did what it should."""
+    return Reply(True, text)
+
+
+def err(text: str, code: str = "") -> Reply:
+    """The command was refused."""
+    return Reply(False, text, code)
+
+
+class Refused(Exception):
+    """Ends a command early with this reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+def from_error(error: MailnodeError) -> Reply:
+    """The reply for a domain error."""
+    if isinstance(error, NoSuchMessage):
+        return err(error.public)
+    # RFC 3206 4: TEMP is worth another try, PERM needs a person.
+    return err(error.public, "SYS/TEMP" if isinstance(error, TemporaryError) else "SYS/PERM")

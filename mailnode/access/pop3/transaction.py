@@ -1,0 +1,132 @@
+"""Commands on the maildrop: STAT, LIST, UIDL, RETR, TOP, DELE, RSET, NOOP.
+
+Promises: lists and messages go out in pieces, each only when the client took the one before.
+RFC: 1939 5, 7; 2449 6; 6856.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from mailnode.access.pop3.maildrop import PIECE_BYTES, Maildrop, read_piece
+from mailnode.access.pop3.reply import Refused, Reply, err, ok
+from mailnode.access.pop3.session import Session
+from mailnode.model.errors import MailnodeError
+from mailnode.wire.pop3.command import Command, parse_number
+from mailnode.wire.pop3.multiline import Stuffer
+
+# Lines of LIST and UIDL written at once.
+LIST_BATCH = 1000
+
+
+async def do_stat(session: Session, command: Command) -> Reply:
+    """RFC 1939 5."""
+    drop = session.drop()
+    return ok(f"{drop.count} {drop.octets}")
+
+
+async def do_list(session: Session, command: Command) -> Reply | None:
+    """RFC 1939 5."""
+    drop = session.drop()
+    return await _listing(session, command, lambda number: str(drop.sizes[number - 1]))
+
+
+async def do_uidl(session: Session, command: Command) -> Reply | None:
+    """RFC 1939 7."""
+    drop, uidl = session.drop(), session.means.uidl
+
+    def name(number: int) -> str:
+        return uidl.format(drop.uids[number - 1], drop.uidvalidity)
+
+    return await _listing(session, command, name)
+
+
+async def _listing(session: Session, command: Command, value: Callable[[int], str]) -> Reply | None:
+    drop = session.drop()
+    if command.words():
+        number = _message(drop, command, 1)
+        return ok(f"{number} {value(number)}")
+    session.out.write(ok(f"{drop.count} messages").line())
+    for first in range(1, len(drop) + 1, LIST_BATCH):
+        lines = (f"{n} {value(n)}\r\n" for n in drop.numbers(first, LIST_BATCH))
+        session.out.write("".join(lines).encode())
+        await session.out.drain()
+    session.out.write(b".\r\n")
+    return None
+
+
+async def do_retr(session: Session, command: Command) -> None:
+    """RFC 1939 5."""
+    drop = session.drop()
+    number = _message(drop, command, 1)
+    await _send(session, number, Stuffer(), f"{drop.sizes[number - 1]} octets")
+    drop.note_fetched(number)
+
+
+async def do_top(session: Session, command: Command) -> None:
+    """RFC 1939 7."""
+    number = _message(session.drop(), command, 2)
+    lines = parse_number(command.words()[1])
+    if lines is None:
+        raise Refused(err("TOP needs a message and a number of lines"))
+    await _send(session, number, Stuffer(lines), "top of message")
+
+
+async def _send(session: Session, number: int, stuffer: Stuffer, text: str) -> None:
+    """The whole response. Once its first octet is out only ``cut`` can say that it failed."""
+    run = session.means.pool.run
+    file, piece = await run(session.drop().open, number)
+    session.out.write(ok(text).line() + stuffer.feed(piece))
+    if file is not None:
+        try:
+            await _send_rest(session, stuffer, file)
+        except MailnodeError:
+            session.out.cut("a message could not be read to its end")
+            raise
+        finally:
+            await run(file.close)
+    session.out.write(stuffer.finish())
+
+
+async def _send_rest(session: Session, stuffer: Stuffer, file: BinaryIO) -> None:
+    while not stuffer.full:
+        await session.out.drain()
+        piece = await session.means.pool.run(read_piece, file)
+        session.out.write(stuffer.feed(piece))
+        if len(piece) < PIECE_BYTES:
+            return
+
+
+async def do_dele(session: Session, command: Command) -> Reply:
+    """RFC 1939 5."""
+    drop = session.drop()
+    number = _message(drop, command, 1)
+    drop.delete(number)
+    return ok(f"message {number} deleted")
+
+
+async def do_rset(session: Session, command: Command) -> Reply:
+    """RFC 1939 5."""
+    drop = session.drop()
+    drop.reset()
+    return ok(f"{drop.count} messages ({drop.octets} octets)")
+
+
+async def do_noop(session: Session, command: Command) -> Reply:
+    """RFC 1939 5."""
+    return ok()
+
+
+def _message(drop: Maildrop, command: Command, words: int) -> int:
+    """The message that the command's first of so many words names."""
+    given = command.words()
+    number = parse_number(given[0]) if len(given) == words else None
+    if number is None:
+        raise Refused(err(f"{command.name} needs {words} number{'s' * (words > 1)}"))
+    # RFC 1939 5: a message marked as deleted is none any more.
+    if drop.is_deleted(number):
+        raise Refused(err(f"message {number} is deleted"))
+    if not drop.exists(number):
+        raise Refused(err("no such message"))
+    return number

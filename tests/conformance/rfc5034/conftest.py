@@ -1,0 +1,3 @@
+"""The ``pop3`` fixture."""
+
+from tests.support.pop3_server import pop3 as pop3
