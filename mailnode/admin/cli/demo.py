@@ -19,6 +19,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mailnode.admin.cli.frame import CliError
@@ -31,7 +32,7 @@ from mailnode.admin.instance import (
     settings_text,
     user_names,
 )
-from mailnode.admin.tour import Tour, TourFailed
+from mailnode.admin.tour import Tour
 
 # The usual ports plus an offset that needs no root, where they are free.
 _PREFERRED = {
@@ -241,15 +242,16 @@ def _show(instance: Instance) -> bool:
     console.print(f"mailnode serves from {instance.folder} (pid {instance.pid})", markup=False)
     try:
         for step in Tour(instance).steps():
-            console.print(f"[green]ok[/] [bold]{step.protocol:5}[/] {step.did}: {step.saw}")
-    except (TourFailed, OSError, EOFError) as error:
-        console.print(f"[red]failed[/] {type(error).__name__}: {error}")
-        return False
+            console.print(
+                f"[green]ok[/] [bold]{step.protocol:5}[/] {escape(step.did)}: {escape(step.saw)}",
+                soft_wrap=True,
+            )
     except Exception as error:  # noqa: BLE001  barrier: the clients' own error classes differ
-        console.print(f"[red]failed[/] {type(error).__name__}: {error}")
+        console.print(f"[red]failed[/] {type(error).__name__}: {escape(str(error))}")
         return False
     stored = sum(1 for _ in Path(instance.folder, "mail").glob("**/[cn]*[rw]/*"))
-    console.print(f"ok [bold]disk [/] {stored} messages in Maildirs below {instance.folder}/mail")
+    told = f"{stored} messages in Maildirs below {escape(instance.folder)}/mail"
+    console.print(f"[green]ok[/] [bold]disk [/] {told}", soft_wrap=True)
     return True
 
 
