@@ -24,6 +24,7 @@ from mailnode.runtime.endpoint import Endpoint
 from mailnode.runtime.log import LineLog, open_log
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.privileges import RunAs, run_as
+from mailnode.runtime.seat import Seat
 from mailnode.runtime.settings.listen import ListenSettings
 from mailnode.runtime.settings.load import Settings
 from mailnode.runtime.sockets import Listeners, bind, raise_file_limit
@@ -147,12 +148,12 @@ class House:
         plan = plan or self._plan
         server = plan.settings.server
         tools = Equipment(plan.settings, plan.certificates, plan.log, self._clock)
-        return Generation(
-            server.worker_count,
-            server.drain_s,
-            server.stuck_s,
-            lambda seat: work(tools, plan.listeners, seat),
-        )
+
+        def start(seat: Seat) -> int:
+            plan.listeners.close_other(seat.number, self._plan.listeners)
+            return work(tools, plan.listeners.of_seat(seat.number), seat)
+
+        return Generation(server.worker_count, server.drain_s, server.stuck_s, start)
 
     def became_ready(self) -> None:
         """Tell the log and whoever started us."""
@@ -183,14 +184,14 @@ class House:
         """The new generation serves: let go of what only the old one had."""
         assert self._next is not None
         old, self._plan, self._next = self._plan, self._next, None
-        old.listeners.retire(self._plan.listeners, self._plan.settings.server.worker_count)
+        old.listeners.retire(self._plan.listeners)
         self._plan.log.event(Event.RELOADED, settings="changed")
 
     def refused(self) -> None:
         """The new generation does not serve: let go of what only that one had."""
         assert self._next is not None
         failed, self._next = self._next, None
-        failed.listeners.retire(self._plan.listeners, self._plan.settings.server.worker_count)
+        failed.listeners.abandon(self._plan.listeners)
         self._warn(["the new settings do not work, see the lines before; the old ones go on"])
 
     def stopping(self) -> None:

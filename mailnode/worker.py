@@ -37,7 +37,6 @@ from mailnode.runtime.seat import UNFIT, Seat
 from mailnode.runtime.service import Service
 from mailnode.runtime.settings.listen import IMPLICIT_TLS
 from mailnode.runtime.settings.load import Settings
-from mailnode.runtime.sockets import Listeners
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import PemCertificates
 from mailnode.store.maildir_store import MaildirStore
@@ -72,13 +71,12 @@ class Rooms:
     pool: Pool
 
 
-def work(tools: Equipment, listeners: Listeners, seat: Seat) -> int:
+def work(tools: Equipment, sockets: Mapping[str, list[socket.socket]], seat: Seat) -> int:
     """Be the worker of ``seat`` in this freshly forked process; the exit status."""
-    listeners.close_other(seat.number)
     route_library_logs(tools.log)
     try:
         with asyncio.Runner(loop_factory=open_loop) as runner:
-            return runner.run(run_worker(tools, listeners.of_seat(seat.number), seat))
+            return runner.run(run_worker(tools, sockets, seat))
     except Exception as error:  # noqa: BLE001  the worker's last barrier: say it, be replaced
         tools.log.event(Event.ERROR, what="a worker failed", cause=error)
         return 1

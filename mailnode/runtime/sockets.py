@@ -51,25 +51,26 @@ class Bound:
     sockets: list[socket.socket]
     given: bool = False
 
-    def of_seat(self, seat: int) -> socket.socket:
-        """The socket that worker ``seat`` accepts on."""
-        return self.sockets[seat % len(self.sockets)]
+    def of_seat(self, seat: int, seats: int) -> list[socket.socket]:
+        """What worker ``seat`` of ``seats`` accepts on: its own socket, one that it shares, or
+        also those of seats that are no more, for to close one would reset who waits on it."""
+        if len(self.sockets) <= seats:
+            return [self.sockets[seat % len(self.sockets)]]
+        return self.sockets[seat::seats]
 
-    def widen(self, seats: int) -> None:
-        """A socket for each of ``seats``; where the kernel refuses more, seats share."""
+    def widen(self, seats: int) -> list[socket.socket]:
+        """Have a socket for each of ``seats``; the new ones. Where the kernel refuses more, seats
+        share: a port below 1024, say, after privileges were dropped."""
+        added: list[socket.socket] = []
         if self.given or self.endpoint.path:
-            return
+            return added
         try:
-            while len(self.sockets) < seats:
-                self.sockets.append(_tcp(self.family, (self.endpoint.host, self.endpoint.port)))
+            while len(self.sockets) + len(added) < seats:
+                added.append(_tcp(self.family, (self.endpoint.host, self.endpoint.port)))
         except OSError:
-            # A port below 1024 after privileges were dropped: what is bound still serves all.
-            return
-
-    def narrow(self, seats: int) -> None:
-        """Close the sockets of seats that are no more."""
-        while len(self.sockets) > max(seats, 1):
-            self.sockets.pop().close()
+            pass
+        self.sockets += added
+        return added
 
     def close(self) -> None:
         """Close every socket; a unix socket's path goes with it."""
@@ -81,15 +82,17 @@ class Bound:
 
 @dataclass(slots=True)
 class Listeners:
-    """All addresses of this server, by service and configured endpoint."""
+    """All addresses of ``seats`` workers, by service and configured endpoint."""
 
+    seats: int = 1
     bound: dict[tuple[str, Endpoint], list[Bound]] = field(default_factory=dict)
+    added: list[socket.socket] = field(default_factory=list)
 
     def of_seat(self, seat: int) -> dict[str, list[socket.socket]]:
         """Sockets of worker ``seat``, by service."""
         found: dict[str, list[socket.socket]] = {}
         for one in self._each():
-            found.setdefault(one.service, []).append(one.of_seat(seat))
+            found.setdefault(one.service, []).extend(one.of_seat(seat, self.seats))
         return found
 
     def addresses(self) -> dict[str, tuple[Endpoint, ...]]:
@@ -103,22 +106,31 @@ class Listeners:
         """Unix sockets that we made."""
         return [one.endpoint.path for one in self._each() if one.endpoint.path and not one.given]
 
-    def close_other(self, seat: int) -> None:
-        """In worker ``seat`` after the fork: close what belongs to other seats only."""
-        mine = {id(one.of_seat(seat)) for one in self._each()}
-        for one in self._each():
-            for sock in one.sockets:
-                if id(sock) not in mine:
-                    sock.close()
+    def close_other(self, seat: int, *also: Listeners) -> None:
+        """In worker ``seat`` after the fork: close what belongs to other seats, and what only
+        ``also`` (another generation's) has; held open here it would go on listening."""
+        mine = {id(sock) for group in self.of_seat(seat).values() for sock in group}
+        for listeners in (self, *also):
+            for one in listeners._each():
+                for sock in one.sockets:
+                    if id(sock) not in mine:
+                        sock.close()
 
-    def retire(self, newer: Listeners, seats: int) -> None:
-        """Close what ``newer`` does not use, and sockets beyond ``seats``."""
+    def retire(self, newer: Listeners) -> None:
+        """Close what ``newer`` does not use."""
         for key, group in self.bound.items():
             for one in group:
                 if newer.bound.get(key) is not group:
                     one.close()
-        for one in newer._each():
-            one.narrow(seats)
+
+    def abandon(self, older: Listeners) -> None:
+        """These never came to serve: close all that ``older`` did not have, or it would listen
+        with nobody to accept."""
+        for one in older._each():
+            one.sockets = [sock for sock in one.sockets if sock not in self.added]
+        for sock in self.added:
+            sock.close()
+        self.retire(older)
 
     def close(self) -> None:
         """Close everything."""
@@ -143,7 +155,7 @@ def bind(
     ``kept`` go on. Raises ``BadSettings``, with what was newly bound closed again.
     """
     old = kept.bound if kept else {}
-    fresh, listeners = Listeners(), Listeners()
+    fresh, listeners = Listeners(seats), Listeners(seats)
     try:
         for key in _wanted(settings, given or {}):
             if key not in old:
@@ -154,7 +166,7 @@ def bind(
         raise
     for group in listeners.bound.values():
         for one in group:
-            one.widen(seats)
+            listeners.added += one.widen(seats)
     return listeners
 
 

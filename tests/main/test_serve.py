@@ -123,7 +123,7 @@ def test_sighup_with_new_settings_serves_on_the_same_port(start: Start) -> None:
         server.until_gone(pid)
     assert len(server.workers()) == 1
     with pytest.raises(ConnectionRefusedError):
-        server.connect("pop3")
+        server.connect("pop3").close()
 
 
 def test_sighup_with_wrong_settings_keeps_the_old_ones(start: Start) -> None:

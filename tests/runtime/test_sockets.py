@@ -146,7 +146,7 @@ def test_reload_keeps_what_stays_binds_what_is_new_closes_what_is_gone(
     gone = first.of_seat(0)["pop3"][0]
     second = bind(_settings(imap=["127.0.0.1:0"], smtp=["127.0.0.1:0"]), 3, kept=first)
     opened.append(second)
-    first.retire(second, 3)
+    first.retire(second)
     assert second.of_seat(0)["imap"][0] is kept
     assert kept.fileno() >= 0
     assert gone.fileno() == -1
@@ -154,14 +154,30 @@ def test_reload_keeps_what_stays_binds_what_is_new_closes_what_is_gone(
     assert second.of_seat(2)["imap"][0] not in (kept, second.of_seat(1)["imap"][0])
 
 
-def test_reload_to_fewer_workers_leaves_no_socket_without_one(opened: list[Listeners]) -> None:
+def test_reload_to_fewer_workers_resets_nobody_and_leaves_no_socket_without_a_worker(
+    opened: list[Listeners],
+) -> None:
     first = bind(_settings(imap=["127.0.0.1:0"]), 3)
-    surplus = first.of_seat(2)["imap"][0]
-    second = bind(_settings(imap=["127.0.0.1:0"]), 1, kept=first)
+    seats = [first.of_seat(seat)["imap"][0] for seat in range(3)]
+    second = bind(_settings(imap=["127.0.0.1:0"]), 2, kept=first)
     opened.append(second)
-    first.retire(second, 1)
-    assert surplus.fileno() == -1
-    assert second.of_seat(0)["imap"][0].fileno() >= 0
+    first.retire(second)
+    assert second.of_seat(0)["imap"] == [seats[0], seats[2]]
+    assert second.of_seat(1)["imap"] == [seats[1]]
+    third = bind(_settings(imap=["127.0.0.1:0"]), 4, kept=second)
+    assert [third.of_seat(seat)["imap"][0] for seat in range(3)] == seats
+
+
+def test_reload_given_up_leaves_no_socket_without_a_worker(opened: list[Listeners]) -> None:
+    first = bind(_settings(imap=["127.0.0.1:0"]), 1)
+    opened.append(first)
+    second = bind(_settings(imap=["127.0.0.1:0"], smtp=["127.0.0.1:0"]), 2, kept=first)
+    extra, smtp = second.of_seat(1)["imap"][0], second.of_seat(0)["smtp"][0]
+    second.abandon(first)
+    assert (extra.fileno(), smtp.fileno()) == (-1, -1)
+    assert first.of_seat(0)["imap"][0].fileno() >= 0
+    third = bind(_settings(imap=["127.0.0.1:0"]), 2, kept=first)
+    assert third.of_seat(1)["imap"][0].fileno() >= 0
 
 
 def test_reload_that_fails_leaves_the_old_sockets(opened: list[Listeners]) -> None:
@@ -191,6 +207,17 @@ def test_worker_closes_what_is_not_its_own(opened: list[Listeners]) -> None:
     mine, other = (listeners.of_seat(seat)["imap"][0] for seat in (0, 1))
     listeners.close_other(0)
     assert (mine.fileno() >= 0, other.fileno()) == (True, -1)
+
+
+def test_worker_of_a_new_generation_closes_what_only_the_old_one_had(
+    opened: list[Listeners],
+) -> None:
+    old = bind(_settings(imap=["127.0.0.1:0"], pop3=["127.0.0.1:0"]), 1)
+    opened.append(old)
+    new = bind(_settings(imap=["127.0.0.1:0"]), 1, kept=old)
+    kept, gone = (old.of_seat(0)[name][0] for name in ("imap", "pop3"))
+    new.close_other(0, old)
+    assert (kept.fileno() >= 0, gone.fileno()) == (True, -1)
 
 
 def test_given_sockets_take_the_place_of_configured_ones(opened: list[Listeners]) -> None:

@@ -83,7 +83,7 @@ class Owner:
         workers, mode = self.text.split()
 
         def start(seat: Seat) -> int:
-            listeners.close_other(seat.number)
+            listeners.close_other(seat.number, self.listeners)
             return UNFIT if mode == "unfit" else asyncio.run(_worker(seat, listeners))
 
         return Generation(int(workers), DRAIN_S, STUCK_S, start)
@@ -100,16 +100,19 @@ class Owner:
         if not self.read():
             self.log.event(Event.RELOADED, how="in place")
             return None
-        self.fresh = bind(ListenSettings(smtp=("127.0.0.1:0",)), 2, kept=self.listeners)
+        workers = int(self.text.split()[0])
+        self.fresh = bind(ListenSettings(smtp=("127.0.0.1:0",)), workers, kept=self.listeners)
         return self.generation(self.fresh)
 
     def swapped(self) -> None:
         assert self.fresh
-        self.listeners.retire(self.fresh, int(self.text.split()[0]))
+        self.listeners.retire(self.fresh)
         self.listeners, self.fresh = self.fresh, None
         self.log.event(Event.RELOADED, how="swapped")
 
     def refused(self) -> None:
+        assert self.fresh
+        self.fresh.abandon(self.listeners)
         self.log.event(Event.SETTINGS, reason="refused")
 
     def stopping(self) -> None:
