@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from mailnode.admin.cli import demo, doctor, importing, queue, quickstart, serve, store
+from mailnode.admin.cli import (
+    admins,
+    alias,
+    demo,
+    doctor,
+    domain,
+    importing,
+    mailbox,
+    queue,
+    quickstart,
+    serve,
+    store,
+)
 from mailnode.admin.cli.frame import CliError
 from mailnode.model.errors import MailnodeError
 
@@ -27,6 +39,13 @@ app.command("demo")(demo.demo)
 app.command("quickstart")(quickstart.quickstart)
 app.command("doctor")(doctor.doctor)
 app.command("import")(importing.import_mail)
+app.add_typer(domain.app, name="domain")
+app.add_typer(domain.alias_app, name="alias-domain")
+app.add_typer(mailbox.app, name="mailbox")
+app.add_typer(alias.app, name="alias")
+app.command("passwd")(mailbox.passwd)
+app.add_typer(mailbox.app_password_app, name="app-password")
+app.add_typer(admins.app, name="admin")
 app.add_typer(store.app, name="store")
 app.add_typer(queue.app, name="queue")
 
