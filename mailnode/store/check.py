@@ -35,14 +35,21 @@ _IN_FLIGHT_S = 60.0
 class Checker:
     """Looks at folders below ``root``; accounts are named by their path below it (``maildir``).
 
-    ``deep`` reads every message whole, to compare sizes with CRLF line ends.
+    ``deep`` reads every message whole, to compare sizes with CRLF line ends. ``live`` False says
+    that nobody delivers meanwhile, so that a wrong use needs no second look.
     """
 
     def __init__(
-        self, root: Path, clock: Clock, *, lock_timeout_s: float = 30.0, deep: bool = False
+        self,
+        root: Path,
+        clock: Clock,
+        *,
+        lock_timeout_s: float = 30.0,
+        deep: bool = False,
+        live: bool = True,
     ) -> None:
         self.root, self._clock = os.fsencode(root), clock
-        self._lock_timeout_s, self._deep = lock_timeout_s, deep
+        self._lock_timeout_s, self._deep, self._live = lock_timeout_s, deep, live
         read_guard(root)
 
     def now(self) -> float:
@@ -130,7 +137,7 @@ class Checker:
             drift = look[1]
             if drift is None:
                 return
-            if look == seen and not _busy(path, self.now()):
+            if not self._live or (look == seen and not _busy(path, self.now())):
                 detail = f"use is {drift[0]:+} bytes, {drift[1]:+} messages off"
                 yield Finding(maildir, "", "quota", detail)
                 return

@@ -31,9 +31,11 @@ class LaterClock(SystemClock):
         return time.time() + 48 * 3600
 
 
-def check(one: OpenStore, *, deep: bool = False, later: bool = False) -> list[Finding]:
+def check(
+    one: OpenStore, *, deep: bool = False, later: bool = False, live: bool = False
+) -> list[Finding]:
     clock = LaterClock() if later else SystemClock()
-    return list(Checker(one.root, clock, deep=deep).account(REF.maildir))
+    return list(Checker(one.root, clock, deep=deep, live=live).account(REF.maildir))
 
 
 def broken(one: OpenStore, **how: bool) -> list[tuple[str, str]]:
@@ -340,7 +342,7 @@ def test_no_false_findings_while_others_write(opened: OpenStore, tmp_path: Path)
     for thread in threads:
         thread.start()
     try:
-        found = [finding for _ in range(4) for finding in check(opened)]
+        found = [finding for _ in range(4) for finding in check(opened, live=True)]
     finally:
         stop.set()
         for thread in threads:

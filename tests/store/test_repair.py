@@ -23,7 +23,7 @@ BEYOND_REPAIR = {"journal-newer", "unreadable", "folder-name"}
 
 def repair(one: OpenStore, *, later: bool = False, deep: bool = False) -> list[Finding]:
     clock = LaterClock() if later else SystemClock()
-    checker = Checker(one.root, clock, deep=deep)
+    checker = Checker(one.root, clock, deep=deep, live=False)
     return list(Repairer(checker, one.store.home).account(REF.maildir))
 
 
