@@ -47,7 +47,9 @@ class MariaDb:
             "--skip-networking",
             "--innodb-buffer-pool-size=16M",
             "--innodb-log-file-size=8M",
-            "--innodb-flush-log-at-trx-commit=2",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--skip-innodb-doublewrite",
             *self._user(),
         ]
         with (self.folder / "log").open("ab") as log:
