@@ -10,6 +10,9 @@ RFC: 9051 6.3.4 to 6.3.9, 6154 (special use), 8474 (MAILBOXID).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mailnode.model.errors import BadFolderName, FolderExists, NoSuchFolder
 from mailnode.runtime import files
@@ -22,12 +25,29 @@ from mailnode.store import (
     names,
     subscriptions,
 )
+from mailnode.store.faults import plain_errors
 from mailnode.store.folder import MaildirFolder
 from mailnode.store.home import Home
+from mailnode.store.journal import Header
 from mailnode.store.names import INBOX
 from mailnode.store.quota import count_folder
 
 _TRASH_PREFIX = b"mailnode.deleted-"
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _verb(
+    method: Callable[Concatenate[MaildirAccount, P], T],
+) -> Callable[Concatenate[MaildirAccount, P], T]:
+    """A verb that raises only what ``store`` says."""
+
+    @wraps(method)
+    def spoken(self: MaildirAccount, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with plain_errors(self._home.services.guard):
+            return method(self, *args, **kwargs)
+
+    return spoken
 
 
 class MaildirAccount:
@@ -39,6 +59,7 @@ class MaildirAccount:
 
     # -- listing ---------------------------------------------------------------------------
 
+    @_verb
     def folders(self) -> list[FolderInfo]:
         """See ``store.Account``."""
         disks = {INBOX: b"", **self._home.disk_names()}
@@ -60,6 +81,7 @@ class MaildirAccount:
                 uses.setdefault(names.canonical(name), use)
         return uses
 
+    @_verb
     def subscribe(self, name: str, on: bool) -> None:
         """See ``store.Account``. Raises ``BadFolderName``."""
         names.folder_to_disk(name)
@@ -71,17 +93,20 @@ class MaildirAccount:
             if changed != subscribed:
                 subscriptions.write(self._home.path, changed)
 
+    @_verb
     def subscriptions(self) -> list[str]:
         """See ``store.Account``."""
         return subscriptions.read(self._home.path)
 
     # -- one folder ------------------------------------------------------------------------
 
+    @_verb
     def open(self, name: str, read_only: bool = False) -> MaildirFolder:
         """See ``store.Account``."""
         core = self._home.open_core(name)
         return MaildirFolder(names.canonical(name), core, self._home, self.ref, read_only)
 
+    @_verb
     def status(self, name: str) -> FolderStatus:
         """See ``store.Account``."""
         folder = self.open(name, read_only=True)
@@ -90,12 +115,14 @@ class MaildirAccount:
         finally:
             folder.close()
 
+    @_verb
     def quota(self) -> QuotaUse:
         """See ``store.Account``."""
         return self._home.use(self.ref)
 
     # -- the set of folders ----------------------------------------------------------------
 
+    @_verb
     def create(self, name: str, special_use: str = "") -> str:
         """See ``store.Account``. Raises ``FolderExists``, ``BadFolderName``."""
         name = names.check_new(name)
@@ -114,6 +141,7 @@ class MaildirAccount:
         finally:
             folder.close()
 
+    @_verb
     def delete(self, name: str) -> None:
         """See ``store.Account``."""
         # RFC 9051 6.3.5: INBOX cannot be deleted.
@@ -121,19 +149,22 @@ class MaildirAccount:
             raise BadFolderName(name, "INBOX cannot be deleted")
         with self._home.lock():
             disk = self._home.disk_name(name)
-            self._home.next_uidvalidity(self._uidvalidity(disk))
+            header = self._header(disk)
+            self._home.next_uidvalidity(header.uidvalidity)
             trash = self._home.path + b"/" + _TRASH_PREFIX + os.urandom(8).hex().encode()
             self._rename_folder(disk, trash)
             uses = subscriptions.read_uses(self._home.path)
             if uses.pop(disk, None):
                 subscriptions.write_uses(self._home.path, uses)
         self._empty_trash()
+        view = self._home.services.view
+        view.folder(self.ref.user, header.mailbox_id.hex(), header.uidvalidity).forget_folder()
 
-    def _uidvalidity(self, disk: bytes) -> int:
+    def _header(self, disk: bytes) -> Header:
         core = self._home.core_at(disk)
         try:
             with core.changing() as state:
-                return state.header.uidvalidity
+                return state.header
         finally:
             self._home.release_core(core)
 
@@ -157,6 +188,7 @@ class MaildirAccount:
                 _remove_tree(path)
                 self._home.charge(self.ref, -size, -messages)
 
+    @_verb
     def rename(self, old: str, new: str) -> None:
         """See ``store.Account``."""
         new = names.check_new(new)

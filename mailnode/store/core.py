@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailnode.model.errors import NoSuchFolder
+from mailnode.model.errors import NoSuchFolder, StorageFull, StorageGone
 from mailnode.runtime import files
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.storage import StorageSettings
-from mailnode.store import journal, listing, names, recover, rescan, snapshot
+from mailnode.store import journal, listing, load, names, recover, rescan, snapshot
 from mailnode.store.journal import HEADER_SIZE, Header, JournalDamaged, Kind, Record
 from mailnode.store.ledger import Ledger, Tail
+from mailnode.store.load import Loaded
 from mailnode.store.state import MAX_KEYWORDS, FolderState
 
 # A new snapshot is due when the records behind the last one outgrow this and a quarter of it.
@@ -54,6 +55,7 @@ class FolderCore:
         self.loaded: FolderState | None = None
         self.offset = 0  # the journal is applied up to here
         self._base = 0  # where the snapshot ends
+        self._in_step = False  # state, offset and open journal belong together
         self.unsynced_uids = False
         self.where: dict[bytes, bytes] = {}  # base name -> path, for files in unusual places
         self.new_seen = self.cur_seen = (0, 0.0)
@@ -77,12 +79,14 @@ class FolderCore:
 
     def catch_up(self) -> None:
         """Apply what others wrote since the last look."""
+        if self.stale:
+            raise NoSuchFolder(f"{self.key} was deleted or renamed")
         try:
             there = self.ledger.stat()
         except (FileNotFoundError, NotADirectoryError):
             self._load()
             return
-        if self.loaded is None or self.ledger.fd < 0:
+        if self.loaded is None or self.ledger.fd < 0 or not self._in_step:
             self._load()
         elif not self.ledger.is_current(there):
             self._follow()
@@ -107,10 +111,10 @@ class FolderCore:
     def _follow(self) -> None:
         """The journal was compacted: finish the old one, then step over the new snapshot."""
         old = self.ledger.header
-        self._apply_to(os.fstat(self.ledger.fd).st_size)
         try:
+            self._apply_to(os.fstat(self.ledger.fd).st_size)
             fresh = self.ledger.reopen()
-        except (FileNotFoundError, JournalDamaged):
+        except (FileNotFoundError, JournalDamaged, StorageGone):  # ESTALE on the old one included
             self._load()
             return
         kind, length, *counters = journal.peek(self.ledger.read(HEADER_SIZE, HEADER_SIZE + 64))
@@ -124,83 +128,65 @@ class FolderCore:
         self._apply_to(os.fstat(self.ledger.fd).st_size)
 
     def _load(self) -> None:
-        if self._read_journal():
-            return
-        with self.ledger.hold():
-            if not self._read_journal():  # perhaps someone rebuilt it while we waited
-                self._rebuild()
+        """Read the whole journal, or make it anew. On failure the old state stays."""
+        self._in_step = False
+        found = self._read_journal()
+        if found is None or not found.whole:
+            with self.ledger.hold():
+                found = self._read_journal()  # perhaps someone rebuilt it while we waited
+                if found is None or not found.whole:
+                    self._rebuild(found.state if found else None)
+                    return
+        self.loaded, _, self._base, self.offset = found
+        self.unsynced_uids = self._in_step = True
 
-    def _read_journal(self) -> bool:
-        """Load the whole journal; False when it must be rebuilt (what was good is loaded)."""
-        self.loaded = None
+    def _read_journal(self) -> Loaded | None:
+        """All that the journal at the path says; None where it says nothing."""
         try:
             header = self.ledger.reopen()
         except FileNotFoundError:
-            return False
+            return None
         except JournalDamaged:
             self.context.log.event(Event.ERROR, what="journal damaged", cause=self.key)
-            return False
+            return None
         self._recognise(header)
-        size = os.fstat(self.ledger.fd).st_size
-        return self._replay(header, self.ledger.read(HEADER_SIZE, size))
+        raw = self.ledger.read(HEADER_SIZE, os.fstat(self.ledger.fd).st_size)
+        return load.replay(header, raw, self.context.settings.expunge_history)
 
     def _recognise(self, header: Header) -> None:
         """A folder deleted and made anew is another folder; this core stays with the old one."""
         if self._identity not in (None, header.mailbox_id):
-            self.stale = True
-        if self.stale:
+            self.stale, self._in_step = True, False
             raise NoSuchFolder(f"{self.key} was deleted and made anew")
         self._identity = header.mailbox_id
 
-    def _replay(self, header: Header, raw: bytes) -> bool:
-        history = self.context.settings.expunge_history
-        self.loaded, self.offset, whole = None, HEADER_SIZE, True
-        end = HEADER_SIZE + len(raw)
-        for span in journal.scan(raw, HEADER_SIZE):
-            if span.record is None:
-                whole = whole and span.end == end
-                continue
-            if span.record.kind == Kind.SNAPSHOT:
-                whole = self._take_snapshot(header, span.record) and whole
-                self._base = span.end
-            elif self.loaded is None:  # the snapshot is lost, the counters are not
-                self.loaded, whole = FolderState(header, history), False
-            self.state.apply(span.record, remember=False)
-            self.offset = span.end
-        self.unsynced_uids = self.loaded is not None
-        return whole and self.loaded is not None
-
-    def _take_snapshot(self, header: Header, record: Record) -> bool:
-        history = self.context.settings.expunge_history
-        try:
-            self.loaded = snapshot.unpack(header, record, history)
-        except JournalDamaged:
-            self.loaded = self.loaded or FolderState(header, history)
-            return False
-        return True
-
     # -- a journal from nothing, or from what is left of one --------------------------------
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, known: FolderState | None) -> None:
         """Make the journal anew from the files and all that is still known of them."""
         listing.check_plain(self.path)
         noted = self.ledger.noted_identity()
         if noted is not None:
             self.ledger.set_aside()
             self._warn_rebuilt()
-        foreign = None
-        if self.loaded is None:
+        self._in_step = False
+        foreign, before = None, self.loaded
+        if known is None:
             foreign = rescan.foreign_state(self.path) if noted is None else None
             header = self._fresh_header(noted, foreign)
             self._recognise(header)
-            self.loaded = FolderState(header, self.context.settings.expunge_history)
-        self._building = True
+            known = FolderState(header, self.context.settings.expunge_history)
+        self.loaded, self._building = known, True
         try:
             rescan.reconcile(self, foreign)
+            self._write_snapshot(known.header)
+            self.ledger.note_identity(known.header)
+            self._in_step = True
+        except BaseException:
+            self.loaded = before
+            raise
         finally:
             self._building = False
-        self._write_snapshot(self.state.header)
-        self.ledger.note_identity(self.state.header)
 
     def _fresh_header(
         self, noted: tuple[bytes, int] | None, foreign: rescan.Foreign | None
@@ -221,11 +207,11 @@ class FolderCore:
 
     def _write_snapshot(self, header: Header) -> None:
         state = self.state
-        state.header = header
         records = journal.pack_record(
             Kind.SNAPSHOT, state.uidnext, state.modseq, snapshot.pack(state)
         )
         self.ledger.replace(header, records)
+        state.header = header
         self.offset = self._base = self.ledger.tail().end
         self.unsynced_uids = False
 
@@ -255,9 +241,9 @@ class FolderCore:
         try:
             self.ledger.tail()
         except JournalDamaged:
-            self._rebuild()
+            self._rebuild(self.state)
         if self.ledger.damaged:
-            self._rebuild()
+            self._rebuild(self.state)
         unfinished = self.ledger.unfinished()
         if unfinished is not None:
             recover.complete(self, *unfinished)
@@ -322,7 +308,11 @@ class FolderCore:
         """Write a new snapshot when the records behind the last one have grown long."""
         if self.compaction_due():
             header = self.state.header
-            self._write_snapshot(header._replace(epoch=header.epoch + 1))
+            try:
+                self._write_snapshot(header._replace(epoch=header.epoch + 1))
+            except (StorageFull, StorageGone) as error:
+                # What the caller did is done and recorded; the next writer tries again.
+                self.context.log.event(Event.ERROR, what="compaction", cause=str(error))
 
     def compaction_due(self) -> bool:
         """True when the next writer should compact."""

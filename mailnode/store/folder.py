@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
 from mailnode.model.errors import NoSuchMessage, PermanentError
 from mailnode.model.flags import Flag
@@ -30,6 +31,7 @@ from mailnode.store import (
     transfer,
 )
 from mailnode.store.core import FolderCore
+from mailnode.store.faults import plain_errors
 from mailnode.store.home import Home
 from mailnode.store.journal import Kind, pack_recent
 from mailnode.store.look import look
@@ -37,6 +39,21 @@ from mailnode.store.state import FolderState
 from mailnode.store.view import FolderView
 
 _MICRO = 1_000_000
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _verb(
+    method: Callable[Concatenate[MaildirFolder, P], T],
+) -> Callable[Concatenate[MaildirFolder, P], T]:
+    """A verb that raises only what ``store`` says."""
+
+    @wraps(method)
+    def spoken(self: MaildirFolder, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with plain_errors(self._home.services.guard):
+            return method(self, *args, **kwargs)
+
+    return spoken
 
 
 class ReadOnlyFolder(PermanentError):
@@ -71,6 +88,7 @@ class MaildirFolder:
 
     # -- looking ---------------------------------------------------------------------------
 
+    @_verb
     def refresh(self, rescan: bool = False) -> Picture:
         """See ``store.Folder``; ``rescan`` compares every file with the journal (IMAP CHECK)."""
         return look(self._core, read_only=self.read_only, full=rescan)
@@ -90,6 +108,7 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             return range(self._core.state.recent, self._core.state.uidnext)
 
+    @_verb
     def claim_recent(self) -> range:
         """See ``store.Folder``."""
         if not self.peek_recent():
@@ -111,6 +130,7 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             return self._core.state.vanished_since(modseq, known)
 
+    @_verb
     def status(self) -> FolderStatus:
         """See ``store.Folder``."""
         picture = self.refresh()
@@ -131,6 +151,7 @@ class MaildirFolder:
 
     # -- reading ---------------------------------------------------------------------------
 
+    @_verb
     def open(self, uid: int) -> BinaryIO:
         """See ``store.Folder``. A message kept with LF line ends comes as a file in memory."""
         file, base = self._open_file(uid)
@@ -139,6 +160,7 @@ class MaildirFolder:
         with file:
             return io.BytesIO(listing.with_crlf(file.read()))
 
+    @_verb
     def read(self, uid: int) -> bytes:
         """See ``store.Folder``. Line ends are CRLF, however the file has them."""
         file, base = self._open_file(uid)
@@ -162,6 +184,7 @@ class MaildirFolder:
         if still_known:
             self.refresh(rescan=True)
 
+    @_verb
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
         return self._view().summaries(uids, kind, self.read)
@@ -173,6 +196,7 @@ class MaildirFolder:
 
     # -- changing --------------------------------------------------------------------------
 
+    @_verb
     def store_flags(
         self,
         uids: Iterable[int],
@@ -188,10 +212,12 @@ class MaildirFolder:
             self._home.services.lazy.later(self._core)
         return result
 
+    @_verb
     def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
         """See ``store.Folder``."""
         return self._remove(uids, only_deleted=True)
 
+    @_verb
     def remove(self, uids: Iterable[int]) -> list[int]:
         """See ``store.Folder``."""
         return self._remove(uids, only_deleted=False)
@@ -205,6 +231,7 @@ class MaildirFolder:
             self._view().forget(removed.uids)
         return removed.uids
 
+    @_verb
     def append(self, messages: Sequence[NewMessage]) -> list[int]:
         """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
         self._must_write()
@@ -216,6 +243,7 @@ class MaildirFolder:
             self._home.give_back(self._ref, size, len(messages))
             raise
 
+    @_verb
     def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
         """See ``store.Folder``. Raises ``OverQuota``."""
         there = _ours(target)
@@ -231,12 +259,13 @@ class MaildirFolder:
             there._home.give_back(there._ref, sum(left.values()), len(left))
         return pairs
 
+    @_verb
     def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
         """See ``store.Folder``. Within an account no room is needed."""
         self._must_write()
         there = _ours(target)
         wanted = list(uids)
-        if there._home is not self._home:
+        if there._home.path != self._home.path:
             pairs = self.copy(wanted, target)
             self.remove([old for old, _ in pairs])
             return pairs

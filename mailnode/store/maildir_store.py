@@ -22,6 +22,7 @@ from mailnode.store import AccountRef, Delivery
 from mailnode.store.accept import Acceptance, outcome_of
 from mailnode.store.account import MaildirAccount
 from mailnode.store.core import CoreContext
+from mailnode.store.faults import plain_errors
 from mailnode.store.guard import Guard
 from mailnode.store.home import Home, Services
 from mailnode.store.shelf import Shelf
@@ -69,8 +70,9 @@ class MaildirStore:
     def account(self, ref: AccountRef) -> MaildirAccount:
         """See ``store.Store``. Raises ``BadFolderName`` for a maildir that leads out."""
         self.guard()
-        home = self.home(ref.maildir)
-        home.ensure()
+        with plain_errors(self.guard):
+            home = self.home(ref.maildir)
+            home.ensure()
         return MaildirAccount(ref, home)
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
@@ -89,6 +91,7 @@ class MaildirStore:
 
     def home(self, maildir: str) -> Home:
         """The account's folders on disk, for checker and export. Raises ``BadFolderName``."""
+        maildir = maildir.strip("/")
         with self._lock:
             home = self._homes.get(maildir)
             if home is not None:

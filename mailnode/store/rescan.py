@@ -43,6 +43,9 @@ def reconcile(core: FolderCore, foreign: Foreign | None = None) -> None:
     """Compare every file with the state and record what differs."""
     found = _collect(core)
     _adopt_letters(core, foreign)
+    if any(b"P" in file.letters for file in found.values()):
+        # Maildir's "passed" is the keyword $Forwarded, here as in Dovecot.
+        core.keyword_bits(frozenset({"$Forwarded"}))
     _expunge_missing(core, found)
     _take_flags(core, found)
     known = {core.state.name(i) for i in range(len(core.state))}

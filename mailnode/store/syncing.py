@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailnode.model.errors import MailnodeError
@@ -129,20 +128,18 @@ class LazySync:
 
 
 def sync_folder(core: FolderCore) -> None:
-    """Make journal and names of a folder durable, without keeping anyone else waiting."""
-    with core.ledger.mutex:
-        fd = os.dup(core.ledger.fd) if core.ledger.fd >= 0 else -1
-    if fd >= 0:
+    """Make journal and names of a folder durable, without keeping anyone else waiting.
+
+    By path: the core may be closed by now, and a journal that took the place of ours is durable.
+    """
+    path = core.ledger.journal_path
+    try:
+        with files.storage_errors(path):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            files.fdatasync(fd, core.ledger.journal_path)
+            files.fdatasync(fd, path)
         finally:
             os.close(fd)
-    attempt_dir(files.fsync_dir, core.path + b"/cur")
-
-
-def attempt_dir(sync: Callable[[bytes], None], path: bytes) -> None:
-    """Sync a directory that may have been deleted with its folder meanwhile."""
-    try:
-        sync(path)
+        files.fsync_dir(core.path + b"/cur")
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        pass  # the folder was deleted meanwhile

@@ -141,3 +141,46 @@ def test_io_errors_are_storage_gone(tmp_path: Path) -> None:
         raise OSError(116, "Stale file handle")
     folder.close()
     opened.close()
+
+
+def test_storage_that_vanishes_under_an_open_folder_is_gone_not_deleted(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path)
+    folder = opened.folder()
+    folder.append([message("a")])
+    opened.root.rename(tmp_path / "away")
+    opened.root.mkdir()
+    account = None
+    for verb in (
+        folder.refresh,
+        folder.status,
+        lambda: folder.read(1),
+        lambda: folder.append([message("b")]),
+        lambda: folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE),
+        lambda: folder.remove([1]),
+        lambda: opened.store.account(REF),
+    ):
+        with pytest.raises(StorageGone):
+            account = verb()
+    assert account is None
+    assert list(opened.root.iterdir()) == []
+    opened.root.rmdir()
+    (tmp_path / "away").rename(opened.root)
+    assert folder.append([message("b")]) == [2]
+    opened.close()
+
+
+def test_a_flag_is_synced_although_its_folder_was_put_away(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, flag_sync_s=60)
+    folder = opened.folder()
+    folder.append([message("a")])
+    folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
+    folder.close()
+    opened.store._services.shelf.close()
+    seen: list[str] = []
+    files.on_step = lambda step, path: seen.append(f"{step} {os.path.basename(os.fsdecode(path))}")
+    try:
+        opened.store._services.lazy.close()
+    finally:
+        files.on_step = None
+    assert seen == ["fdatasync mailnode.journal", "fsync-dir cur"]
+    opened.close()

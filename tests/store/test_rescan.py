@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import mailbox
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-from mailnode.model.errors import NoSuchMessage
+from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
+from mailnode.runtime import files
 from mailnode.store import FlagsOp
 from mailnode.store.journal import HEADER_SIZE
-from tests.support.mail_store import OpenStore, message, texts
+from tests.support.mail_store import FailAt, OpenStore, message, texts
 
 NONE: frozenset[str] = frozenset()
 
@@ -71,10 +74,8 @@ def test_check_finds_foreign_changes(opened: OpenStore) -> None:
     assert folder.refresh(rescan=True) is after
 
 
-def test_watching_needs_no_check(tmp_path: os.PathLike[str]) -> None:
-    from pathlib import Path
-
-    opened = OpenStore(Path(tmp_path), watch_foreign=True)
+def test_watching_needs_no_check(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, watch_foreign=True)
     folder = opened.folder()
     folder.append([message("a")])
     folder.refresh()
@@ -172,3 +173,55 @@ def test_the_journal_truncated_at_any_byte(opened: OpenStore) -> None:
         assert one.append([message("d")])[0] >= 4
         assert len(set(one.refresh().uids)) == 4
         store.close()
+
+
+def test_passed_is_forwarded(opened: OpenStore) -> None:
+    folder = opened.folder()
+    (opened.path("cur") / "9.copied:2,PS").write_bytes(b"Subject: d\r\n\r\n")
+    folder.refresh(rescan=True)
+    assert folder.infos([1])[0].keywords == {"$Forwarded"}
+    assert folder.refresh(rescan=True) is folder.picture()
+
+
+def test_a_rebuild_that_fails_at_any_step_is_tried_again(opened: OpenStore) -> None:
+    folder = opened.folder()
+    for text in "abc":
+        folder.append([message(text)])
+    before = folder.refresh()
+    journal = opened.path("mailnode.journal")
+    raw = bytearray(journal.read_bytes())
+    raw[HEADER_SIZE + 9] ^= 0xFF  # the snapshot
+    for step in range(1, 20):
+        journal.write_bytes(raw)
+        again = OpenStore(opened.root.parent, "n2")
+        hook = files.on_step = FailAt(step)
+        try:
+            again.folder().refresh()
+        except StorageFull:
+            pass
+        files.on_step = None
+        assert sorted(texts(again.folder())) == list("abc"), hook.failed
+        assert again.folder().refresh().uidvalidity == before.uidvalidity
+        assert list(again.folder().refresh().uids) == list(folder.refresh().uids)
+        again.close()
+        if not hook.failed:
+            break
+    assert step > 5
+
+
+def test_a_compaction_that_fails_hurts_nobody(
+    opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = opened.folder()
+    folder.append([message("a")])
+    there = OpenStore(opened.root.parent, "n2")
+    there.folder().refresh()
+    monkeypatch.setattr("mailnode.store.core._COMPACT_BYTES", 1)
+    for step in range(1, 12):
+        files.on_step = FailAt(step)
+        with contextlib.suppress(StorageFull):
+            folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, frozenset({f"k{step}"}))
+        files.on_step = None
+        assert folder.store_flags([1], FlagsOp.REMOVE, Flag.SEEN, NONE).modified == ()
+        assert there.folder().refresh() == folder.refresh()
+    there.close()
