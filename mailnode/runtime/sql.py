@@ -269,7 +269,9 @@ class _Server:
     async def close(self) -> None:
         """Let running transactions end within their time, then close the connections."""
         if self._running:
-            await asyncio.wait(self._running)
+            limits = self._limits
+            longest_s = limits.connect_timeout_s + limits.query_timeout_s + _CUT_S
+            await asyncio.wait(self._running, timeout=longest_s)
         if self._engine is not None:
             engine, self._engine = self._engine, None
             cut = asyncio.get_running_loop().call_later(_CUT_S, self._wires.cut)
