@@ -4,8 +4,8 @@ Promises: each literal is exactly as long as announced; a message's file is read
 for all items of a command, and not at all where the picture, the view's facts or its summaries
 hold the answer; a call of ``render`` holds about ``max_bytes`` of answers, and whole messages
 above ``STREAM_BYTES`` stay on disk (``FilePart``).
-Fails: ``StorageGone``; ``UnknownEncoding`` (BINARY). A message that is gone is left out and
-named in ``Rendered.gone`` (RFC 2180 4.1.2).
+Fails: ``StorageGone``. A message that is gone is left out and named in ``Rendered.gone`` (RFC 2180
+4.1.2), one that BINARY cannot decode in ``Rendered.undecodable``.
 RFC: 3501 6.4.5 and 7.4.2, 9051 6.4.5 and 7.5.2, 7162 3.1.4.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mailnode.access.imap.fetch_content import ContentWriter, Piece, Row
+from mailnode.access.imap.fetch_content import ContentWriter, Piece, Row, UnknownEncoding
 from mailnode.access.imap.message_file import FilePart, MessageCache
 from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
@@ -39,13 +39,15 @@ class Rendered:
 
     ``pieces`` go to the client in order; ``done`` rows of the batch are dealt with, go on after
     them; ``seen`` are the UIDs that got ``\\Seen`` on the way, as the change ``modseq`` (0: none),
-    and the client has been told; ``gone`` are the UIDs that no longer exist.
+    and the client has been told; ``gone`` are the UIDs that no longer exist, ``undecodable`` those
+    with a transfer encoding that BINARY does not know.
     """
 
     pieces: list[Piece] = field(default_factory=list)
     done: int = 0
     seen: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    undecodable: list[int] = field(default_factory=list)
     modseq: int = 0
 
     def close(self) -> None:
@@ -133,7 +135,9 @@ class Fetcher:
             return self._content.write(row)
         except NoSuchMessage:
             out.gone.append(row.uid)
-            return None
+        except UnknownEncoding:
+            out.undecodable.append(row.uid)
+        return None
 
     # -------------------------------------------------------------- flags
 
@@ -165,7 +169,8 @@ class Fetcher:
 
     def _head(self, row: Row, picture: Picture, fresh: MessageInfo | None) -> bytes:
         words: list[bytes] = []
-        if Fact.UID in self._facts:
+        # RFC 7162 3.2.4: a FETCH that tells of a change has the UID once QRESYNC is on.
+        if Fact.UID in self._facts or (fresh and self._condstore):
             words.append(b"UID %d" % row.uid)
         # RFC 9051 6.4.5: flags that FETCH itself changed are told with it.
         if fresh or Fact.FLAGS in self._facts:

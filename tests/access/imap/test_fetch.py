@@ -9,7 +9,7 @@ import pytest
 
 from mailnode.access.imap import message_file
 from mailnode.access.imap.fetch import MAX_FILES, SLICE_ROWS, Fetcher, Rendered
-from mailnode.access.imap.fetch_content import STREAM_BYTES, UnknownEncoding
+from mailnode.access.imap.fetch_content import STREAM_BYTES
 from mailnode.access.imap.message_file import FilePart, MessageCache, measure
 from mailnode.model.errors import NoSuchMessage, StorageFull, StorageGone
 from mailnode.model.flags import Flag
@@ -382,5 +382,6 @@ def test_binary():
     item = Binary(part=(1,), peek=True)
     assert answer(folder, item) == [b"* 1 FETCH (BINARY[1] ~{3}\r\n\0\1\2)\r\n"]
     put(folder, head + b"x-strange\r\n\r\nAAEC\r\n")
-    with pytest.raises(UnknownEncoding):
-        answer(folder, item)
+    rendered = fetcher(folder, item).render([(1, 1), (2, 2)], folder.picture())
+    assert rendered.undecodable == [2]
+    assert rendered.pieces == [b"* 1 FETCH (BINARY[1] ~{3}\r\n\0\1\2)\r\n"]

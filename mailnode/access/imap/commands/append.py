@@ -1,12 +1,13 @@
 """APPEND.
 
 Promises: OK only after the message is durable; all messages of a command or none.
-RFC: 3501 6.3.11, 4315 3 (APPENDUID), 7889 (APPENDLIMIT).
+RFC: 3501 6.3.11, 3516 4.4 (literal8), 4315 3 (APPENDUID), 7889 (APPENDLIMIT).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from mailnode.access.imap.commands.verb import KNOWN, Verb
@@ -15,15 +16,21 @@ from mailnode.access.imap.session import Session
 from mailnode.store import Account, NewMessage
 from mailnode.wire.imap.ast import Append, AppendMessage, Command
 from mailnode.wire.imap.format import ordered_set
+from mailnode.wire.mime.recode import recode_binary
 
 PIECE_BYTES = 1 << 20
+# Messages with binary parts are taken up to this size.
+RECODE_BYTES = 1 << 25
 
 
 async def do_append(session: Session, command: Command, args: Append) -> Reply:
     """RFC 3501 6.3.11."""
     now = session.means.clock.now()
-    messages = [_message(session, message, now) for message in args.messages]
     pool, account = session.means.pool, session.owner()
+    messages = [_message(session, message, now) for message in args.messages]
+    for at, message in enumerate(args.messages):
+        if message.literal.binary:
+            messages[at] = await pool.run(without_binary, messages[at], message.literal.size)
     key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
     session.changed_folder(key)
     code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
@@ -40,6 +47,24 @@ def _message(session: Session, message: AppendMessage, now: float) -> NewMessage
         body = session.spools[literal.number]
     date = now if message.internal_date is None else message.internal_date
     return NewMessage((body,), date, message.flags, message.keywords)
+
+
+def without_binary(message: NewMessage, size: int) -> NewMessage:
+    """Blocking: what came as literal8 (RFC 3516 4.4) in a form that can be kept."""
+    if size > RECODE_BYTES:
+        # Recoded in memory, so bounded; without NUL it is as good as any other literal.
+        if has_nul(message):
+            raise Refused(no("too large for binary content", "TOOBIG"))
+        return message
+    (chunk,) = message.chunks
+    if not isinstance(chunk, (bytes, memoryview)):
+        chunk.seek(0)
+        chunk = chunk.read(size)
+    message = replace(message, chunks=(recode_binary(bytes(chunk)),))
+    if has_nul(message):
+        # RFC 3516 4.4: what is not declared binary cannot be encoded.
+        raise Refused(no("NUL outside binary parts", "UNKNOWN-CTE"))
+    return message
 
 
 def append(

@@ -2,20 +2,22 @@
 
 Promises: a bounded piece of the answer is in memory at a time, and the next is made when the
 client has taken it.
-RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4.
+RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
+from mailnode.access.imap.commands.resync import known_spans, vanished
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.message_file import FilePart
-from mailnode.access.imap.reply import Refused, Reply, bad, ok
-from mailnode.access.imap.selected import Selected
+from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
+from mailnode.access.imap.selected import Selected, vanished_lines
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import StorageGone
 from mailnode.store import Picture
@@ -23,34 +25,50 @@ from mailnode.wire.imap.ast import Command, Fetch
 from mailnode.wire.imap.fetch_items import Fact
 
 ANSWER_BYTES = 256 * 1024
+UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Whether messages were left out of an answer, and why."""
+
+    gone: bool = False
+    undecodable: bool = False
 
 
 async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
     """RFC 3501 6.4.5."""
     selected = session.view()
-    if args.vanished or args.partial is not None:
-        # RFC 7162 3.2.6: only after ENABLE QRESYNC, which we do not offer; nor RFC 9394.
-        raise Refused(bad("modifier not supported"))
+    if args.partial is not None:
+        raise Refused(bad("PARTIAL is not supported"))
+    if args.vanished and not session.enabled.qresync:
+        raise Refused(bad("ENABLE QRESYNC first"))  # RFC 7162 3.2.6
     delta = args.changed_since is not None
     if delta or Fact.MODSEQ in args.items:
         session.turn_condstore_on()
     picture = await session.current(look=delta, expunge=command.uid)
     uids = chosen(selected, args.messages, command.uid)
+    if args.vanished:
+        await _tell_vanished(session, picture, args)
+    session.out.write(selected.new_keywords(picture))
     rows = _rows(selected, picture, uids, args.changed_since)
     fetcher = Fetcher(
         selected.folder,
         args.items,
-        condstore=session.condstore,
+        condstore=session.enabled.condstore,
         read_only=selected.read_only,
         is_recent=selected.is_recent,
         cache=session.means.cache,
         max_bytes=ANSWER_BYTES,
     )
-    gone = False
+    left_out = LeftOut()
     for batch in batches(rows, session.means.settings.batch_messages):
-        gone |= await _send_batch(session, selected, fetcher, batch, picture)
+        await _send_batch(session, selected, fetcher, batch, picture, left_out)
+    # RFC 3516 4.3: the command fails, though the rest was answered.
+    if left_out.undecodable:
+        return UNKNOWN_ENCODING
     # RFC 2180 4.1.2: the rest was answered; a UID that is gone is no error (RFC 3501 6.4.8).
-    return SOME_GONE if gone and not command.uid else ok("done")
+    return SOME_GONE if left_out.gone and not command.uid else ok("done")
 
 
 def _rows(
@@ -63,18 +81,27 @@ def _rows(
             yield row + 1, uid
 
 
+async def _tell_vanished(session: Session, picture: Picture, args: Fetch) -> None:
+    """RFC 7162 3.2.6: before the changed messages, those of the set that are gone."""
+    folder, spans = session.view().folder, known_spans(picture, args.messages)
+    since = args.changed_since or 0
+    gone = await session.means.pool.run(vanished, folder, picture, since, spans)
+    session.out.write(b"".join(vanished_lines(gone, earlier=True)))
+
+
 async def _send_batch(
     session: Session,
     selected: Selected,
     fetcher: Fetcher,
     batch: list[tuple[int, int]],
     picture: Picture,
-) -> bool:
-    """Send the answers for a batch; True when some of its messages are gone."""
-    gone = False
+    left_out: LeftOut,
+) -> None:
+    """Send the answers for a batch."""
     while batch:
         rendered = await session.means.pool.run(fetcher.render, batch, picture)
-        gone |= bool(rendered.gone)
+        left_out.gone |= bool(rendered.gone)
+        left_out.undecodable |= bool(rendered.undecodable)
         batch = batch[rendered.done :]
         if rendered.seen:
             selected.own.add(rendered.modseq)
@@ -83,7 +110,6 @@ async def _send_batch(
             await _send(session, rendered)
         finally:
             rendered.close()
-    return gone
 
 
 async def _send(session: Session, rendered: Rendered) -> None:
