@@ -21,7 +21,7 @@ import pytest
 from mailnode.model.errors import NoSuchMessage
 from mailnode.model.flags import Flag
 from mailnode.runtime.clock import SystemClock
-from mailnode.store import FlagsOp, Picture
+from mailnode.store import FlagsOp, Picture, core
 from mailnode.store.check import Checker
 from mailnode.store.folder import MaildirFolder
 from tests.support.mail_store import OpenStore, message, referee, subject
@@ -29,6 +29,8 @@ from tests.support.mail_store import OpenStore, message, referee, subject
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
 PROCESSES = 8
 ROUNDS = 120
+# So small that the journals are compacted again and again under everybody's feet.
+COMPACT_BYTES = 2000
 
 
 class Session:
@@ -158,6 +160,7 @@ class Session:
 
 def run(base: str, number: int, together: Any) -> None:
     """A child: waits for the others, works, waits again, looks."""
+    core._COMPACT_BYTES = COMPACT_BYTES
     session = Session(Path(base), number)
     together.wait(60)
     try:
