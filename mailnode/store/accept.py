@@ -74,7 +74,7 @@ class Acceptance:
             if len(copies) > 1:
                 self._each(copies, _sync_staged)
             self._place_all(copies)
-            self._each(copies, self._settle)
+            self._settle_all(copies)
         finally:
             self._release(copies)
         return [copy.outcome or outcome_of(RuntimeError("no outcome")) for copy in copies]
@@ -135,11 +135,20 @@ class Acceptance:
             together = by_folder[path]
             self._attempt(together, partial(_place, together))
 
-    def _settle(self, copy: _Copy) -> None:
-        place = b"/cur" if copy.placed.startswith(b"cur/") else b"/new"
-        self._sync.sync_dir(_core(copy).path + place)
-        # From here on the message is ours: its bytes and its name are on the disk.
-        copy.outcome = DONE
+    def _settle_all(self, copies: list[_Copy]) -> None:
+        by_directory: dict[bytes, list[_Copy]] = {}
+        for copy in copies:
+            if copy.outcome is None:
+                place = b"/cur" if copy.placed.startswith(b"cur/") else b"/new"
+                by_directory.setdefault(_core(copy).path + place, []).append(copy)
+        for path, together in by_directory.items():
+            self._attempt(together, partial(self._settle, path, together))
+
+    def _settle(self, path: bytes, together: list[_Copy]) -> None:
+        self._sync.sync_dir(path)
+        # From here on the messages are ours: their bytes and their names are on the disk.
+        for copy in together:
+            copy.outcome = DONE
 
     def _release(self, copies: list[_Copy]) -> None:
         for copy in copies:

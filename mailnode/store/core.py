@@ -10,6 +10,7 @@ Locks: everything here runs under ``ledger.mutex``; what writes also under ``led
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from mailnode.store.state import MAX_KEYWORDS, FolderState
 _COMPACT_BYTES = 256 * 1024
 # Files under names that the journal does not expect (made by other programs), kept at hand.
 _MAX_ODD_NAMES = 10_000
+
+
+_KEYWORD = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +285,8 @@ class FolderCore:
     def keyword_bits(self, keywords: frozenset[str], *, room: int = MAX_KEYWORDS) -> int:
         """Bits for these keywords, giving new ones a bit while fewer than ``room`` have one."""
         index = {name.lower(): i for i, name in enumerate(self.state.keywords)}
-        fresh = [word for word in sorted(keywords) if word.lower() not in index]
+        unknown = {word.lower(): word for word in sorted(keywords) if word.lower() not in index}
+        fresh = [word for word in unknown.values() if _KEYWORD.fullmatch(word)]
         first = len(self.state.keywords)
         if fresh := fresh[: max(0, room - first)]:
             self.commit(Kind.KEYWORDS, journal.pack_keywords(first, fresh), quiet=True)

@@ -108,6 +108,14 @@ def test_more_keywords_than_letters_and_more_than_bits(opened: OpenStore) -> Non
     assert OpenStoreAgain(opened).folder().infos([1])[0].keywords == many
 
 
+def test_keywords_differ_by_more_than_case_and_are_words(opened: OpenStore) -> None:
+    folder = opened.folder()
+    folder.append([message("x", NO_FLAGS, frozenset({"Work", "work", "two words", "a\nb"}))])
+    assert len(folder.infos([1])[0].keywords) == 1
+    with pytest.raises(TooManyKeywords):
+        folder.store_flags([1], FlagsOp.ADD, NO_FLAGS, frozenset({"a\nb"}))
+
+
 class OpenStoreAgain(OpenStore):
     """Another process's view of the same mail root, in this process."""
 
