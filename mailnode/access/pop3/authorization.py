@@ -80,7 +80,6 @@ async def do_utf8(session: Session, command: Command) -> Reply:
     from clients that in practice show it well, and no stored octet is changed for a signature's
     sake.
     """
-    session.utf8 = True
     return ok("UTF-8 it is")
 
 

@@ -68,7 +68,7 @@ class Out(Protocol):
 class Session:
     """The state of one connection; used by one coroutine at a time."""
 
-    __slots__ = ("claimed_user", "maildrop", "means", "out", "state", "user", "utf8")
+    __slots__ = ("claimed_user", "maildrop", "means", "out", "state", "user")
 
     def __init__(self, means: Means, out: Out) -> None:
         self.means = means
@@ -76,7 +76,6 @@ class Session:
         self.state = State.AUTHORIZATION
         self.claimed_user = ""  # USER's argument, until PASS
         self.user = ""
-        self.utf8 = False
         self.maildrop: Maildrop | None = None
 
     def drop(self) -> Maildrop:
@@ -92,7 +91,6 @@ class Session:
     def forget(self) -> None:
         """RFC 2595 4: after STLS, nothing said before counts."""
         self.claimed_user = ""
-        self.utf8 = False
 
     async def end(self) -> None:
         """Give back what the session holds. Deletes nothing (RFC 1939 6)."""

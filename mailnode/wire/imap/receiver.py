@@ -174,11 +174,6 @@ class Receiver:
         """Octets fed and not yet understood."""
         return len(self._buffer)
 
-    @property
-    def idle(self) -> bool:
-        """True between two commands, with nothing of the next one there."""
-        return not self._buffer and not self._chunks and self._state is _State.TEXT
-
     def discard(self) -> int:
         """Forget all input not yet understood, and count it.
 

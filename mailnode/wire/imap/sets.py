@@ -68,10 +68,6 @@ class SequenceSet:
         """
         return any(max(a, b) > count or (STAR in (a, b) and not count) for a, b in self.ranges)
 
-    def contains(self, number: int, star: int) -> bool:
-        """True when ``number`` is in the set; for a few questions, not for a loop."""
-        return any(low <= number <= high for low, high in self.spans(star))
-
 
 def _ordered(a: int, b: int, star: int) -> tuple[int, int] | None:
     if STAR in (a, b):

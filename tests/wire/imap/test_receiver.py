@@ -84,7 +84,7 @@ def test_synchronising_literal_waits() -> None:
     assert isinstance(command, RawCommand)
     assert command.chunks == (b"a LOGIN ", b" ", b"")
     assert [literal.data for literal in command.literals] == [b"joe", b"pw"]
-    assert receiver.idle
+    assert len(receiver) == 0
 
 
 def test_literal_plus_and_literal8() -> None:
