@@ -252,7 +252,11 @@ def _smtp(role: Role, rooms: Rooms, tools: Equipment) -> Service:
         role=role,
         hostname=settings.server.hostname,
         settings=settings.smtp,
-        router=DirectoryRouter(directory=rooms.directory, settings=settings.routing),
+        router=DirectoryRouter(
+            directory=rooms.directory,
+            settings=settings.routing,
+            hostname=settings.server.hostname,
+        ),
         gate=rooms.gate,
         courier=rooms.courier,
         spool=rooms.spool,

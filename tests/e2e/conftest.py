@@ -25,21 +25,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 def run(tmp_path: Path) -> Callable[..., str]:
     """Run a client program to its end; its output. Fails loudly when it fails."""
 
-    def call(*command: str, fails: bool = False, feed: str = "") -> str:
+    def call(*command: str, fails: bool = False, keyboard: bool = False) -> str:
+        """``keyboard``: standard input stays open, as at a terminal where nobody types."""
         if shutil.which(command[0]) is None:
             pytest.skip(f"{command[0]} is not installed: run scripts/test")
-        done = subprocess.run(
-            command,
-            input=feed,
-            capture_output=True,
-            text=True,
-            timeout=CLIENT_TIMEOUT_S,
-            env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/sbin", "LC_ALL": "C.UTF-8"},
-            cwd=tmp_path,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, f"{command}: {done.returncode}\n{output}"
-        return output
+        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/sbin"}
+        environment |= {"LC_ALL": "C.UTF-8", "TERM": "xterm"}
+        with (tmp_path / "output").open("wb+") as output:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if keyboard else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=tmp_path,
+            ) as process:
+                try:
+                    status = process.wait(CLIENT_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise
+            output.seek(0)
+            said = output.read().decode("utf-8", "replace")
+        assert (status != 0) == fails, f"{command}: {status}\n{said}"
+        return said
 
     return call

@@ -71,20 +71,23 @@ class Load:
 
     def _flag(self) -> None:
         while not self.stop.is_set():
-            try:
+            with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 box = imaplib.IMAP4(*self.instance.address("imap"), timeout=20)
-                box.login(self.instance.users[0], self.instance.password)
-                box.select("INBOX")
-                while not self.stop.is_set():
-                    _, found = box.uid("SEARCH", "UNFLAGGED")
-                    uids = found[0].split()[:5] if found and found[0] else []
-                    for uid in uids:
-                        if box.uid("STORE", uid.decode(), "+FLAGS", "(\\Flagged)")[0] == "OK":
-                            self.flagged.add(int(uid))
-                    box.noop()
-                    self.stop.wait(0.02)
-            except (OSError, imaplib.IMAP4.error):
-                self.stop.wait(0.05)
+                try:
+                    self._flag_on(box)
+                finally:
+                    box.shutdown()
+            self.stop.wait(0.05)
+
+    def _flag_on(self, box: imaplib.IMAP4) -> None:
+        box.login(self.instance.users[0], self.instance.password)
+        box.select("INBOX")
+        while not self.stop.wait(0.02):
+            _, found = box.uid("SEARCH", "UNFLAGGED")
+            for uid in found[0].split()[:5] if found and found[0] else []:
+                if box.uid("STORE", uid.decode(), "+FLAGS", "(\\Flagged)")[0] == "OK":
+                    self.flagged.add(int(uid))
+            box.noop()
 
 
 def _subjects_and_flags(instance: Instance, user: str) -> tuple[list[str], set[int]]:
@@ -108,8 +111,7 @@ def _check_store(instance: Instance) -> None:
 
 def test_workers_and_supervisor_killed_under_load(tmp_path: Path) -> None:
     folder = tmp_path / "d"
-    ports = ("--port-base", "0")
-    process = demo.start(folder, *ports, users=3)
+    process = demo.start(folder, users=3)
     try:
         instance = demo.facts(process, folder)
         with Load(instance) as load:
@@ -124,7 +126,7 @@ def test_workers_and_supervisor_killed_under_load(tmp_path: Path) -> None:
             demo.wait_gone(orphans)
         with contextlib.suppress(AttributeError):
             process.stdout.close()  # type: ignore[union-attr]
-        process = demo.start(folder, *ports, users=3)
+        process = demo.start(folder, users=3)
         again = demo.facts(process, folder)
         for user in again.users:
             subjects, flagged = _subjects_and_flags(again, user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def demo_server(folder: Path, *options: str, users: int = 2) -> Iterator[Instanc
 def start(folder: Path, *options: str, users: int = 2) -> subprocess.Popen[bytes]:
     """Start it; ``facts`` waits until it serves."""
     command = [sys.executable, "-m", "mailnode", "demo", "--json", "--dir", str(folder)]
-    command += ["--users", str(users), *options]
+    command += ["--users", str(users), "--port-base", "0", *options]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "stderr").open("ab") as errors:
         return subprocess.Popen(
@@ -77,8 +78,6 @@ def wait_gone(pids: list[int], within_s: float = 30.0) -> None:
         except ProcessLookupError:
             continue
         try:
-            import select
-
             ready, _, _ = select.select([fd], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"process {pid} is still there"
         finally:

@@ -70,7 +70,9 @@ def print_rows(
     if as_json:
         print_json(rows)
         return
-    table = Table(*columns, title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an address cut short is of no use
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(table, markup=False)
