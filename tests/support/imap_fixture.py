@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.support.fake_store import FakeStore
 from tests.support.imap_server import ImapServer, StoreMaker, imap_server
 
 
-def maildir_store(folder: Path) -> StoreMaker:
+def maildir_store(folder: Path, **settings: Any) -> StoreMaker:
     """Makes real stores below ``folder``."""
 
     def make(on_change: Callable[[str, int], None]) -> Store:
@@ -28,7 +29,7 @@ def maildir_store(folder: Path) -> StoreMaker:
             root=root,
             state=folder / "state",
             node="test",
-            settings=StorageSettings(),
+            settings=StorageSettings(**settings),
             clock=SystemClock(),
             log=NullLog(),
             on_change=on_change,

@@ -2,21 +2,27 @@
 
 Promises: the client's message numbers always follow from ``picture``; ``picture`` moves only
 when the difference has been written out (``lines``).
-RFC: 3501 2.3.1.2, 7.2-7.4; 2177; 2180; 7162 3.1.
+RFC: 3501 2.3.1.2, 7.2-7.4; 2177; 2180; 7162 3.1, 3.2.10.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
+from mailnode.access.imap.enabled import Enabled
 from mailnode.model.flags import Flag
 from mailnode.store import Folder, Picture, PictureDiff
 from mailnode.wire.imap.format import flags as format_flags
+from mailnode.wire.imap.format import range_set
+from mailnode.wire.imap.sets import runs
 
 # Untagged lines are handed to the connection in pieces of about this many.
 LINES_AT_ONCE = 500
+# Ranges in one VANISHED line; some clients have buffers of a few KiB for a line.
+RANGES_AT_ONCE = 200
 ALL_FLAGS = Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.SEEN | Flag.DRAFT
 
 
@@ -35,6 +41,7 @@ class Selected:
         "_silence",
         "folder",
         "heard",
+        "keywords",
         "must_look",
         "own",
         "picture",
@@ -47,6 +54,7 @@ class Selected:
         self.folder = folder
         self.picture = picture
         self.read_only = read_only
+        self.keywords = picture.keywords  # those the client has been told of
         self.recent: list[range] = [recent] if recent else []
         self.heard = 0  # the highest modseq that hints told of since the last look
         self.must_look = False  # news are held back, or a change came without its modseq
@@ -108,19 +116,31 @@ class Selected:
         at = bisect_left(self.picture.uids, uid)
         return at if at < len(self.picture.uids) and self.picture.uids[at] == uid else None
 
-    def tell(self, news: News, condstore: bool) -> Iterator[bytes]:
+    def tell(self, news: News, enabled: Enabled) -> Iterator[bytes]:
         """Move to ``news.picture`` in pieces of untagged responses; run it to its end."""
         old, new, diff = self.picture, news.picture, news.diff
-        yield from _joined(_expunges(old, diff.expunged))
-        yield self._figures(old, new, diff)
+        # RFC 7162 3.2.10: after ENABLE QRESYNC, VANISHED stands for every EXPUNGE.
+        gone = vanished_lines(runs(diff.expunged)) if enabled.qresync else _expunges(old, diff)
+        yield from _joined(gone)
+        yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
         self.picture, self.own = new, set()
         for pieces in _sliced(diff.flagged):
-            lines = (self.flags_line(uid, condstore, told) for uid in pieces)
+            lines = (self.flags_line(uid, enabled.condstore, told) for uid in pieces)
             yield b"".join(lines)
 
-    def _figures(self, old: Picture, new: Picture, diff: PictureDiff) -> bytes:
-        lines = [] if new.keywords == old.keywords else keyword_lines(new, self.read_only)
+    def new_keywords(self, picture: Picture) -> bytes:
+        """FLAGS and PERMANENTFLAGS if the client does not know all keywords of ``picture`` yet.
+
+        RFC 3501 7.2.6: to be sent before any FETCH that has such a keyword.
+        """
+        if picture.keywords == self.keywords:
+            return b""
+        self.keywords = picture.keywords
+        return b"".join(keyword_lines(picture, self.read_only))
+
+    def _figures(self, new: Picture, diff: PictureDiff) -> bytes:
+        lines = []
         if diff.added:
             lines.append(b"* %d EXISTS\r\n" % len(new.uids))
         if diff.added or (diff.expunged and self.recent):
@@ -179,9 +199,18 @@ def keyword_lines(picture: Picture, read_only: bool) -> list[bytes]:
     return [b"* FLAGS %b\r\n" % every, b"* OK [PERMANENTFLAGS %b] %b\r\n" % (lasting, text)]
 
 
-def _expunges(old: Picture, expunged: tuple[int, ...]) -> Iterator[bytes]:
+def vanished_lines(spans: Iterable[tuple[int, int]], *, earlier: bool = False) -> Iterator[bytes]:
+    """VANISHED, some hundred ranges a line (RFC 7162 3.2.10); ``earlier``: before this session
+    looked."""
+    mark = b"(EARLIER) " if earlier else b""
+    pending = iter(spans)
+    while some := list(islice(pending, RANGES_AT_ONCE)):
+        yield b"* VANISHED %b%b\r\n" % (mark, range_set(some))
+
+
+def _expunges(old: Picture, diff: PictureDiff) -> Iterator[bytes]:
     # From the highest down, so that no number moves the ones still to come.
-    for uid in reversed(expunged):
+    for uid in reversed(diff.expunged):
         yield b"* %d EXPUNGE\r\n" % (bisect_left(old.uids, uid) + 1)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import BinaryIO
 
+from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad
 from mailnode.access.imap.selected import News, Selected
@@ -37,7 +38,7 @@ class Session:
 
     __slots__ = (
         "account",
-        "condstore",
+        "enabled",
         "idle_tag",
         "means",
         "out",
@@ -54,7 +55,7 @@ class Session:
         self.user = ""
         self.account: Account | None = None
         self.selected: Selected | None = None
-        self.condstore = False
+        self.enabled = Enabled()
         self.idle_tag = ""
         self.spools: dict[int, BinaryIO] = {}  # streamed literals of the command being read
 
@@ -140,7 +141,7 @@ class Session:
         if news.diff.expunged and not expunge:
             selected.must_look = True
             return
-        for piece in selected.tell(news, self.condstore):
+        for piece in selected.tell(news, self.enabled):
             self.out.write(piece)
             await self.out.drain()
 
@@ -155,9 +156,9 @@ class Session:
 
     def turn_condstore_on(self) -> None:
         """RFC 7162 3.1.8: any command that shows knowledge of CONDSTORE switches it on."""
-        if self.condstore:
+        if self.enabled.condstore:
             return
-        self.condstore = True
+        self.enabled.condstore = True
         if self.selected is not None:
             modseq = self.selected.picture.highestmodseq
             self.out.write(b"* OK [HIGHESTMODSEQ %d] CONDSTORE is on now\r\n" % modseq)

@@ -170,7 +170,7 @@ def test_reading_marks_as_seen_and_says_so():
     rendered = fetcher(folder, Section(), condstore=True).render(rows(folder), folder.picture())
     found = split(sent(rendered))
     assert [b"FLAGS" in line for line in found] == [True, False, True]
-    assert found[2].startswith(b"* 3 FETCH (FLAGS (\\Flagged \\Seen) MODSEQ (5) BODY[] {46}")
+    assert found[2].startswith(b"* 3 FETCH (UID 3 FLAGS (\\Flagged \\Seen) MODSEQ (5) BODY[] {46}")
     assert (rendered.seen, rendered.modseq) == ([1, 3], 5)
     assert all(info.flags & Flag.SEEN for info in folder.infos([1, 2, 3]))
 

@@ -1,3 +1,4 @@
+from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.selected import News, Selected, overlay
 from mailnode.model.flags import Flag
 from mailnode.store import AccountRef, FlagsOp, NewMessage, Picture
@@ -14,8 +15,8 @@ def folder(count: int) -> FakeFolder:
 
 
 def told(selected: Selected, *, condstore: bool = False) -> list[bytes]:
-    news = selected.look()
-    return [] if news is None else b"".join(selected.tell(news, condstore)).split(b"\r\n")[:-1]
+    news, enabled = selected.look(), Enabled(condstore=condstore)
+    return [] if news is None else b"".join(selected.tell(news, enabled)).split(b"\r\n")[:-1]
 
 
 def test_expunges_are_numbered_so_that_they_can_be_applied_in_order() -> None:
@@ -73,6 +74,6 @@ def test_large_news_come_in_pieces() -> None:
     mailbox.remove(range(2001, 3001))
     news = selected.look()
     assert isinstance(news, News)
-    pieces = list(selected.tell(news, False))
+    pieces = list(selected.tell(news, Enabled()))
     assert max(piece.count(b"\r\n") for piece in pieces) <= 500
     assert b"".join(pieces).count(b"EXPUNGE") == 1000

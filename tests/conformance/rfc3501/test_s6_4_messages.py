@@ -69,6 +69,9 @@ def test_store_forms(three: ImapServer) -> None:
         S: * 2 FETCH (FLAGS (\Recent))
         S: c OK
         C: d STORE 1 FLAGS ($Work)
+        # RFC 3501 7.2.6: the client hears of a keyword before it meets it.
+        S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft $Work)
+        S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft $Work \*)]
         S: * 1 FETCH (UID 1 FLAGS (\Recent $Work))
         ...
         S: d OK

@@ -109,18 +109,3 @@ def test_expunge_and_close_name_the_modseq(imap: ImapServer) -> None:
         S: d OK [HIGHESTMODSEQ
         """
     )
-
-
-def test_qresync_is_not_offered(imap: ImapServer) -> None:
-    imap.deliver(message(1))
-    imap.play(
-        SELECT
-        + r"""
-        C: a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)
-        S: a BAD
-        C: b SELECT INBOX (QRESYNC (1 1))
-        S: b BAD
-        C: c NOOP
-        S: c OK
-        """
-    )

@@ -56,12 +56,12 @@ async def _store_batch(
         # Told right here (or kept silent), so the next look need not tell it again.
         selected.own.add(result.modseq)
     # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
-    if session.condstore or not args.silent:
+    if session.enabled.condstore or not args.silent:
         newest = news.picture if news is not None else selected.picture
         gone = set(result.gone)
         told = result.changed if args.silent else [uid for uid in batch if uid not in gone]
-        lines = _store_lines(selected, newest, told, args.silent, session.condstore)
-        session.out.write(b"".join(lines))
+        lines = _store_lines(selected, newest, told, args.silent, session.enabled.condstore)
+        session.out.write(selected.new_keywords(newest) + b"".join(lines))
         await session.out.drain()
     await session.tell_news(news, expunge=by_uid)
 
@@ -134,7 +134,7 @@ async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
     session.out.write(ok("moved", moved.code()).line("*"))
     # RFC 6851 3.3: EXPUNGE is told within MOVE, whichever form it has.
     await session.send_news(look=True, expunge=True)
-    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
+    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.enabled.condstore else ""
     return ok("done", code)
 
 

@@ -5,6 +5,8 @@ RFC: 3501 6.3.3-6.3.7, 6.3.10; 2342; 5161; 6154 3; 7162 3.1.7; 7889; 8438.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
 from mailnode.access.imap.session import Session
@@ -99,11 +101,24 @@ def figures_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> byt
 
 async def do_enable(session: Session, command: Command, args: Enable) -> Reply:
     """RFC 5161 3.1: names we do not know are passed over in silence."""
-    enabled = [name for name in dict.fromkeys(args.capabilities) if name == "CONDSTORE"]
-    if enabled:
-        session.turn_condstore_on()
+    enabled = [name for name in dict.fromkeys(args.capabilities) if name in SWITCHES]
+    for name in enabled:
+        SWITCHES[name](session)
     session.out.write(f"* ENABLED {' '.join(enabled)}".rstrip().encode() + b"\r\n")
     return ok("done")
+
+
+def _turn_qresync_on(session: Session) -> None:
+    # RFC 7162 3.2.3: QRESYNC brings CONDSTORE.
+    session.turn_condstore_on()
+    session.enabled.qresync = True
+
+
+# What ENABLE knows; capabilities that need no ENABLE are not among them (RFC 5161 3.1).
+SWITCHES: dict[str, Callable[[Session], None]] = {
+    "CONDSTORE": Session.turn_condstore_on,
+    "QRESYNC": _turn_qresync_on,
+}
 
 
 async def read_statuses(session: Session, names: list[str]) -> dict[str, FolderStatus]:

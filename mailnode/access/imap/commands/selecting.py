@@ -1,21 +1,28 @@
 """SELECT, EXAMINE, CHECK, CLOSE, UNSELECT, EXPUNGE: the selected folder as a whole.
 
-RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 3691; 4315 2.1; 7162 3.1.2, 3.1.8, 3.2.11.
+RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 3691; 4315 2.1; 7162 3.1.2, 3.1.8, 3.2.5, 3.2.11.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailnode.access.imap.commands.choosing import chosen
+from mailnode.access.imap.commands.choosing import batches, chosen
+from mailnode.access.imap.commands.resync import resynced
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
-from mailnode.access.imap.selected import News, Selected, keyword_lines
+from mailnode.access.imap.selected import (
+    LINES_AT_ONCE,
+    News,
+    Selected,
+    keyword_lines,
+    vanished_lines,
+)
 from mailnode.access.imap.session import Session
 from mailnode.model.flags import Flag
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, Picture
-from mailnode.wire.imap.ast import Command, NoArgs, Select, UidExpunge
+from mailnode.wire.imap.ast import Command, NoArgs, QResync, Select, UidExpunge
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,9 @@ def open_folder(account: Account, name: str, read_only: bool) -> Opened:
 async def do_select(session: Session, command: Command, args: Select) -> Reply:
     """RFC 3501 6.3.1, and EXAMINE (6.3.2)."""
     account = session.owner()
-    if args.qresync is not None:
-        # RFC 7162 3.2.5: only after ENABLE QRESYNC, which we do not offer.
-        raise Refused(bad("QRESYNC is not on"))
+    if args.qresync is not None and not session.enabled.qresync:
+        # RFC 7162 3.2.5
+        raise Refused(bad("ENABLE QRESYNC first"))
     if session.selected is not None:
         # RFC 7162 3.2.11: what follows belongs to the new folder. Also where SELECT fails.
         await session.leave()
@@ -61,6 +68,8 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
     selected = Selected(opened.folder, opened.picture, opened.recent, read_only)
     session.enter(selected)
     session.out.write(_greeting(selected, opened.first_unseen))
+    if args.qresync is not None:
+        await _resynchronise(session, args.qresync)
     return ok(f"{command.name.capitalize()} done", "READ-ONLY" if read_only else "READ-WRITE")
 
 
@@ -80,6 +89,19 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     return b"".join(lines)
 
 
+async def _resynchronise(session: Session, want: QResync) -> None:
+    """RFC 7162 3.2.5.1: what vanished, then what changed; nothing of that if UIDs are others."""
+    selected = session.view()
+    picture = selected.picture
+    if want.uidvalidity != picture.uidvalidity:
+        return
+    gone, changed = await session.means.pool.run(resynced, selected.folder, picture, want)
+    session.out.write(b"".join(vanished_lines(gone, earlier=True)))
+    for some in batches(changed, LINES_AT_ONCE):
+        session.out.write(b"".join(selected.flags_line(uid, condstore=True) for uid in some))
+        await session.out.drain()
+
+
 async def do_check(session: Session, command: Command, args: NoArgs) -> Reply:
     """RFC 3501 6.4.1: a checkpoint; for us, a look for what other programs put there."""
     await session.means.pool.run(_rescan, session.view().folder)
@@ -97,7 +119,7 @@ async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
     if not selected.read_only:
         news = await _expunge(session, None)
         picture = news.picture if news is not None else selected.picture
-        if session.condstore:
+        if session.enabled.condstore:
             code = f"HIGHESTMODSEQ {picture.highestmodseq}"
     await session.leave()
     return ok("closed", code)
@@ -119,7 +141,7 @@ async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpun
     news = await _expunge(session, uids)
     # Told here, so that the reply can name the modseq the client has now reached.
     await session.tell_news(news, expunge=True)
-    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.condstore else ""
+    code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.enabled.condstore else ""
     return ok("expunged", code)
 
 
