@@ -184,7 +184,7 @@ class MaildirAccount:
         for entry in os.listdir(self._home.path):
             if entry.startswith(_TRASH_PREFIX):
                 path = self._home.path + b"/" + entry
-                size, messages = count_folder(path)
+                size, messages = _count(path)
                 _remove_tree(path)
                 self._home.charge(self.ref, -size, -messages)
 
@@ -244,11 +244,18 @@ def _parents(name: str) -> list[str]:
     return ["/".join(levels[:count]) for count in range(1, len(levels))]
 
 
+def _count(path: bytes) -> tuple[int, int]:
+    """Bytes and messages of a deleted folder; none where a part of it is no plain directory."""
+    try:
+        listing.check_plain(path)
+    except NoSuchFolder:
+        return 0, 0
+    return count_folder(path)
+
+
 def _remove_tree(path: bytes) -> None:
     """Remove a deleted folder; symlinks are removed, never followed."""
     try:
-        for part in listing.PARTS:
-            _remove_entries(path + b"/" + part)
         _remove_entries(path)
         files.rmdir(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -256,12 +263,10 @@ def _remove_tree(path: bytes) -> None:
 
 
 def _remove_entries(path: bytes) -> None:
-    if os.path.islink(path):
-        files.unlink(path)
-        return
-    for entry in os.scandir(path):
-        if entry.is_dir(follow_symlinks=False):
-            _remove_entries(entry.path)
-            files.rmdir(entry.path)
-        else:
-            files.unlink(entry.path, missing_ok=True)
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _remove_entries(entry.path)
+                files.rmdir(entry.path)
+            else:
+                files.unlink(entry.path, missing_ok=True)

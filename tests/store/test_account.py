@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from mailnode.model.errors import BadFolderName, FolderExists, NoSuchFolder
+from mailnode.model.errors import BadFolderName, FolderExists, NoSuchFolder, StorageGone
 from mailnode.model.flags import NO_FLAGS
+from mailnode.runtime import files
 from mailnode.store import AccountRef, Delivery, FlagsOp
 from mailnode.store.account import MaildirAccount
-from tests.support.mail_store import REF, OpenStore, message, referee, texts
+from tests.support.mail_store import REF, FailAt, OpenStore, findings, message, referee, texts
 
 SPECIAL = ["Archive", "Drafts", "Junk", "Sent", "Trash"]
 
@@ -233,3 +235,31 @@ def test_the_inbox_rebuilt_after_a_lost_journal_gets_a_new_uidvalidity(opened: O
     assert picture.uidvalidity > 77
     assert len(picture.uids) == 4
     again.close()
+
+
+def test_a_rename_that_fails_half_way_is_undone(account: MaildirAccount, opened: OpenStore) -> None:
+    for name in ("A", "A/B", "A/C"):
+        account.create(name)
+    before = names_of(account)
+    hook = files.on_step = FailAt(3, errno.EIO)  # rename, sync, rename
+    with pytest.raises(StorageGone):
+        account.rename("A", "Z")
+    assert hook.failed.startswith("rename")
+    files.on_step = None
+    assert names_of(account) == before
+    account.open("A/B").append([message("x")])
+    assert findings(opened.root) == []
+
+
+def test_what_a_killed_deletion_left_is_swept_by_the_next(
+    account: MaildirAccount, opened: OpenStore
+) -> None:
+    left = opened.path("mailnode.deleted-0123")
+    (left / "cur").mkdir(parents=True)
+    (left / "sub/deep").mkdir(parents=True)
+    (left / "new").symlink_to(opened.path("cur"))
+    opened.deliver("stays")
+    opened.folder().refresh()
+    account.delete("Archive")
+    assert not left.exists()
+    assert texts(account.open("INBOX")) == ["stays"]

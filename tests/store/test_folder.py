@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -15,7 +16,7 @@ from mailnode.runtime import files
 from mailnode.store import AccountRef, FlagsOp, NewMessage
 from mailnode.store.change import TooManyKeywords
 from mailnode.store.folder import ReadOnlyFolder
-from tests.support.mail_store import REF, FailAt, OpenStore, message, referee, texts
+from tests.support.mail_store import REF, FailAt, OpenStore, findings, message, referee, texts
 
 NONE: frozenset[str] = frozenset()
 
@@ -361,3 +362,50 @@ def test_change_hints(opened: OpenStore) -> None:
     folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
     folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
     assert opened.changes[1:] == [(key, folder.picture().highestmodseq)]
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EMLINK, errno.EPERM])
+def test_where_linking_is_impossible_the_bytes_are_copied(opened: OpenStore, code: int) -> None:
+    folder, target = opened.folder(), opened.folder("Sent")
+    folder.append([message("a"), message("b")])
+
+    def no_links(step: str, path: bytes | str) -> None:
+        if step == "link":
+            raise OSError(code, os.strerror(code))
+
+    files.on_step = no_links
+    assert folder.copy([1, 2], target) == [(1, 1), (2, 2)]
+    assert texts(target) == ["a", "b"]
+    assert target.infos([1])[0].internal_date == folder.infos([1])[0].internal_date
+    assert {os.stat(p).st_nlink for p in opened.path("cur").iterdir()} == {1}
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+def test_copy_and_move_are_all_or_none_at_every_step(opened: OpenStore, verb: str) -> None:
+    folder, target = opened.folder(), opened.folder("Sent")
+    folder.append([message("a"), message("b")])
+    for step in range(1, 40):
+        hook = files.on_step = FailAt(step, errno.EIO)
+        try:
+            getattr(folder, verb)([1, 2], target)
+        except files.StorageGone:
+            pass
+        files.on_step = None
+        there, here = texts(target), texts(folder)
+        assert there in ([], ["a", "b"]), hook.failed
+        assert sorted({*there, *here}) == ["a", "b"], hook.failed
+        if not hook.failed or here != ["a", "b"]:
+            break
+        target.remove(target.refresh().uids)
+    assert step > 4
+    folder.append([message("the next writer finishes what the failed one began")])
+    opened.path("maildirsize").unlink()
+    assert findings(opened.root) == []
+
+
+def test_a_message_gone_from_the_disk_is_not_copied(opened: OpenStore) -> None:
+    folder, target = opened.folder(), opened.folder("Sent")
+    folder.append([message("a"), message("b")])
+    next(p for p in opened.path("cur").iterdir() if b": a" in p.read_bytes()).unlink()
+    assert folder.copy([1, 2], target) == [(2, 1)]
+    assert texts(target) == ["b"]
