@@ -78,7 +78,7 @@ class FolderInfo:
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """A folder's figures, as STATUS wants them (RFC 9051 6.3.11, 7162 3.1.2, 8438, 8474)."""
+    """A folder's figures, as STATUS wants them (RFC 9051 6.3.11, 7162 3.1.2, 8438, 8474, 9208)."""
 
     messages: int
     recent: int
@@ -89,6 +89,7 @@ class FolderStatus:
     highestmodseq: int
     size: int
     mailbox_id: str
+    deleted_size: int = 0
 
 
 class Change(Enum):

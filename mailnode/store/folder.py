@@ -136,7 +136,9 @@ class MaildirFolder:
         picture = self.refresh()
         flags = bytes(picture.flags)
         with self._core.ledger.mutex:
-            size, recent = sum(self._core.state.sizes), self._core.state.recent
+            state = self._core.state
+            size, recent = sum(state.sizes), state.recent
+            deleted_size = _size_of_deleted(state.sizes, state.flags)
         return FolderStatus(
             messages=len(picture.uids),
             recent=len(picture.uids) - bisect_left(picture.uids, recent),
@@ -147,6 +149,7 @@ class MaildirFolder:
             highestmodseq=picture.highestmodseq,
             size=size,
             mailbox_id=self.mailbox_id,
+            deleted_size=deleted_size,
         )
 
     # -- reading ---------------------------------------------------------------------------
@@ -296,6 +299,11 @@ def _ours(folder: Folder) -> MaildirFolder:
         raise TypeError("the target is a folder of another store")
     folder._must_write()
     return folder
+
+
+def _size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
+    marked = (size for size, bits in zip(sizes, flags, strict=True) if bits & Flag.DELETED)
+    return sum(marked) if any(bits & Flag.DELETED for bits in flags) else 0
 
 
 def _without(flags: bytes, flag: Flag) -> int:

@@ -297,6 +297,7 @@ class FakeFolder:
                 highestmodseq=self.modseq,
                 size=sum(info.size for info in infos),
                 mailbox_id=self.mailbox_id,
+                deleted_size=sum(info.size for info in infos if info.flags & Flag.DELETED),
             )
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mailnode.model.flags import NO_FLAGS, Flag
+from mailnode.wire.imap.account_args import AccountArgs as AccountArgs
 from mailnode.wire.imap.fetch_items import Binary as Binary
 from mailnode.wire.imap.fetch_items import Fact as Fact
 from mailnode.wire.imap.fetch_items import Fetch as Fetch
@@ -189,7 +190,7 @@ class Status:
 
 STATUS_ITEMS = frozenset(
     ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "HIGHESTMODSEQ")
-) | {"MAILBOXID"}
+) | {"MAILBOXID", "DELETED-STORAGE"}
 
 
 # ------------------------------------------------------------------ session
@@ -256,6 +257,7 @@ Args = (
     | StoreFlags
     | CopyTo
     | UidExpunge
+    | AccountArgs
 )
 
 

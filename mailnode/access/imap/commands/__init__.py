@@ -9,6 +9,7 @@ from mailnode.access.imap.commands import (
     listing,
     login,
     mailboxes,
+    quota,
     searching,
     selecting,
 )
@@ -24,4 +25,5 @@ VERBS = {
     **changing.VERBS,
     **fetching.VERBS,
     **searching.VERBS,
+    **quota.VERBS,
 }

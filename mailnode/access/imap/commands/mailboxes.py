@@ -90,6 +90,7 @@ def figures_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> byt
         "RECENT": status.recent,
         "UNSEEN": status.unseen,
         "DELETED": status.deleted,
+        "DELETED-STORAGE": status.deleted_size,
         "UIDNEXT": status.uidnext,
         "UIDVALIDITY": status.uidvalidity,
         "HIGHESTMODSEQ": status.highestmodseq,

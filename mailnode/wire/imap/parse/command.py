@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
 from mailnode.wire.imap.lexer import TAG, Bounds, Cursor, Wrong
-from mailnode.wire.imap.parse import append, fetch, mailboxes, messages, search, session
+from mailnode.wire.imap.parse import append, fetch, mailboxes, messages, quota, search, session
 from mailnode.wire.imap.receiver import RawCommand
 
 # A parser is told whether UID stood before the name.
@@ -49,6 +49,9 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "COPY": messages.parse_copy,
         "MOVE": messages.parse_copy,
         "EXPUNGE": messages.parse_expunge,
+        "GETQUOTA": quota.parse_get_quota,
+        "GETQUOTAROOT": mailboxes.parse_one_mailbox,
+        "SETQUOTA": quota.parse_set_quota,
     }
 )
 UID_COMMANDS = frozenset(("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "EXPUNGE"))
