@@ -1,78 +1,117 @@
 """A demo instance for a measurement: started on free ports, ended by its pid.
 
-Promises: nothing is left running or on disk after the ``with`` block.
+Promises: nothing is left running or on disk after the ``with`` block, unless ``BENCH_KEEP`` is
+set in the environment, which keeps the folder.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import resource
 import shutil
 import signal
+import smtplib
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from mailnode.admin.instance import Instance
 
-@dataclass(frozen=True)
-class Instance:
-    """Where the instance listens and how to log in."""
-
-    pid: int
-    folder: Path
-    password: str
-    users: tuple[str, ...]
-    services: dict[str, tuple[str, int]]
-
-    def worker_pids(self) -> list[int]:
-        """The supervisor's children."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
-
-
-def resident_kib(pid: int, key: str = "Pss") -> int:
-    """Memory of a process in KiB, shared pages divided among those that share them."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1])
-    return 0
+_STOP_WITHIN_S = 40
 
 
 @contextmanager
 def running(users: int = 1, database: str = "") -> Iterator[Instance]:
     """Start ``mailnode demo --json`` in a fresh folder and stop it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mailnode-bench-"))
-    command = [sys.executable, "-m", "mailnode", "demo", "--dir", str(folder / "demo")]
-    command += ["--users", str(users), "--json"]
+    command = [sys.executable, "-m", "mailnode", "demo", "--json", "--dir", str(folder / "demo")]
+    command += ["--users", str(users), "--port-base", "0"]
     if database:
         command += ["--database", database]
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+    with (folder / "stderr").open("wb") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
+        )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            raise SystemExit("the instance did not start:\n" + (folder / "log").read_text()[-2000:])
-        facts = json.loads(line)
-        services = {
-            name: (spot["host"], spot["port"])
-            for name, spot in facts["services"].items()
-            if "port" in spot
-        }
-        yield Instance(
-            facts["pid"], folder / "demo", facts["password"], tuple(facts["users"]), services
-        )
+            raise SystemExit("no start:\n" + (folder / "stderr").read_text()[-2000:])
+        yield Instance.from_json(line.decode())
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
+        _stop(process)
         if not os.environ.get("BENCH_KEEP"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def worker_pids(instance: Instance) -> list[int]:
+    """The supervisor's children."""
+    children = Path(f"/proc/{instance.pid}/task/{instance.pid}/children").read_text()
+    return [int(pid) for pid in children.split()]
+
+
+def new_workers(instance: Instance) -> None:
+    """Replace every worker by one that knows nothing yet."""
+    old = set(worker_pids(instance))
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    while old & set(worker_pids(instance)) or len(worker_pids(instance)) < len(old):
+        time.sleep(0.05)
+    for _ in range(2 * len(old)):
+        with socket.create_connection(instance.address("imap")) as sock:
+            read_until(sock, b"* OK")
+
+
+def resident_kib(pid: int, key: str = "Pss") -> int:
+    """Memory of a process in KiB; ``Pss``: shared pages divided among those that share them."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1])
+    return 0
+
+
+def workers_kib(instance: Instance) -> int:
+    """Memory of all workers in KiB."""
+    return sum(resident_kib(pid) for pid in worker_pids(instance))
+
+
+def allow_many_sockets() -> None:
+    """Let this process have as many descriptors as it may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+
+def send(instance: Instance, count: int) -> None:
+    """``count`` small messages to every user."""
+    with smtplib.SMTP(*instance.address("smtp")) as client:
+        for number in range(count):
+            text = f"Subject: message {number}\r\n\r\nBody {number}\r\n"
+            for start in range(0, len(instance.users), 500):
+                client.sendmail("x@elsewhere.test", instance.users[start : start + 500], text)
+
+
+def read_until(sock: socket.socket, tag: bytes) -> bytes:
+    """What the server says up to the end of the line that begins with ``tag``."""
+    data = b""
+    while not any(line.startswith(tag) for line in data.split(b"\r\n")[:-1]):
+        chunk = sock.recv(65536)
+        if not chunk:
+            raise SystemExit(f"connection closed: {data[-200:]!r}")
+        data += chunk
+    return data
