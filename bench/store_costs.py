@@ -45,18 +45,22 @@ def ref(number: int) -> AccountRef:
     return AccountRef(f"u{number}@example.test", f"example.test/u{number}/")
 
 
-def accepts_per_s(store: MaildirStore, threads: int, *, distinct: bool) -> dict[str, float]:
-    counts, until = [0] * threads, time.perf_counter() + SECONDS
-    for number in range(threads):
+def accepts_per_s(
+    store: MaildirStore, threads: int, *, distinct: bool, batch: int = 1
+) -> dict[str, float]:
+    """Each thread delivers batches; ``distinct``: every copy of all threads has its own mailbox."""
+    counts = [0] * threads
+    for number in range(threads * batch):
         store.account(ref(number))
+    until = time.perf_counter() + SECONDS
     before = resource.getrusage(resource.RUSAGE_SELF)
 
     def work(number: int) -> None:
-        delivery = Delivery(ref(number if distinct else 0), MESSAGE)
+        mailboxes = range(number * batch, number * batch + batch) if distinct else [0] * batch
+        deliveries = [Delivery(ref(mailbox), MESSAGE) for mailbox in mailboxes]
         while time.perf_counter() < until:
-            (outcome,) = store.accept([delivery])
-            assert outcome.ok, outcome
-            counts[number] += 1
+            assert all(outcome.ok for outcome in store.accept(deliveries))
+            counts[number] += batch
 
     workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
     for worker in workers:
@@ -156,13 +160,14 @@ def delivery_ms(base: Path, times: int = 300) -> float:
 
 def run(base: Path, messages: int) -> dict[str, object]:
     found: dict[str, object] = {"record_overhead_bytes": journals.RECORD_OVERHEAD}
-    for threads in (1, 8):
+    for threads, batch in ((1, 1), (8, 1), (4, 20)):
         for distinct in (True, False):
-            label = f"accept_{threads}_threads_{'distinct' if distinct else 'same'}_mailbox"
+            where = "distinct" if distinct else "same"
+            label = f"accept_{threads}_threads_batches_of_{batch}_{where}"
             folder = base / label
             folder.mkdir()
             store = open_store(folder)
-            found[label] = accepts_per_s(store, threads, distinct=distinct)
+            found[label] = accepts_per_s(store, threads, distinct=distinct, batch=batch)
             store.close()
     for count in (10, messages):
         folder = base / str(count)
