@@ -176,9 +176,9 @@ def folder_name(disk: bytes) -> str | None:
 
 
 def _looks_like_folder(path: bytes) -> bool:
-    """A directory that has mail or our journal; others with a leading dot are none of ours."""
+    """A directory with ``cur`` (made last, so that half a folder is none) or with our journal."""
     return any(
-        os.path.lexists(path + b"/" + name) for name in (*listing.PARTS, JOURNAL_NAME, LOCK_NAME)
+        os.path.lexists(path + b"/" + name) for name in (listing.CUR, JOURNAL_NAME, LOCK_NAME)
     )
 
 

@@ -227,7 +227,8 @@ class MaildirFolder:
 
     def _remove(self, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
         self._must_write()
-        removed = change.remove(self._core, uids, only_deleted=only_deleted)
+        with self._home.doubting():
+            removed = change.remove(self._core, uids, only_deleted=only_deleted)
         if removed.uids:
             self._home.services.lazy.later(self._core)
             self._home.give_back(self._ref, removed.size, len(removed.uids))
@@ -241,10 +242,12 @@ class MaildirFolder:
         size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
         self._home.charge(self._ref, size, len(messages))
         try:
-            return transfer.append(self._core, messages, self._home.services.group.sync_dir)
+            staged = transfer.stage_all(self._core, messages)
         except BaseException:
             self._home.give_back(self._ref, size, len(messages))
             raise
+        with self._home.doubting():
+            return transfer.append(self._core, staged, self._home.services.group.sync_dir)
 
     @_verb
     def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
@@ -252,14 +255,13 @@ class MaildirFolder:
         there = _ours(target)
         sizes = self._sizes(uids)
         there._home.charge(there._ref, sum(sizes.values()), len(sizes))
-        left = dict(sizes)
-        try:
+        with there._home.doubting():
             sync_dir = self._home.services.group.sync_dir
             pairs = transfer.copy(self._core, sizes, there._core, sync_dir)
-            for old, _ in pairs:
-                left.pop(old, None)
-        finally:
-            there._home.give_back(there._ref, sum(left.values()), len(left))
+        left = dict(sizes)
+        for old, _ in pairs:
+            left.pop(old, None)
+        there._home.give_back(there._ref, sum(left.values()), len(left))
         return pairs
 
     @_verb
@@ -273,7 +275,8 @@ class MaildirFolder:
             self.remove([old for old, _ in pairs])
             return pairs
         sync_dir = self._home.services.group.sync_dir
-        pairs = transfer.move(self._core, wanted, there._core, sync_dir)
+        with self._home.doubting():
+            pairs = transfer.move(self._core, wanted, there._core, sync_dir)
         if pairs:
             self._home.services.lazy.later(self._core)
             self._view().forget([old for old, _ in pairs])

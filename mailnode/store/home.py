@@ -206,7 +206,9 @@ class Home:
         return self.services.shelf.take(path, lambda: self._make_core(path, disk))
 
     def _make_core(self, path: bytes, disk: bytes) -> FolderCore:
-        return FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
+        core = FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
+        core.doubt_use = self.doubt_use
+        return core
 
     def release_core(self, core: FolderCore) -> None:
         """Give a folder back."""
@@ -227,13 +229,29 @@ class Home:
         except MailnodeError as error:
             self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
 
+    @contextmanager
+    def doubting(self) -> Iterator[None]:
+        """Run what may fail half done; if it does, the use is counted anew at the next need."""
+        try:
+            yield
+        except BaseException:
+            self.doubt_use()
+            raise
+
+    def doubt_use(self) -> None:
+        """After a failure that may have left messages behind: count anew at the next use."""
+        try:
+            self._quota.doubt()
+        except MailnodeError as error:
+            self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
+
     def use(self, ref: AccountRef) -> QuotaUse:
         """Use and limit now."""
         return self._quota.use(ref.quota_bytes)
 
 
 def make_parts(path: bytes) -> None:
-    """``cur``, ``new`` and ``tmp`` of a folder, durable."""
-    made = [files.mkdir(path + b"/" + part, exist_ok=True) for part in listing.PARTS]
+    """``cur``, ``new`` and ``tmp`` of a folder, durable; ``cur`` last, for it makes the folder."""
+    made = [files.mkdir(path + b"/" + part, exist_ok=True) for part in reversed(listing.PARTS)]
     if any(made):
         files.fsync_dir(path)

@@ -4,10 +4,11 @@ Format (Maildir++, as Courier and Dovecot): first line the limit (``<bytes>S``),
 ``<bytes> <messages>`` per change; their sum is the use. Grown long, it is summed up.
 Promises: use is charged before a message is placed and given back if that fails, so that two
 deliveries cannot both take the last room. A crash in between leaves the use too high until the
-next recount; before a message is refused the files are counted anew (at most once an interval).
+next recount; where a failure leaves in doubt what was kept, the next use counts anew; before a
+message is refused the files are counted anew (at most once an interval).
 Fails: ``OverQuota``, ``FolderBusy``, ``StorageFull``, ``StorageGone``.
-Locks: ``flock`` on the file itself, for one read and append; replaced only while held. A leaf:
-nothing else is locked inside.
+Locks: ``flock`` on the file itself, for one read and append or a recount; replaced only while
+held, made only where there is none. A leaf: nothing else is locked inside.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SIZE_NAME = b"maildirsize"
 # Courier's and Dovecot's bound for the file.
 _MAX_BYTES = 5120
 _READ_BYTES = 1 << 20
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Quota:
@@ -74,12 +76,31 @@ class Quota:
     def recount(self, limit: int) -> QuotaUse:
         """Count the files and start the file anew."""
         self._counted_at = time.monotonic()
-        used, messages = count_files(self._account)
-        self._write(used, messages, limit)
+        with self._locked(limit):
+            used, messages = count_files(self._account)
+            self._write(used, messages, limit)
         return QuotaUse(used, messages, limit)
 
+    def doubt(self) -> None:
+        """Have the files counted at the next use: it is not known what a failure left."""
+        files.unlink(self._path, missing_ok=True)
+
     def _write(self, used: int, messages: int, limit: int) -> None:
-        files.replace(self._path, b"%dS\n%d %d\n" % (limit, used, messages), sync=False)
+        files.replace(self._path, _text(used, messages, limit), sync=False)
+
+    def _make(self, limit: int) -> None:
+        """Count the files and make the file, unless another process was quicker: it may hold
+        changes already that our count does not know."""
+        self._counted_at = time.monotonic()
+        used, messages = count_files(self._account)
+        fresh = self._path + b".%d.%s.new" % (os.getpid(), os.urandom(6).hex().encode())
+        files.write_new(fresh, (_text(used, messages, limit),), sync=False)
+        try:
+            files.link(fresh, self._path)
+        except FileExistsError:
+            pass
+        finally:
+            files.unlink(fresh, missing_ok=True)
 
     @contextmanager
     def _locked(self, limit: int) -> Iterator[int]:
@@ -94,13 +115,12 @@ class Quota:
                 os.close(fd)
 
     def _open(self, limit: int) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        with files.storage_errors(self._path):
+        while True:
             try:
-                return os.open(self._path, flags)
+                with files.storage_errors(self._path):
+                    return os.open(self._path, _OPEN)
             except FileNotFoundError:
-                self.recount(limit)
-                return os.open(self._path, flags)
+                self._make(limit)
 
     def _lock(self, fd: int, deadline: float) -> bool:
         """Lock the file; False when it was replaced or made nonsense of meanwhile."""
@@ -127,6 +147,10 @@ class Quota:
             files.truncate(fd, 0, self._path)
             files.append(fd, b"0S\n%d %d\n" % (used, messages), self._path)
         return used, messages
+
+
+def _text(used: int, messages: int, limit: int) -> bytes:
+    return b"%dS\n%d %d\n" % (limit, used, messages)
 
 
 def _sum_lines(lines: Iterable[bytes]) -> tuple[int, int]:

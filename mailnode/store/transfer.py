@@ -64,8 +64,8 @@ def added(core: FolderCore, uid: int, staged: Staged, bits: int) -> Added:
     return Added(uid, flags, bits, staged.size, internal_us, save_us, staged.base)
 
 
-def append(core: FolderCore, messages: Sequence[NewMessage], sync_dir: SyncDir) -> list[int]:
-    """See ``Folder.append``; quota is the caller's."""
+def stage_all(core: FolderCore, messages: Sequence[NewMessage]) -> list[Staged]:
+    """Write all messages to ``tmp/``, durably, or none."""
     staged: list[Staged] = []
     try:
         for message in messages:
@@ -73,6 +73,15 @@ def append(core: FolderCore, messages: Sequence[NewMessage], sync_dir: SyncDir) 
         if len(messages) > 1:
             for one in staged:
                 files.fsync(one.path)
+    except BaseException:
+        unstage(staged)
+        raise
+    return staged
+
+
+def append(core: FolderCore, staged: list[Staged], sync_dir: SyncDir) -> list[int]:
+    """See ``Folder.append``; quota is the caller's."""
+    try:
         with core.changing():
             uids = _place(core, staged)
     except BaseException:
