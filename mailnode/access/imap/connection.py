@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from mailnode.access.imap.commands.anystate import capabilities
 from mailnode.access.imap.commands.idle import DONE_LIMIT, end_idle, push
-from mailnode.access.imap.dispatch import fault, malformed, run_command
+from mailnode.access.imap.deflate import BadInput, DeflatingWire, InflatingReceiver
+from mailnode.access.imap.dispatch import fault, malformed, run_command, too_big
 from mailnode.access.imap.limits import STRANGER_LIMITS, user_limits
 from mailnode.access.imap.means import Hangup, Means, Wire
 from mailnode.access.imap.reply import Reply, bad, no
@@ -23,8 +24,8 @@ from mailnode.access.imap.spooling import Spooler
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Malformed
 from mailnode.wire.imap.parse import parse_command
-from mailnode.wire.imap.receiver import Event as Incoming
 from mailnode.wire.imap.receiver import (
+    Breath,
     LineTooLong,
     LiteralData,
     LiteralEnd,
@@ -34,6 +35,7 @@ from mailnode.wire.imap.receiver import (
     RawCommand,
     Receiver,
 )
+from mailnode.wire.imap.receiver import Event as Incoming
 
 # So much unread input is taken while a command runs; then the client has to wait.
 INPUT_HIGH = 65536
@@ -41,6 +43,8 @@ INPUT_HIGH = 65536
 FAIR_COMMANDS = 16
 # How long a closing connection may take to drain its last words.
 CLOSING_S = 10.0
+# A connection quiet for so long gives its compressor's memory back.
+RELAX_S = 5.0
 
 
 class Connection:
@@ -62,6 +66,7 @@ class Connection:
         "_waiter",
         "_wire",
         "closing",
+        "compressed",
         "lost",
         "means",
         "peer",
@@ -81,7 +86,7 @@ class Connection:
         self.peer = peer
         self.secure = secure
         self.session = Session(means, self)
-        self.closing = self.lost = False
+        self.closing = self.lost = self.compressed = False
         self._wire = wire
         self._on_end = on_end
         self._receiver = Receiver(STRANGER_LIMITS)
@@ -163,6 +168,12 @@ class Connection:
         self._wire.start_tls()
         self.secure = True
 
+    def start_deflate(self) -> None:
+        """RFC 4978 3: both directions, from here on."""
+        self.compressed = True
+        self._wire = DeflatingWire(self._wire)
+        self._receiver = InflatingReceiver(self._receiver)
+
     def wake(self) -> None:
         """A hint came while the client idles."""
         if self._task is None and self._should_push():
@@ -195,6 +206,8 @@ class Connection:
                 await self._take_turns()
         except Hangup:
             self.closing = True
+        except BadInput:
+            self.bye("", "the compressed data cannot be read")
         except FolderLost:
             self.bye("UNAVAILABLE", "the mailbox is gone, connect again")
         except Exception:  # noqa: BLE001 - the barrier: a fault of ours ends one connection only
@@ -264,6 +277,8 @@ class Connection:
             return await self._literal(event)
         elif isinstance(event, LiteralData):
             await self._spooler.write(event.data)
+        elif isinstance(event, Breath):
+            await asyncio.sleep(0)
         elif isinstance(event, (LiteralTooBig, LineTooLong)):
             # The command is dropped: so is what it has spooled.
             await self._spooler.clear()
@@ -302,10 +317,7 @@ class Connection:
         return None
 
     def _too_big(self, event: LiteralTooBig) -> Reply:
-        # RFC 7889 4, 4469 4.2: TOOBIG is for messages, a literal elsewhere is just too long.
-        append = event.name == "APPEND" and self.session.state is not State.NOT_AUTHENTICATED
-        reply = no("message too large", "TOOBIG") if append else bad("literal too long")
-        self._say(event.tag, reply)
+        reply = self._say(event.tag, too_big(self.session, event))
         if event.fatal:
             self.bye("", "literal too long")
         return reply
@@ -352,6 +364,8 @@ class Connection:
         """Called every few seconds: end what lasts too long."""
         settings = self.means.settings
         quiet_s = now - self._touched_at
+        if quiet_s > RELAX_S and isinstance(self._wire, DeflatingWire):
+            self._wire.relax()
         if self.closing:
             if quiet_s > CLOSING_S:
                 self.abort()

@@ -15,10 +15,11 @@ from mailnode.access.imap.commands import VERBS
 from mailnode.access.imap.commands.verb import After, Verb
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
-from mailnode.access.imap.session import FolderLost, Session, log_storage
+from mailnode.access.imap.session import FolderLost, Session, State, log_storage
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
+from mailnode.wire.imap.receiver import LiteralTooBig
 
 # RFC 3501 6.3.11, 6.4.7, 6851 3.3: the client may CREATE the folder and try again.
 MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE"))
@@ -30,6 +31,13 @@ def malformed(fault: Malformed) -> tuple[str, Reply]:
     code = FAULT_CODES.get(fault.fault)
     reply = no(fault.text, code) if code else bad(fault.text)
     return fault.tag or "*", reply
+
+
+def too_big(session: Session, event: LiteralTooBig) -> Reply:
+    """The reply to a literal beyond the limits."""
+    # RFC 7889 4, 4469 4.2: TOOBIG is for messages, a literal elsewhere is just too long.
+    append = event.name == "APPEND" and session.state is not State.NOT_AUTHENTICATED
+    return no("message too large", "TOOBIG") if append else bad("literal too long")
 
 
 async def run_command(session: Session, command: Command) -> Reply | None:

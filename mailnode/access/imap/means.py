@@ -70,6 +70,7 @@ class Out(Protocol):
     """The session's way to its client; kept by the connection."""
 
     secure: bool
+    compressed: bool
     peer: str
 
     def write(self, data: bytes) -> None:
@@ -87,6 +88,9 @@ class Out(Protocol):
 
     def start_tls(self) -> None:
         """Throw away unread input and begin the TLS handshake."""
+
+    def start_deflate(self) -> None:
+        """Compress from here on, both ways."""
 
     def wake(self) -> None:
         """A hint came while the client idles: run ``commands.idle.push`` soon."""

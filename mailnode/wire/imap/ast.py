@@ -226,6 +226,13 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """COMPRESS (RFC 4978); the mechanism in upper case."""
+
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """ENABLE; capability names in upper case."""
 
@@ -243,6 +250,7 @@ Args = (
     NoArgs
     | Login
     | Authenticate
+    | Compress
     | Enable
     | Id
     | Select

@@ -122,8 +122,14 @@ class Line:
         return f"Line({len(self.data)} octets)"
 
 
+@dataclass(frozen=True, slots=True)
+class Breath:
+    """There is more input, but it costs time: let others have their turn, then ask again."""
+
+
 Event = (
     RawCommand
+    | Breath
     | NeedContinuation
     | LiteralStart
     | LiteralData
@@ -184,6 +190,12 @@ class Receiver:
         self._scanned = 0
         self._reset()
         return count
+
+    def rest(self) -> bytes:
+        """Take out all input not yet understood, for whoever reads it from now on."""
+        rest = bytes(self._buffer)
+        self.discard()
+        return rest
 
     def next(self) -> Event | None:
         """The next event; ``None`` when more octets are needed."""

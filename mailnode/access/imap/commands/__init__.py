@@ -4,6 +4,7 @@ from mailnode.access.imap.commands import (
     anystate,
     append,
     changing,
+    compress,
     fetching,
     idle,
     listing,
@@ -26,4 +27,5 @@ VERBS = {
     **fetching.VERBS,
     **searching.VERBS,
     **quota.VERBS,
+    **compress.VERBS,
 }

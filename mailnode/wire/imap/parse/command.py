@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "NAMESPACE": session.parse_nothing,
         "LOGIN": session.parse_login,
         "AUTHENTICATE": session.parse_authenticate,
+        "COMPRESS": session.parse_compress,
         "ENABLE": session.parse_enable,
         "ID": session.parse_id,
         "SELECT": mailboxes.parse_select,

@@ -1,13 +1,13 @@
 """Commands on the session itself: who, what the client can, who it is.
 
-RFC: 3501/9051 6.1, 6.2, 6.3.1 (ENABLE); 2971 (ID), 4959 (SASL-IR).
+RFC: 3501/9051 6.1, 6.2, 6.3.1 (ENABLE); 2971 (ID), 4959 (SASL-IR), 4978 (COMPRESS).
 """
 
 from __future__ import annotations
 
 import re
 
-from mailnode.wire.imap.ast import Authenticate, Enable, Id, Login, NoArgs
+from mailnode.wire.imap.ast import Authenticate, Compress, Enable, Id, Login, NoArgs
 from mailnode.wire.imap.lexer import Cursor
 
 # RFC 9051 9 "initial-resp": base64 or "=". Checked for its alphabet here, decoded by SASL.
@@ -40,6 +40,12 @@ def parse_authenticate(cursor: Cursor, uid: bool) -> Authenticate:
     if not initial:
         cursor.fail("expected initial response")
     return Authenticate(mechanism, initial)
+
+
+def parse_compress(cursor: Cursor, uid: bool) -> Compress:
+    """``COMPRESS mechanism``."""
+    cursor.space()
+    return Compress(cursor.atom("mechanism").upper())
 
 
 def parse_enable(cursor: Cursor, uid: bool) -> Enable:
