@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from mailnode.model.errors import BadSettings
+from mailnode.runtime.settings.cluster import SHARED_FOLDER, ClusterSettings
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.settings.listen import ListenSettings
@@ -48,6 +49,20 @@ class Settings(Section):
     queue: QueueSettings = Field(default_factory=QueueSettings)
     imap: ImapSettings = Field(default_factory=ImapSettings)
     pop3: Pop3Settings = Field(default_factory=Pop3Settings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+
+    @property
+    def spool_folder(self) -> Path:
+        """This node's spool: where the others can adopt it, on a shared mail root."""
+        if self.cluster.shared:
+            return self.server.mail_dir / SHARED_FOLDER / "spool" / self.server.node
+        return self.server.spool_dir
+
+    @property
+    def poll_s(self) -> float:
+        """How long a change that nobody told of may go unseen, in seconds."""
+        both = min(self.server.poll_s, self.cluster.poll_s)
+        return both if self.cluster.shared else self.server.poll_s
 
 
 def load_settings(

@@ -14,7 +14,7 @@ from mailnode.runtime.settings.section import Section
 
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 # Goes into Maildir file names: no "/", ":" or "," (https://cr.yp.to/proto/maildir.html).
-_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 @functools.cache
@@ -63,7 +63,8 @@ class ServerSettings(Section):
     )
     spool_dir: Path = Field(
         default=Path("/var/lib/mailnode/spool"),
-        description="Accepted messages that are still owed to a recipient. Never delete it.",
+        description="Accepted messages that are still owed to a recipient. Never delete it. "
+        "Not used on a shared mail root (cluster.shared), which has a spool for each node.",
     )
     drain_s: float = Field(
         default=20.0,
@@ -96,7 +97,7 @@ class ServerSettings(Section):
     @classmethod
     def _short_node(cls, name: str) -> str:
         name = name or socket.gethostname().partition(".")[0] or "node"
-        if not _NODE.fullmatch(name):
+        if not NODE_NAME.fullmatch(name):
             raise ValueError('not a node name, use letters, digits, "-", "_" and "."')
         return name
 
