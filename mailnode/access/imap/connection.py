@@ -291,7 +291,7 @@ class Connection:
 
     async def _command(self, raw: RawCommand) -> Reply | None:
         try:
-            parsed = parse_command(raw)
+            parsed = parse_command(raw, utf8=self.session.enabled.utf8)
             if isinstance(parsed, Malformed):
                 return self._say(*malformed(parsed))
             failed = self._spooler.failure()

@@ -10,8 +10,10 @@ from __future__ import annotations
 class Enabled:
     """Switches of one session; whatever answers looks at them."""
 
-    __slots__ = ("condstore", "qresync")
+    __slots__ = ("condstore", "qresync", "rev2", "utf8")
 
     def __init__(self, *, condstore: bool = False, qresync: bool = False) -> None:
         self.condstore = condstore or qresync  # RFC 7162 3.2.3: QRESYNC brings CONDSTORE
         self.qresync = qresync
+        self.rev2 = False  # RFC 9051 6.3.1: the client speaks IMAP4rev2
+        self.utf8 = False  # mailbox names and quoted strings are UTF-8, both ways

@@ -39,6 +39,7 @@ class Selected:
 
     __slots__ = (
         "_silence",
+        "enabled",
         "folder",
         "heard",
         "keywords",
@@ -50,8 +51,11 @@ class Selected:
         "saved",
     )
 
-    def __init__(self, folder: Folder, picture: Picture, recent: range, read_only: bool) -> None:
+    def __init__(
+        self, folder: Folder, picture: Picture, recent: range, read_only: bool, enabled: Enabled
+    ) -> None:
         self.folder = folder
+        self.enabled = enabled
         self.picture = picture
         self.read_only = read_only
         self.keywords = picture.keywords  # those the client has been told of
@@ -101,8 +105,8 @@ class Selected:
         return newest if newest is self.picture else overlay(self.picture, newest)
 
     def is_recent(self, uid: int) -> bool:
-        """Was this session the first to be told of the message?"""
-        return any(uid in found for found in self.recent)
+        """Was this session the first to be told of the message? RFC 9051 A: not for IMAP4rev2."""
+        return not self.enabled.rev2 and any(uid in found for found in self.recent)
 
     def recent_count(self, picture: Picture) -> int:
         """The number behind RECENT."""
@@ -116,17 +120,17 @@ class Selected:
         at = bisect_left(self.picture.uids, uid)
         return at if at < len(self.picture.uids) and self.picture.uids[at] == uid else None
 
-    def tell(self, news: News, enabled: Enabled) -> Iterator[bytes]:
+    def tell(self, news: News) -> Iterator[bytes]:
         """Move to ``news.picture`` in pieces of untagged responses; run it to its end."""
         old, new, diff = self.picture, news.picture, news.diff
         # RFC 7162 3.2.10: after ENABLE QRESYNC, VANISHED stands for every EXPUNGE.
-        gone = vanished_lines(runs(diff.expunged)) if enabled.qresync else _expunges(old, diff)
+        gone = vanished_lines(runs(diff.expunged)) if self.enabled.qresync else _expunges(old, diff)
         yield from _joined(gone)
         yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
         self.picture, self.own = new, set()
         for pieces in _sliced(diff.flagged):
-            lines = (self.flags_line(uid, enabled.condstore, told) for uid in pieces)
+            lines = (self.flags_line(uid, told) for uid in pieces)
             yield b"".join(lines)
 
     def new_keywords(self, picture: Picture) -> bytes:
@@ -143,16 +147,17 @@ class Selected:
         lines = []
         if diff.added:
             lines.append(b"* %d EXISTS\r\n" % len(new.uids))
-        if diff.added or (diff.expunged and self.recent):
+        if (diff.added or (diff.expunged and self.recent)) and not self.enabled.rev2:
             lines.append(b"* %d RECENT\r\n" % self.recent_count(new))
         return b"".join(lines)
 
-    def flags_line(self, uid: int, condstore: bool, told: set[int] | None = None) -> bytes:
+    def flags_line(self, uid: int, told: set[int] | None = None) -> bytes:
         """An untagged FETCH with the flags of a message, empty if ``told`` has its modseq."""
         at = self.row(uid)
         if at is None or (told and self.picture.modseqs[at] in told):
             return b""
-        return format_flags_fetch(self.picture, at, at + 1, condstore, self.is_recent(uid))
+        condstore, recent = self.enabled.condstore, self.is_recent(uid)
+        return format_flags_fetch(self.picture, at, at + 1, condstore, recent)
 
 
 def format_flags_fetch(

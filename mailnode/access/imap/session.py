@@ -141,7 +141,7 @@ class Session:
         if news.diff.expunged and not expunge:
             selected.must_look = True
             return
-        for piece in selected.tell(news, self.enabled):
+        for piece in selected.tell(news):
             self.out.write(piece)
             await self.out.drain()
 

@@ -133,19 +133,23 @@ class QResync:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """SELECT and EXAMINE (the command's name tells)."""
+    """SELECT and EXAMINE (the command's name tells). ``asked``: the name as the client spelt it,
+    where that is another (RFC 9051 6.3.2)."""
 
     mailbox: str
     condstore: bool = False
     qresync: QResync | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """CREATE; ``special_use`` e.g. ``("\\Sent",)`` (RFC 6154 3). A trailing ``/`` is cut off."""
+    """CREATE; ``special_use`` e.g. ``("\\Sent",)`` (RFC 6154 3). A trailing ``/`` is cut off;
+    ``asked``: the name as the client spelt it, where that is another."""
 
     mailbox: str
     special_use: tuple[str, ...] = ()
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ def folder(count: int) -> FakeFolder:
 
 
 def told(selected: Selected, *, condstore: bool = False) -> list[bytes]:
-    news, enabled = selected.look(), Enabled(condstore=condstore)
-    return [] if news is None else b"".join(selected.tell(news, enabled)).split(b"\r\n")[:-1]
+    selected.enabled.condstore = condstore
+    news = selected.look()
+    return [] if news is None else b"".join(selected.tell(news)).split(b"\r\n")[:-1]
 
 
 def test_expunges_are_numbered_so_that_they_can_be_applied_in_order() -> None:
     mailbox = folder(5)
-    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
     mailbox.remove([1, 3, 4])
     assert told(selected) == [b"* 4 EXPUNGE", b"* 3 EXPUNGE", b"* 1 EXPUNGE"]
 
@@ -29,17 +30,17 @@ def test_expunges_are_numbered_so_that_they_can_be_applied_in_order() -> None:
 def test_arrivals_claim_recent_unless_read_only() -> None:
     mailbox = folder(1)
     start, claimed = mailbox.refresh(), mailbox.claim_recent()
-    writer = Selected(mailbox, start, claimed, False)
-    reader = Selected(mailbox, start, range(0), True)
+    writer = Selected(mailbox, start, claimed, False, Enabled())
+    reader = Selected(mailbox, start, range(0), True, Enabled())
     mailbox.append([NewMessage((b"y",), 0.0)])
     assert told(reader) == [b"* 2 EXISTS", b"* 1 RECENT"]
     assert told(writer) == [b"* 2 EXISTS", b"* 2 RECENT"]
-    assert told(Selected(mailbox, mailbox.refresh(), range(0), False)) == []
+    assert told(Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())) == []
 
 
 def test_own_changes_are_not_told_again_but_later_ones_are() -> None:
     mailbox = folder(2)
-    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
     mine = mailbox.store_flags([1, 2], FlagsOp.ADD, Flag.SEEN, frozenset())
     selected.own.add(mine.modseq)
     mailbox.store_flags([2], FlagsOp.ADD, Flag.FLAGGED, frozenset())
@@ -49,7 +50,7 @@ def test_own_changes_are_not_told_again_but_later_ones_are() -> None:
 
 def test_modseq_is_told_with_condstore() -> None:
     mailbox = folder(1)
-    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
     change = mailbox.store_flags([1], FlagsOp.ADD, Flag.SEEN, frozenset())
     line = b"* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (%d))" % change.modseq
     assert told(selected, condstore=True) == [line]
@@ -69,11 +70,11 @@ def test_overlay_keeps_numbers_and_takes_flags() -> None:
 
 def test_large_news_come_in_pieces() -> None:
     mailbox = folder(3000)
-    selected = Selected(mailbox, mailbox.refresh(), range(0), False)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
     mailbox.store_flags(range(1, 1501), FlagsOp.ADD, Flag.SEEN, frozenset())
     mailbox.remove(range(2001, 3001))
     news = selected.look()
     assert isinstance(news, News)
-    pieces = list(selected.tell(news, Enabled()))
+    pieces = list(selected.tell(news))
     assert max(piece.count(b"\r\n") for piece in pieces) <= 500
     assert b"".join(pieces).count(b"EXPUNGE") == 1000

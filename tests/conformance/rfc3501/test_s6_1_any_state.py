@@ -8,7 +8,7 @@ def test_capability_says_what_works(imap: ImapServer) -> None:
         r"""
         S~ \* OK \[CAPABILITY IMAP4rev1 [^]]*AUTH=PLAIN AUTH=LOGIN\] .*
         C: a CAPABILITY
-        S~ \* CAPABILITY IMAP4rev1 SASL-IR LITERAL\+ ID NAMESPACE UNSELECT CHILDREN IDLE UIDPLUS .*
+        S~ \* CAPABILITY IMAP4rev1 IMAP4rev2 SASL-IR LITERAL\+ ID NAMESPACE UNSELECT CHILDREN .*
         S: a OK
         C: b LOGIN user1 secret
         S~ b OK \[CAPABILITY IMAP4rev1 (?!.*(AUTH=|STARTTLS|LOGINDISABLED)).*\] .*

@@ -141,8 +141,8 @@ STATUS = ("MESSAGES", "UIDNEXT", "SIZE")
 @pytest.mark.parametrize(
     ("raw", "want"),
     [
-        (b"SELECT inBox", Select("INBOX")),
-        (b"SELECT inbox/sub", Select("INBOX/sub")),
+        (b"SELECT inBox", Select("INBOX", asked="inBox")),
+        (b"SELECT inbox/sub", Select("INBOX/sub", asked="inbox/sub")),
         (b'EXAMINE "a b" (CONDSTORE)', Select("a b", condstore=True)),
         (b"SELECT x (QRESYNC (7 9))", Select("x", qresync=QResync(7, 9))),
         (

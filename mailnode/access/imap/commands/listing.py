@@ -82,13 +82,14 @@ async def _send(
     # RFC 5819 2: no STATUS for what cannot be selected or was listed for its children only.
     wanted = [e.name for e in entries if not set(e.attributes) & {"\\Noselect", "\\NonExistent"}]
     figures = await read_statuses(session, wanted) if items else {}
+    utf8 = session.enabled.utf8
     for entry in entries:
         words = [word.encode() for word in entry.attributes]
         info = CHILD_INFO if entry.child_info else b""
-        line = list_line(words, entry.name, command=verb, extended=info)
+        line = list_line(words, entry.name, command=verb, utf8=utf8, extended=info)
         session.out.write(line + b"\r\n")
         if entry.name in figures:
-            session.out.write(figures_line(entry.name, figures[entry.name], items))
+            session.out.write(figures_line(entry.name, figures[entry.name], items, utf8))
         await session.out.drain()
 
 

@@ -1,6 +1,7 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS, ENABLE.
 
-RFC: 3501 6.3.3-6.3.7, 6.3.10; 2342; 5161; 6154 3; 7162 3.1.7; 7889; 8438.
+RFC: 3501 6.3.3-6.3.7, 6.3.10; 9051 6.3.1, 6.3.4, 6.3.6, 6.3.9.7; 2342; 5161; 6154 3;
+7162 3.1.7, 3.2.3; 7889; 8438.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from mailnode.access.imap.session import Session
 from mailnode.model.errors import NoSuchFolder
 from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
-from mailnode.wire.imap.format import status_line
+from mailnode.wire.imap.format import list_line, mailbox, status_line
 
 # RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
 USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
@@ -28,6 +29,7 @@ async def do_create(session: Session, command: Command, args: Create) -> Reply:
     account = session.owner()
     use = uses[0] if uses else ""
     mailbox_id = await session.means.pool.run(account.create, args.mailbox, use)
+    _tell_name(session, args.mailbox, args.asked)
     # RFC 8474 4.1
     return ok("created", f"MAILBOXID ({mailbox_id})")
 
@@ -46,7 +48,21 @@ async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
     if args.old != "INBOX":
         await _let_go(session, args.old)
     await session.means.pool.run(session.owner().rename, args.old, args.new)
+    if args.old != "INBOX":
+        _tell_name(session, args.new, args.old)
     return ok("renamed")
+
+
+def _tell_name(session: Session, name: str, asked: str) -> None:
+    """RFC 9051 6.3.4, 6.3.6, 6.3.9.7: the mailbox that was ``asked`` is called ``name`` now."""
+    if session.enabled.rev2 and asked not in ("", name):
+        session.out.write(renamed_line(name, asked))
+
+
+def renamed_line(name: str, asked: str) -> bytes:
+    """An untagged LIST for an IMAP4rev2 client, with OLDNAME where it knows another name."""
+    old = b'("OLDNAME" (%b))' % mailbox(asked, utf8=True) if asked not in ("", name) else b""
+    return list_line((), name, utf8=True, extended=old) + b"\r\n"
 
 
 async def _let_go(session: Session, name: str) -> None:
@@ -79,11 +95,14 @@ async def do_status(session: Session, command: Command, args: Status) -> Reply:
     if "HIGHESTMODSEQ" in args.items:
         session.turn_condstore_on()
     status = await session.means.pool.run(session.owner().status, args.mailbox)
-    session.out.write(figures_line(args.mailbox, status, args.items))
+    utf8 = session.enabled.utf8
+    session.out.write(figures_line(args.mailbox, status, args.items, utf8))
     return ok("done")
 
 
-def figures_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> bytes:
+def figures_line(
+    name: str, status: FolderStatus, items: tuple[str, ...], utf8: bool = False
+) -> bytes:
     """An untagged STATUS, items in the client's order."""
     figures: dict[str, int | bytes] = {
         "MESSAGES": status.messages,
@@ -97,15 +116,16 @@ def figures_line(name: str, status: FolderStatus, items: tuple[str, ...]) -> byt
         "SIZE": status.size,
         "MAILBOXID": f"({status.mailbox_id})".encode(),
     }
-    return status_line(name, [(item, figures[item]) for item in items]) + b"\r\n"
+    return status_line(name, [(item, figures[item]) for item in items], utf8) + b"\r\n"
 
 
 async def do_enable(session: Session, command: Command, args: Enable) -> Reply:
     """RFC 5161 3.1: names we do not know are passed over in silence."""
-    enabled = [name for name in dict.fromkeys(args.capabilities) if name in SWITCHES]
-    for name in enabled:
+    wanted = [name for name in dict.fromkeys(args.capabilities) if name in SWITCHES]
+    for name in wanted:
         SWITCHES[name](session)
-    session.out.write(f"* ENABLED {' '.join(enabled)}".rstrip().encode() + b"\r\n")
+    shown = ("IMAP4rev2" if name == "IMAP4REV2" else name for name in wanted)
+    session.out.write(f"* ENABLED {' '.join(shown)}".rstrip().encode() + b"\r\n")
     return ok("done")
 
 
@@ -115,10 +135,16 @@ def _turn_qresync_on(session: Session) -> None:
     session.enabled.qresync = True
 
 
+def _turn_rev2_on(session: Session) -> None:
+    # RFC 9051 5.1, A: names are UTF-8 from now on, both ways.
+    session.enabled.rev2 = session.enabled.utf8 = True
+
+
 # What ENABLE knows; capabilities that need no ENABLE are not among them (RFC 5161 3.1).
 SWITCHES: dict[str, Callable[[Session], None]] = {
     "CONDSTORE": Session.turn_condstore_on,
     "QRESYNC": _turn_qresync_on,
+    "IMAP4REV2": _turn_rev2_on,
 }
 
 

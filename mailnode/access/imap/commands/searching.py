@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH, with the plain answer and the extended one.
 
 Promises: the pool works on it in bounded steps; a client that leaves ends its search.
-RFC: 3501 6.4.4; 4731 (ESEARCH); 5182 (SEARCHRES); 7162 3.1.5, 3.1.10.
+RFC: 3501 6.4.4; 9051 6.4.4; 4731 (ESEARCH); 5182 (SEARCHRES); 7162 3.1.5, 3.1.10.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from mailnode.wire.imap.format import esearch_line, number_set, search_line
 async def do_search(session: Session, command: Command, args: Search) -> Reply:
     """RFC 3501 6.4.4, 4731."""
     returns = args.returns
+    if returns is None and session.enabled.rev2:
+        # RFC 9051 6.4.4: ESEARCH answers every search; ALL is what is asked without RETURN.
+        returns = SearchReturn(frozenset({"ALL"}))
     if returns is not None and returns.partial is not None:
         raise Refused(bad("PARTIAL is not supported"))
     saves = returns is not None and "SAVE" in returns.options

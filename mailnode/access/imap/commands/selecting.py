@@ -1,6 +1,7 @@
 """SELECT, EXAMINE, CHECK, CLOSE, UNSELECT, EXPUNGE: the selected folder as a whole.
 
-RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 3691; 4315 2.1; 7162 3.1.2, 3.1.8, 3.2.5, 3.2.11.
+RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 9051 6.3.2, 6.3.3; 3691; 4315 2.1; 7162 3.1.2, 3.1.8, 3.2.5,
+3.2.11.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import batches, chosen
+from mailnode.access.imap.commands.mailboxes import renamed_line
 from mailnode.access.imap.commands.resync import resynced
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
@@ -65,9 +67,12 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
     read_only = examine or opened.folder.read_only
     if args.condstore:
         session.turn_condstore_on()
-    selected = Selected(opened.folder, opened.picture, opened.recent, read_only)
+    selected = Selected(opened.folder, opened.picture, opened.recent, read_only, session.enabled)
     session.enter(selected)
     session.out.write(_greeting(selected, opened.first_unseen))
+    if session.enabled.rev2:
+        # RFC 9051 6.3.2: the name as the server knows it, and the client's if that is another.
+        session.out.write(renamed_line(args.mailbox, args.asked))
     if args.qresync is not None:
         await _resynchronise(session, args.qresync)
     return ok(f"{command.name.capitalize()} done", "READ-ONLY" if read_only else "READ-WRITE")
@@ -77,8 +82,10 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     picture = selected.picture
     lines = keyword_lines(picture, selected.read_only)
     lines.append(b"* %d EXISTS\r\n" % len(picture.uids))
-    lines.append(b"* %d RECENT\r\n" % selected.recent_count(picture))
-    if first_unseen:
+    if not selected.enabled.rev2:
+        lines.append(b"* %d RECENT\r\n" % selected.recent_count(picture))
+    # RFC 9051 E: neither RECENT nor UNSEEN for IMAP4rev2.
+    if first_unseen and not selected.enabled.rev2:
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % first_unseen)
     lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % picture.uidvalidity)
     lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % picture.uidnext)
@@ -98,7 +105,7 @@ async def _resynchronise(session: Session, want: QResync) -> None:
     gone, changed = await session.means.pool.run(resynced, selected.folder, picture, want)
     session.out.write(b"".join(vanished_lines(gone, earlier=True)))
     for some in batches(changed, LINES_AT_ONCE):
-        session.out.write(b"".join(selected.flags_line(uid, condstore=True) for uid in some))
+        session.out.write(b"".join(selected.flags_line(uid) for uid in some))
         await session.out.drain()
 
 

@@ -26,13 +26,19 @@ RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"))
 def parse_select(cursor: Cursor, uid: bool) -> Select:
     """``SELECT mailbox [(parameters)]``; EXAMINE alike."""
     cursor.space()
-    mailbox = cursor.mailbox()
+    mailbox, asked = _mailbox_as_asked(cursor)
     if cursor.at_end():
-        return Select(mailbox)
+        return Select(mailbox, asked=asked)
     cursor.space()
     parameters = cursor.listed(lambda: _select_parameter(cursor), "SELECT parameters")
     resync = next((p for p in parameters if p is not None), None)
-    return Select(mailbox, None in parameters, resync)
+    return Select(mailbox, None in parameters, resync, asked)
+
+
+def _mailbox_as_asked(cursor: Cursor) -> tuple[str, str]:
+    raw = cursor.astring()
+    name, asked = cursor.name(raw), cursor.decode_name(raw)
+    return name, "" if asked == name else asked
 
 
 def _select_parameter(cursor: Cursor) -> QResync | None:
@@ -69,11 +75,11 @@ def _qresync(cursor: Cursor) -> QResync:
 def parse_create(cursor: Cursor, uid: bool) -> Create:
     """``CREATE mailbox [(USE (\\Sent))]``."""
     cursor.space()
-    raw = cursor.mailbox()
+    raw, asked = _mailbox_as_asked(cursor)
     # RFC 9051 6.3.4: a trailing separator only says that children will follow.
     mailbox = raw[:-1] if raw.endswith("/") else raw
     if cursor.at_end():
-        return Create(mailbox)
+        return Create(mailbox, asked=asked)
     cursor.space()
     cursor.expect(b"(", "CREATE parameters")
     if cursor.word("CREATE parameter") != "USE":
@@ -81,7 +87,7 @@ def parse_create(cursor: Cursor, uid: bool) -> Create:
     cursor.space()
     uses = cursor.listed(lambda: _use(cursor), "special uses")
     cursor.expect(b")", "end of list")
-    return Create(mailbox, tuple(uses))
+    return Create(mailbox, tuple(uses), asked)
 
 
 def _use(cursor: Cursor) -> str:
