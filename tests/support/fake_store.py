@@ -341,7 +341,8 @@ class FakeAccount:
         with self.store.lock:
             if name in self.kept:
                 raise FolderExists(name)
-            if not name or "//" in name or name.startswith("/") or len(name) > 200:
+            odd = any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u2029" for c in name)
+            if not name or "//" in name or name.startswith("/") or len(name) > 200 or odd:
                 raise BadFolderName(name)
             self.kept[name] = FakeFolder(self, name, next(self.store.validities))
             if special_use:

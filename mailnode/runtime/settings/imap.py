@@ -59,6 +59,11 @@ class ImapSettings(Section):
         ge=1024,
         description="Largest message that APPEND takes; told to clients as APPENDLIMIT.",
     )
+    accept_8bit_headers: bool = Field(
+        default=False,
+        description="Take messages with 8-bit header fields by APPEND also from clients that did "
+        "not enable UTF-8, against RFC 6855 4; helps when old mail is moved here.",
+    )
     spool_bytes: int = Field(
         default=262144,
         ge=1024,

@@ -199,8 +199,10 @@ class SearchReturn:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """SEARCH and UID SEARCH. ``returns`` ``None``: answer with untagged SEARCH (RFC 3501)."""
+    """SEARCH and UID SEARCH. ``returns`` ``None``: answer with untagged SEARCH (RFC 3501);
+    ``charset_given``: the client named the charset."""
 
     key: SearchKey
     charset: str = "US-ASCII"
     returns: SearchReturn | None = None
+    charset_given: bool = False

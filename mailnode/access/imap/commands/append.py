@@ -1,13 +1,14 @@
 """APPEND.
 
 Promises: OK only after the message is durable; all messages of a command or none.
-RFC: 3501 6.3.11, 3516 4.4 (literal8), 4315 3 (APPENDUID), 7889 (APPENDLIMIT).
+RFC: 3501 6.3.11, 3516 4.4 (literal8), 4315 3 (APPENDUID), 6855 4 (UTF8), 7889 (APPENDLIMIT).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from typing import BinaryIO
 
 from mailnode.access.imap.commands.verb import KNOWN, Verb
@@ -19,6 +20,7 @@ from mailnode.wire.imap.format import ordered_set
 from mailnode.wire.mime.recode import recode_binary
 
 PIECE_BYTES = 1 << 20
+MAX_HEADER_LINE = 1 << 16
 # Messages with binary parts are taken up to this size.
 RECODE_BYTES = 1 << 25
 
@@ -27,14 +29,24 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
     """RFC 3501 6.3.11."""
     now = session.means.clock.now()
     pool, account = session.means.pool, session.owner()
-    messages = [_message(session, message, now) for message in args.messages]
-    for at, message in enumerate(args.messages):
-        if message.literal.binary:
-            messages[at] = await pool.run(without_binary, messages[at], message.literal.size)
+    messages = [await _prepared(session, message, now) for message in args.messages]
     key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
     session.changed_folder(key)
     code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
     return ok("message kept", code.decode())
+
+
+async def _prepared(session: Session, message: AppendMessage, now: float) -> NewMessage:
+    """A message as it may be kept, or ``Refused``."""
+    pool = session.means.pool
+    made = _message(session, message, now)
+    # RFC 6855 4: a client that does not say that it knows UTF-8 headers must not store any.
+    strict = not (session.enabled.utf8 or session.means.settings.accept_8bit_headers)
+    if strict and await pool.run(has_8bit_header, made):
+        raise Refused(no("8-bit header fields need ENABLE UTF8=ACCEPT", "CANNOT"))
+    if message.literal.binary:
+        return await pool.run(without_binary, made, message.literal.size)
+    return made
 
 
 def _message(session: Session, message: AppendMessage, now: float) -> NewMessage:
@@ -80,6 +92,19 @@ def append(
         return folder.key, folder.picture().uidvalidity, uids
     finally:
         folder.close()
+
+
+def has_8bit_header(message: NewMessage) -> bool:
+    """Blocking: is there anything but ASCII in the header?"""
+    (chunk,) = message.chunks
+    lines = BytesIO(chunk) if isinstance(chunk, (bytes, memoryview)) else chunk
+    lines.seek(0)
+    while line := lines.readline(MAX_HEADER_LINE):
+        if line in (b"\r\n", b"\n"):
+            return False
+        if not line.isascii():
+            return True
+    return False
 
 
 def has_nul(message: NewMessage) -> bool:

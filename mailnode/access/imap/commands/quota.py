@@ -30,7 +30,7 @@ async def do_get_quota(session: Session, command: Command, args: GetQuota) -> Re
 
 async def do_get_quota_root(session: Session, command: Command, args: OneMailbox) -> Reply:
     """RFC 9208 4.1.2: the mailbox need not exist yet."""
-    name = mailbox(args.mailbox)
+    name = mailbox(args.mailbox, session.enabled.utf8)
     session.out.write(b'* QUOTAROOT %b "%b"\r\n' % (name, ROOT.encode()))
     await _tell_use(session)
     return ok("done")

@@ -29,6 +29,9 @@ from mailnode.wire.imap.format import esearch_line, number_set, search_line
 
 async def do_search(session: Session, command: Command, args: Search) -> Reply:
     """RFC 3501 6.4.4, 4731."""
+    if args.charset_given and session.enabled.utf8_accept:
+        # RFC 6855 3: every string is UTF-8 already.
+        raise Refused(bad("no CHARSET after ENABLE UTF8=ACCEPT"))
     returns = args.returns
     if returns is None and session.enabled.rev2:
         # RFC 9051 6.4.4: ESEARCH answers every search; ALL is what is asked without RETURN.

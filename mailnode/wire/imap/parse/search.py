@@ -90,11 +90,12 @@ def parse_search(cursor: Cursor, uid: bool) -> Search:
         returns = _returns(cursor)
         cursor.space()
         word = cursor.word("search key") if reader.at_word() else ""
-    if word == "CHARSET":
+    charset_given = word == "CHARSET"
+    if charset_given:
         reader.charset = _charset(cursor)
         cursor.space()
         word = ""
-    return Search(reader.keys(word, 0), reader.charset, returns)
+    return Search(reader.keys(word, 0), reader.charset, returns, charset_given)
 
 
 def _charset(cursor: Cursor) -> str:
