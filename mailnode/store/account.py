@@ -21,7 +21,6 @@ from mailnode.store import (
     FolderInfo,
     FolderStatus,
     QuotaUse,
-    listing,
     names,
     subscriptions,
 )
@@ -30,7 +29,6 @@ from mailnode.store.folder import MaildirFolder
 from mailnode.store.home import Home
 from mailnode.store.journal import Header
 from mailnode.store.names import INBOX
-from mailnode.store.quota import count_folder
 
 _TRASH_PREFIX = b"mailnode.deleted-"
 P = ParamSpec("P")
@@ -152,11 +150,15 @@ class MaildirAccount:
             header = self._header(disk)
             self._home.next_uidvalidity(header.uidvalidity)
             trash = self._home.path + b"/" + _TRASH_PREFIX + os.urandom(8).hex().encode()
-            self._rename_folder(disk, trash)
+            try:
+                self._rename_folder(disk, trash)
+            finally:
+                self._home.doubt_use()
             uses = subscriptions.read_uses(self._home.path)
             if uses.pop(disk, None):
                 subscriptions.write_uses(self._home.path, uses)
         self._empty_trash()
+        self._home.report_use(self.ref)
         view = self._home.services.view
         view.folder(self.ref.user, header.mailbox_id.hex(), header.uidvalidity).forget_folder()
 
@@ -184,9 +186,7 @@ class MaildirAccount:
         for entry in os.listdir(self._home.path):
             if entry.startswith(_TRASH_PREFIX):
                 path = self._home.path + b"/" + entry
-                size, messages = _count(path)
                 _remove_tree(path)
-                self._home.charge(self.ref, -size, -messages)
 
     @_verb
     def rename(self, old: str, new: str) -> None:
@@ -242,15 +242,6 @@ def _moves(disks: dict[str, bytes], old: str, new: str) -> list[tuple[bytes, byt
 def _parents(name: str) -> list[str]:
     levels = name.split("/")
     return ["/".join(levels[:count]) for count in range(1, len(levels))]
-
-
-def _count(path: bytes) -> tuple[int, int]:
-    """Bytes and messages of a deleted folder; none where a part of it is no plain directory."""
-    try:
-        listing.check_plain(path)
-    except NoSuchFolder:
-        return 0, 0
-    return count_folder(path)
 
 
 def _remove_tree(path: bytes) -> None:

@@ -44,6 +44,8 @@ class CoreContext:
     clock: Clock
     log: MailLog
     on_change: Callable[[str, int], None]
+    # Raises when this node may write no more; asked before each change and before it is told.
+    fence: Callable[[], None] = lambda: None
 
 
 class FolderCore:
@@ -176,7 +178,7 @@ class FolderCore:
             self.ledger.set_aside()
             self._warn_rebuilt()
         self._in_step = False
-        foreign, before = None, self.loaded
+        foreign, before, identity = None, self.loaded, self._identity
         if known is None:
             foreign = rescan.foreign_state(self.path) if noted is None else None
             header = self._fresh_header(noted, foreign)
@@ -189,7 +191,7 @@ class FolderCore:
             self.ledger.note_identity(known.header)
             self._in_step = True
         except BaseException:
-            self.loaded = before
+            self.loaded, self._identity = before, identity
             raise
         finally:
             self._building = False
@@ -229,10 +231,12 @@ class FolderCore:
         before = 0
         try:
             with self.ledger.hold():
+                self.context.fence()
                 self.catch_up()
                 self._make_sound()
                 before = self.state.modseq
                 yield self.state
+                self.context.fence()
                 self.compact_if_due()
         finally:
             self.tell(before)

@@ -230,9 +230,9 @@ class MaildirFolder:
         with self._home.doubting():
             removed = change.remove(self._core, uids, only_deleted=only_deleted)
         if removed.uids:
-            self._home.services.lazy.later(self._core)
             self._home.give_back(self._ref, removed.size, len(removed.uids))
             self._view().forget(removed.uids)
+            self._home.services.lazy.later(self._core)
         return removed.uids
 
     @_verb
@@ -278,8 +278,8 @@ class MaildirFolder:
         with self._home.doubting():
             pairs = transfer.move(self._core, wanted, there._core, sync_dir)
         if pairs:
-            self._home.services.lazy.later(self._core)
             self._view().forget([old for old, _ in pairs])
+            self._home.services.lazy.later(self._core)
         return pairs
 
     def _sizes(self, uids: Iterable[int]) -> dict[int, int]:

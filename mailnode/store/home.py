@@ -223,11 +223,12 @@ class Home:
             self.services.on_use(ref.user, use.used_bytes, use.messages)
 
     def give_back(self, ref: AccountRef, size: int, messages: int) -> None:
-        """Give room back after a failure; failing here too only leaves the use too high."""
+        """Give room back; where that fails, the use is counted anew at the next need."""
         try:
             self.charge(ref, -size, -messages)
         except MailnodeError as error:
             self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
+            self.doubt_use()
 
     @contextmanager
     def doubting(self) -> Iterator[None]:
@@ -244,6 +245,11 @@ class Home:
             self._quota.doubt()
         except MailnodeError as error:
             self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
+
+    def report_use(self, ref: AccountRef) -> None:
+        """Tell those who mirror it what is in use now."""
+        use = self.use(ref)
+        self.services.on_use(ref.user, use.used_bytes, use.messages)
 
     def use(self, ref: AccountRef) -> QuotaUse:
         """Use and limit now."""

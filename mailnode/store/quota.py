@@ -38,6 +38,7 @@ class Quota:
         self._account, self._path = account, account + b"/" + SIZE_NAME
         self._timeout_s, self._recheck_s = lock_timeout_s, recheck_s
         self._counted_at = float("-inf")
+        self._doubted = False  # and the file could not be removed yet
 
     def use(self, limit: int) -> QuotaUse:
         """What is in use now."""
@@ -83,7 +84,12 @@ class Quota:
 
     def doubt(self) -> None:
         """Have the files counted at the next use: it is not known what a failure left."""
+        self._doubted = True
+        self._forget_sum()
+
+    def _forget_sum(self) -> None:
         files.unlink(self._path, missing_ok=True)
+        self._doubted = False
 
     def _write(self, used: int, messages: int, limit: int) -> None:
         files.replace(self._path, _text(used, messages, limit), sync=False)
@@ -115,6 +121,8 @@ class Quota:
                 os.close(fd)
 
     def _open(self, limit: int) -> int:
+        if self._doubted:
+            self._forget_sum()
         while True:
             try:
                 with files.storage_errors(self._path):

