@@ -196,8 +196,11 @@ class Folder(Protocol):
         """Ready-to-send bytes kept in the view: kind ``envelope``, ``bodystructure``, ``body`` or
         ``headers`` (the raw header block). Parsed on first need and kept."""
 
-    def append(self, messages: Sequence[NewMessage]) -> list[int]:
-        """Store all or none, durably; the new UIDs in order."""
+    def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
+        """Store all or none, durably; the new UIDs in order.
+
+        ``spare_bytes``: room that counts as free, for the caller is about to make it.
+        """
 
     def store_flags(
         self,

@@ -236,11 +236,11 @@ class MaildirFolder:
         return removed.uids
 
     @_verb
-    def append(self, messages: Sequence[NewMessage]) -> list[int]:
+    def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
         self._must_write()
         size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
-        self._home.charge(self._ref, size, len(messages))
+        self._home.charge(self._ref, size, len(messages), spare_bytes)
         try:
             staged = transfer.stage_all(self._core, messages)
         except BaseException:

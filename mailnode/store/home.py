@@ -216,10 +216,12 @@ class Home:
 
     # -- quota -----------------------------------------------------------------------------
 
-    def charge(self, ref: AccountRef, size: int, messages: int) -> None:
-        """Take room, or with negative numbers give it back. Raises ``OverQuota``."""
+    def charge(self, ref: AccountRef, size: int, messages: int, spare: int = 0) -> None:
+        """Take room, or with negative numbers give it back; ``spare`` bytes beyond the limit are
+        forgiven. Raises ``OverQuota``."""
         if size or messages:
-            use = self._quota.charge(size, messages, ref.quota_bytes)
+            limit = ref.quota_bytes and ref.quota_bytes + spare
+            use = self._quota.charge(size, messages, limit)
             self.services.on_use(ref.user, use.used_bytes, use.messages)
 
     def give_back(self, ref: AccountRef, size: int, messages: int) -> None:

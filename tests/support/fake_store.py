@@ -171,13 +171,14 @@ class FakeFolder:
         self.kept[uid] = Kept(replace(model, uid=uid, modseq=self._next_modseq()), data)
         return uid
 
-    def append(self, messages: Sequence[NewMessage]) -> list[int]:
+    def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         with self.lock:
             if self.gone:
                 raise NoSuchFolder(self.name)
             bodies = [whole(message) for message in messages]
             limit = self.account.ref.quota_bytes
-            if limit and self.account.quota().used_bytes + sum(map(len, bodies)) > limit:
+            used = self.account.quota().used_bytes - spare_bytes
+            if limit and used + sum(map(len, bodies)) > limit:
                 raise OverQuota
             uids = [
                 self._add(

@@ -19,10 +19,10 @@ from mailnode.access.imap.session import FolderLost, Session, State, log_storage
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
-from mailnode.wire.imap.receiver import LiteralTooBig
+from mailnode.wire.imap.receiver import STORING, LiteralTooBig
 
 # RFC 3501 6.3.11, 6.4.7, 6851 3.3: the client may CREATE the folder and try again.
-MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE"))
+MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE", "REPLACE"))
 FAULT_CODES = {Fault.BAD_CHARSET: "BADCHARSET", Fault.UNKNOWN_CTE: "UNKNOWN-CTE"}
 
 
@@ -36,7 +36,7 @@ def malformed(fault: Malformed) -> tuple[str, Reply]:
 def too_big(session: Session, event: LiteralTooBig) -> Reply:
     """The reply to a literal beyond the limits."""
     # RFC 7889 4, 4469 4.2: TOOBIG is for messages, a literal elsewhere is just too long.
-    append = event.name == "APPEND" and session.state is not State.NOT_AUTHENTICATED
+    append = event.name in STORING and session.state is not State.NOT_AUTHENTICATED
     return no("message too large", "TOOBIG") if append else bad("literal too long")
 
 

@@ -117,6 +117,15 @@ class Append:
     messages: tuple[AppendMessage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """REPLACE and UID REPLACE (RFC 8508): the one message ``old`` gives way to ``new``."""
+
+    old: SequenceSet
+    mailbox: str
+    new: AppendMessage
+
+
 # ------------------------------------------------------------------ mailboxes
 
 
@@ -264,6 +273,7 @@ Args = (
     | List
     | Status
     | Append
+    | Replace
     | Search
     | Fetch
     | StoreFlags

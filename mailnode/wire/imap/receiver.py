@@ -21,6 +21,8 @@ from mailnode.wire.imap.ast import Literal
 _MARKER = re.compile(rb"(~?)\{([0-9]+)(\+?)\}$")
 _MARKER_REACH = 64  # octets kept of a line that is thrown away, to see a marker at its end
 _TOO_MANY_DIGITS = 19
+# Commands whose literals may be as large as a message, and are then streamed.
+STORING = frozenset(("APPEND", "REPLACE"))
 _HEAD = re.compile(
     rb"([^\x00-\x20(){%*\"\\+\x7f-\xff]{1,128})(?: (?:UID )?([A-Za-z]{1,32}))?", re.I
 )
@@ -319,13 +321,13 @@ class Receiver:
     def _room_for(self, name: str) -> int:
         if len(self._literals) >= self.limits.literal_count:
             return -1
-        if name == "APPEND":
+        if name in STORING:
             return self.limits.append
         return self.limits.literals - self._held_size
 
     def _streams(self, name: str, size: int) -> bool:
         too_large = size > self.limits.stream_above
-        return name == "APPEND" and (too_large or self._held_size + size > self.limits.literals)
+        return name in STORING and (too_large or self._held_size + size > self.limits.literals)
 
     def _too_big(self, size: int, tag: str, name: str) -> LiteralTooBig:
         sync = self._sync

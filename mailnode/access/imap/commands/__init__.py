@@ -11,6 +11,7 @@ from mailnode.access.imap.commands import (
     login,
     mailboxes,
     quota,
+    replacing,
     searching,
     selecting,
 )
@@ -27,5 +28,6 @@ VERBS = {
     **fetching.VERBS,
     **searching.VERBS,
     **quota.VERBS,
+    **replacing.VERBS,
     **compress.VERBS,
 }

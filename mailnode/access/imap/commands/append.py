@@ -29,14 +29,14 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
     """RFC 3501 6.3.11."""
     now = session.means.clock.now()
     pool, account = session.means.pool, session.owner()
-    messages = [await _prepared(session, message, now) for message in args.messages]
+    messages = [await prepared(session, message, now) for message in args.messages]
     key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
     session.changed_folder(key)
     code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
     return ok("message kept", code.decode())
 
 
-async def _prepared(session: Session, message: AppendMessage, now: float) -> NewMessage:
+async def prepared(session: Session, message: AppendMessage, now: float) -> NewMessage:
     """A message as it may be kept, or ``Refused``."""
     pool = session.means.pool
     made = _message(session, message, now)
@@ -80,7 +80,7 @@ def without_binary(message: NewMessage, size: int) -> NewMessage:
 
 
 def append(
-    account: Account, name: str, messages: Sequence[NewMessage]
+    account: Account, name: str, messages: Sequence[NewMessage], spare_bytes: int = 0
 ) -> tuple[str, int, list[int]]:
     """Blocking: key and UIDVALIDITY of the folder, and the new UIDs. Raises ``NoSuchFolder``."""
     if any(has_nul(message) for message in messages):
@@ -88,7 +88,7 @@ def append(
         raise Refused(no("a message cannot hold NUL octets", "CANNOT"))
     folder = account.open(name)
     try:
-        uids = folder.append(messages)
+        uids = folder.append(messages, spare_bytes)
         return folder.key, folder.picture().uidvalidity, uids
     finally:
         folder.close()

@@ -1,15 +1,16 @@
-"""APPEND.
+"""APPEND and REPLACE.
 
-RFC: 3501/9051 6.3.12, 3502 (MULTIAPPEND), 3516 (literal8), 6855 4 (UTF8).
+RFC: 3501/9051 6.3.12, 3502 (MULTIAPPEND), 3516 (literal8), 6855 4 (UTF8), 8508 (REPLACE).
 """
 
 from __future__ import annotations
 
 from mailnode.model.flags import NO_FLAGS
-from mailnode.wire.imap.ast import Append, AppendMessage, Fault, Literal
+from mailnode.wire.imap.ast import Append, AppendMessage, Fault, Literal, Replace
 from mailnode.wire.imap.lexer import Cursor
 from mailnode.wire.imap.parse.dates import parse_date_time
 from mailnode.wire.imap.parse.flags import parse_flag_list
+from mailnode.wire.imap.sets import STAR, SequenceSet
 
 
 def parse_append(cursor: Cursor, uid: bool) -> Append:
@@ -23,6 +24,16 @@ def parse_append(cursor: Cursor, uid: bool) -> Append:
         cursor.space()
         messages.append(_message(cursor))
     return Append(mailbox, tuple(messages))
+
+
+def parse_replace(cursor: Cursor, uid: bool) -> Replace:
+    """``REPLACE number mailbox [(flags)] ["date-time"] literal``."""
+    cursor.space()
+    number = STAR if cursor.take(b"*") else cursor.number("message", 1)
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.space()
+    return Replace(SequenceSet(((number, number),)), mailbox, _message(cursor))
 
 
 def _message(cursor: Cursor) -> AppendMessage:

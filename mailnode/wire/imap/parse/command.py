@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "LSUB": mailboxes.parse_lsub,
         "STATUS": mailboxes.parse_status,
         "APPEND": append.parse_append,
+        "REPLACE": append.parse_replace,
         "SEARCH": search.parse_search,
         "FETCH": fetch.parse_fetch,
         "STORE": messages.parse_store,
@@ -55,7 +56,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "SETQUOTA": quota.parse_set_quota,
     }
 )
-UID_COMMANDS = frozenset(("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "EXPUNGE"))
+UID_COMMANDS = frozenset(("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "REPLACE"))
 _DEFAULT_BOUNDS = Bounds()
 
 

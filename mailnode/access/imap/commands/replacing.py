@@ -1,0 +1,56 @@
+"""REPLACE and UID REPLACE: a new message instead of an old one.
+
+Promises: the old message goes only after the new one is durable; the room it took counts as free.
+RFC: 8508.
+"""
+
+from __future__ import annotations
+
+from mailnode.access.imap.commands.append import append, prepared
+from mailnode.access.imap.commands.changing import find_row
+from mailnode.access.imap.commands.choosing import SOME_GONE, chosen
+from mailnode.access.imap.commands.selecting import need_writable
+from mailnode.access.imap.commands.verb import SELECTED, After, Verb
+from mailnode.access.imap.reply import Refused, Reply, ok
+from mailnode.access.imap.session import Session
+from mailnode.runtime.maillog import Event
+from mailnode.store import Account, Folder, NewMessage
+from mailnode.wire.imap.ast import Command, Replace
+
+Appended = tuple[str, int, list[int]]
+
+
+async def do_replace(session: Session, command: Command, args: Replace) -> Reply:
+    """RFC 8508 3.4."""
+    selected = session.view()
+    need_writable(selected)
+    uids = chosen(selected, args.old, command.uid)
+    if not uids:
+        return SOME_GONE
+    message = await prepared(session, args.new, session.means.clock.now())
+    key, uidvalidity, added = await session.means.pool.run(
+        replace, session.owner(), selected.folder, uids[0], args.mailbox, message
+    )
+    session.changed_folder(key)
+    session.means.log.event(
+        Event.EXPUNGED, service="imap", user=session.user, folder=selected.folder.name, count=1
+    )
+    # RFC 8508 4.3: untagged and first, so that the client learns of the new before the old goes.
+    code = f"APPENDUID {uidvalidity} {added[0]}"
+    session.out.write(ok("the new message is kept", code).line("*"))
+    await session.send_news(look=True, expunge=True)
+    highest = f"HIGHESTMODSEQ {selected.picture.highestmodseq}"
+    return ok("replaced", highest if session.enabled.condstore else "")
+
+
+def replace(account: Account, source: Folder, uid: int, name: str, message: NewMessage) -> Appended:
+    """Blocking. Raises ``NoSuchFolder``, ``OverQuota``; ``Refused`` when the old one is gone."""
+    if find_row(source.refresh(), uid) is None:
+        raise Refused(SOME_GONE)
+    spare = sum(info.size for info in source.infos([uid]))
+    done = append(account, name, [message], spare)
+    source.remove([uid])
+    return done
+
+
+VERBS = {"REPLACE": Verb(do_replace, SELECTED, After.NONE)}
