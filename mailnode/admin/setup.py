@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailnode.admin.cli.frame import CliError
 from mailnode.admin.instance import settings_text
-from mailnode.directory.passwords import hash_password
+from mailnode.directory.passwords import hash_new
 from mailnode.directory.registry import open_registry
 from mailnode.runtime.settings.load import load_settings
 from mailnode.store.guard import GUARD_NAME, lay_guard
@@ -45,7 +45,7 @@ async def fill_directory(
         there = {mailbox.username for mailbox in await registry.mailboxes(domain)}
         new = [user for user in users if user not in there]
         if new:
-            await registry.add_mailboxes(new, hash_password(password))
+            await registry.add_mailboxes(new, hash_new(password))
         return new
 
 

@@ -42,6 +42,12 @@ class StorageFull(TemporaryError):
     public = "mail storage is full, try again later"
 
 
+class LeaseLost(TemporaryError):
+    """Another node took this node's lease: it must write and acknowledge nothing more."""
+
+    public = "this server was replaced, connect again"
+
+
 class DirectoryGone(TemporaryError):
     """No database answered and no cached answer is known."""
 

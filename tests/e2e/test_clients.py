@@ -157,7 +157,8 @@ def test_mutt_reads_flags_and_saves_in_batch(server: Instance, run: Run, tmp_pat
     host, port = server.address("imaps")
     rc = tmp_path / "muttrc"
     rc.write_text(
-        f'set folder="imaps://{host}:{port}"\nset imap_user="{user}"\nset imap_pass="{server.password}"\n'
+        f'set folder="imaps://{host}:{port}"\n'
+        f'set imap_user="{user}"\nset imap_pass="{server.password}"\n'
         f"set certificate_file={server.certificate}\nset ssl_starttls=no\n"
         "set ssl_verify_host=no\nset move=no\nset confirmappend=no\nset confirmcreate=no\n"
         "set quit=yes\nset delete=yes\nset wait_key=no\n"

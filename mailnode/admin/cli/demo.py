@@ -217,7 +217,7 @@ def _sheet(instance: Instance) -> str:
 
 def _guided(folder: Path, users: int, database: str, *, once: bool) -> int:
     """The server in a process of its own, the tour in this one."""
-    command = [sys.executable, "-m", "mailnode", "demo", "--json", "--dir", str(folder)]
+    command = [sys.executable, "-P", "-m", "mailnode", "demo", "--json", "--dir", str(folder)]
     command += ["--users", str(max(2, users))]
     if database:
         command += ["--database", database]
