@@ -296,11 +296,11 @@ class FolderCore:
         first = len(self.state.keywords)
         if fresh := fresh[: max(0, room - first)]:
             self.commit(Kind.KEYWORDS, journal.pack_keywords(first, fresh), quiet=True)
-            self._write_keywords_file()
+            self.write_keywords_file()
             index |= {word.lower(): first + i for i, word in enumerate(fresh)}
         return sum(1 << index[word] for word in {k.lower() for k in keywords} if word in index)
 
-    def _write_keywords_file(self) -> None:
+    def write_keywords_file(self) -> None:
         """What the letters a to z mean, as Dovecot keeps it beside the mail."""
         lines = (
             b"%d %s\n" % (i, word.encode())

@@ -70,7 +70,7 @@ def _export_folder(home: Home, name: str, disk: bytes) -> Exported:
 
 def _write_keywords(core: FolderCore) -> None:
     if any(core.state.keywords):
-        core._write_keywords_file()
+        core.write_keywords_file()
         _own_like_folder(core.path, core.path + b"/dovecot-keywords")
 
 

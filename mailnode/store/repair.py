@@ -120,7 +120,7 @@ def _repair_core(core: FolderCore, broken: set[str]) -> None:
         if "mailbox-id" in broken:
             _rewrite(core, mailbox_id=os.urandom(16))
         if "keywords-file" in broken:
-            core._write_keywords_file()
+            core.write_keywords_file()
 
 
 def _mend_state(core: FolderCore, state: FolderState) -> None:

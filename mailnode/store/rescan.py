@@ -50,6 +50,8 @@ def reconcile(core: FolderCore, foreign: Foreign | None = None) -> None:
     _take_flags(core, found)
     known = {core.state.name(i) for i in range(len(core.state))}
     _adopt(core, [file for base, file in found.items() if base not in known], foreign)
+    if foreign and foreign.marks:
+        _write_letters(core, found, foreign)
     core.where = {
         file.base: file.relative
         for index in range(len(core.state))
@@ -102,6 +104,20 @@ def _adopt_letters(core: FolderCore, foreign: Foreign | None) -> None:
     have = {word.lower() for word in known}
     if any(fresh) and not have.intersection(word.lower() for word in fresh if word):
         core.commit(Kind.KEYWORDS, pack_keywords(len(known), fresh), quiet=True)
+
+
+def _write_letters(core: FolderCore, found: dict[bytes, FoundFile], foreign: Foreign) -> None:
+    """Put keywords that another server kept in lists into the names, where we look for them."""
+    core.write_keywords_file()
+    state = core.state
+    for index in range(len(state)):
+        file = found.get(state.name(index))
+        if file is None or file.base not in foreign.marks or file.place == NEW:
+            continue
+        fresh = file._replace(name=file.base + names.INFO + state.letters(index))
+        if fresh != file:
+            files.rename(core.path + b"/" + file.relative, core.path + b"/" + fresh.relative)
+            found[file.base] = fresh._replace(letters=state.letters(index))
 
 
 def _read_letters(folder: bytes) -> list[str]:
