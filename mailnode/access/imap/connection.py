@@ -14,12 +14,13 @@ from collections.abc import Callable
 
 from mailnode.access.imap.commands.anystate import capabilities
 from mailnode.access.imap.commands.idle import DONE_LIMIT, end_idle, push
-from mailnode.access.imap.deflate import BadInput, DeflatingWire, InflatingReceiver
+from mailnode.access.imap.deflate import BadInput, DeflatingWire, InflatingReceiver, end_deflate
 from mailnode.access.imap.dispatch import fault, malformed, run_command, too_big
 from mailnode.access.imap.limits import STRANGER_LIMITS, user_limits
 from mailnode.access.imap.means import Hangup, Means, Wire
+from mailnode.access.imap.patience import End, Waiting, judge
 from mailnode.access.imap.reply import Reply, bad, no
-from mailnode.access.imap.session import FolderLost, Session, State
+from mailnode.access.imap.session import FolderLost, Session, State, log_end
 from mailnode.access.imap.spooling import Spooler
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Malformed
@@ -41,8 +42,6 @@ from mailnode.wire.imap.receiver import Event as Incoming
 INPUT_HIGH = 65536
 # After so many commands without a pause other sessions get their turn.
 FAIR_COMMANDS = 16
-# How long a closing connection may take to drain its last words.
-CLOSING_S = 10.0
 # A connection quiet for so long gives its compressor's memory back.
 RELAX_S = 5.0
 
@@ -173,6 +172,13 @@ class Connection:
         self.compressed = True
         self._wire = DeflatingWire(self._wire)
         self._receiver = InflatingReceiver(self._receiver)
+
+    def start_over(self) -> None:
+        """RFC 8437 3: a stranger again, and octets as they are."""
+        self._wire = end_deflate(self._wire, self._receiver)
+        self.compressed = False
+        self._receiver.limits = STRANGER_LIMITS
+        self._opened_at = self.means.clock.monotonic()
 
     def wake(self) -> None:
         """A hint came while the client idles."""
@@ -362,24 +368,24 @@ class Connection:
 
     def sweep(self, now: float) -> None:
         """Called every few seconds: end what lasts too long."""
-        settings = self.means.settings
         quiet_s = now - self._touched_at
         if quiet_s > RELAX_S and isinstance(self._wire, DeflatingWire):
             self._wire.relax()
-        if self.closing:
-            if quiet_s > CLOSING_S:
-                self.abort()
-        elif self._blocked_at:
-            if now - self._blocked_at > settings.write_timeout_s:
-                self.cut("client does not read")
-        elif self._task is not None and self._waiter is None:
-            return  # our turn, not the client's
-        elif self.session.state is State.NOT_AUTHENTICATED:
-            if now - self._opened_at > settings.login_timeout_s:
-                self.bye("", "no login in time")
-        elif quiet_s > settings.idle_timeout_s:
-            # RFC 3501 5.4, 2177 3: thirty minutes at least, in IDLE too.
-            self.bye("", "silent for too long")
+        stranger = self.session.state is State.NOT_AUTHENTICATED
+        waiting = Waiting(
+            closing=self.closing,
+            busy=self._task is not None and self._waiter is None,
+            quiet_s=quiet_s,
+            blocked_s=now - self._blocked_at if self._blocked_at else None,
+            stranger_s=now - self._opened_at if stranger else None,
+        )
+        end, reason = judge(waiting, self.means.settings) or (None, "")
+        if end is End.BYE:
+            self.bye("", reason)
+        elif end is End.CUT:
+            self.cut(reason)
+        elif end is End.ABORT:
+            self.abort()
 
     async def _end(self) -> None:
         """Give back folders, files and counts; runs once, last."""
@@ -388,13 +394,5 @@ class Connection:
             await self.session.end()
         except Exception:  # noqa: BLE001 - nothing is left to be ended; the log has it
             fault(self.session, "end")
-        seconds = round(self.means.clock.monotonic() - self._opened_at, 3)
-        self.means.log.event(
-            Event.DISCONNECTED,
-            service="imap",
-            peer=self.peer,
-            user=self.session.user,
-            reason=self._reason,
-            seconds=seconds,
-        )
+        log_end(self.session, self._reason, self.means.clock.monotonic() - self._opened_at)
         self._on_end(self)

@@ -92,6 +92,9 @@ class Out(Protocol):
     def start_deflate(self) -> None:
         """Compress from here on, both ways."""
 
+    def start_over(self) -> None:
+        """The client is a stranger again; octets are plain from here on, both ways."""
+
     def wake(self) -> None:
         """A hint came while the client idles: run ``commands.idle.push`` soon."""
 

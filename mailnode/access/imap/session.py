@@ -89,12 +89,18 @@ class Session:
         selected.silence()
         await self.means.pool.run(selected.folder.close)
 
-    async def end(self) -> None:
-        """The connection is gone: give back what we hold."""
-        await self.leave()
-        if self.account is not None:
+    async def forget(self) -> None:
+        """Give back what we hold and be a stranger again (RFC 8437 3, 4)."""
+        account, self.account = self.account, None
+        if account is not None:
             self.means.census.leave(self.user, self.out.peer)
-        self.account = None
+        await self.leave()
+        self.enabled = Enabled()
+        self.state = State.NOT_AUTHENTICATED
+
+    async def end(self) -> None:
+        """The connection is gone."""
+        await self.forget()
         self.state = State.LOGOUT
 
     # ------------------------------------------------------------------ news
@@ -173,3 +179,15 @@ def log_storage(session: Session, error: MailnodeError) -> None:
             reason=str(error),
             remedy="see that the mail root is mounted, writable and not full",
         )
+
+
+def log_end(session: Session, reason: str, seconds: float) -> None:
+    """The connection is over; ``reason`` says why."""
+    session.means.log.event(
+        Event.DISCONNECTED,
+        service="imap",
+        peer=session.out.peer,
+        user=session.user,
+        reason=reason,
+        seconds=round(seconds, 3),
+    )

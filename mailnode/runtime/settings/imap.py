@@ -59,6 +59,11 @@ class ImapSettings(Section):
         ge=1024,
         description="Largest message that APPEND takes; told to clients as APPENDLIMIT.",
     )
+    unauthenticate: bool = Field(
+        default=True,
+        description="Let a client log in again as another user on the same connection (RFC 8437). "
+        "Turn it off behind a proxy that checks logins and then only passes octets on.",
+    )
     accept_8bit_headers: bool = Field(
         default=False,
         description="Take messages with 8-bit header fields by APPEND also from clients that did "

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailnode.access.imap.connection import CLOSING_S, INPUT_HIGH, Connection
+from mailnode.access.imap.connection import INPUT_HIGH, Connection
 from mailnode.access.imap.means import Census, Means
+from mailnode.access.imap.patience import CLOSING_S
 from mailnode.model.errors import StorageGone
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.runtime.settings.imap import ImapSettings

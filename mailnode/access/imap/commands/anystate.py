@@ -23,7 +23,8 @@ def capabilities(session: Session) -> str:
     names = f"{ALWAYS} APPENDLIMIT={session.means.settings.max_append_bytes}"
     if session.state is not State.NOT_AUTHENTICATED:
         # RFC 4978 3: once only; and not before login, for lengths would tell of passwords.
-        return names if session.out.compressed else names + " COMPRESS=DEFLATE"
+        names += "" if session.out.compressed else " COMPRESS=DEFLATE"
+        return names + (" UNAUTHENTICATE" if session.means.settings.unauthenticate else "")
     if not session.out.secure and session.means.can_start_tls:
         names += " STARTTLS"
     # RFC 3501 6.2.3, 11.2: no password may cross the wire in clear unless the settings say so.

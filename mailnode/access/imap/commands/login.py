@@ -1,17 +1,20 @@
-"""STARTTLS, LOGIN, AUTHENTICATE.
+"""STARTTLS, LOGIN, AUTHENTICATE, UNAUTHENTICATE.
 
 Promises: a password is never asked for nor taken without TLS unless the settings allow it; a
 client learns that a login failed, never why.
-RFC: 3501 6.2, 4959, 5530 3 (codes).
+RFC: 3501 6.2, 4959, 5530 3 (codes), 8437.
 """
 
 from __future__ import annotations
 
 from mailnode.access.imap.commands.anystate import capabilities, password_allowed
-from mailnode.access.imap.commands.verb import STRANGER, After, Verb
+from mailnode.access.imap.commands.verb import KNOWN, STRANGER, After, Verb
+from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
-from mailnode.access.imap.session import Session, State
+from mailnode.access.imap.session import Session, State, log_storage
 from mailnode.directory import LoginFailure, Service
+from mailnode.model.errors import MailnodeError
+from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef
 from mailnode.wire.imap.ast import Authenticate, Command, Login, NoArgs
 from mailnode.wire.sasl import Challenge, Credentials, Dialog, SaslFault, Step, open_dialog
@@ -55,6 +58,29 @@ async def do_authenticate(session: Session, command: Command, args: Authenticate
     return bad(fault.value)
 
 
+async def do_unauthenticate(session: Session, command: Command, args: NoArgs) -> Reply | None:
+    """RFC 8437 3. NO is not allowed: a client may have sent its next login already."""
+    if not session.means.settings.unauthenticate:
+        return bad("not offered here")
+    session.means.log.event(
+        Event.DISCONNECTED,
+        service="imap",
+        peer=session.out.peer,
+        user=session.user,
+        reason="unauthenticated",
+    )
+    try:
+        await session.forget()
+    except MailnodeError as error:
+        log_storage(session, error)
+        session.out.cut("the session could not be reset")
+        raise Hangup from None
+    session.user = ""
+    session.out.write(ok("you are a stranger now").line(command.tag))
+    session.out.start_over()
+    return None
+
+
 async def _converse(session: Session, dialog: Dialog, step: Step) -> Step:
     while isinstance(step, Challenge):
         session.out.write(b"+ " + challenge_line(step) + b"\r\n")
@@ -96,6 +122,7 @@ async def _log_in(session: Session, claim: Credentials) -> Reply:
 
 
 VERBS = {
+    "UNAUTHENTICATE": Verb(do_unauthenticate, KNOWN, After.NONE),
     "STARTTLS": Verb(do_starttls, STRANGER, After.NONE),
     "LOGIN": Verb(do_login, STRANGER, After.NONE),
     "AUTHENTICATE": Verb(do_authenticate, STRANGER, After.NONE),

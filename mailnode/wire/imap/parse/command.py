@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "UNSELECT": session.parse_nothing,
         "IDLE": session.parse_nothing,
         "NAMESPACE": session.parse_nothing,
+        "UNAUTHENTICATE": session.parse_nothing,
         "LOGIN": session.parse_login,
         "AUTHENTICATE": session.parse_authenticate,
         "COMPRESS": session.parse_compress,
