@@ -236,8 +236,10 @@ def look_at_files(
 ) -> Iterator[Breach]:
     """Sizes and kinds of the message files; ``deep`` reads each whole. Needs no lock: a message's
     bytes never change, and one that was renamed or expunged meanwhile is passed over."""
+    index_of = {state.name(index): index for index in range(len(state))}
     for file in files:
-        uid = state.uid_of(file.base)
+        index = index_of.get(file.base, -1)
+        uids = (state.uids[index],) if index >= 0 else ()
         path = folder + b"/" + file.relative
         try:
             with storage_errors(path):
@@ -245,30 +247,30 @@ def look_at_files(
         except (FileNotFoundError, NotADirectoryError):
             continue
         if not stat.S_ISREG(facts.st_mode):
-            yield Breach("unreadable", os.fsdecode(file.relative), (uid,) if uid else ())
+            yield Breach("unreadable", os.fsdecode(file.relative), uids)
             continue
-        yield from _check_sizes(folder, state, file, facts.st_size, deep)
+        kept = state.sizes[index] if index >= 0 else None
+        for detail in _check_sizes(path, file, facts.st_size, kept, deep):
+            yield Breach("size", detail, uids)
 
 
 def _check_sizes(
-    folder: bytes, state: FolderState, file: FoundFile, size: int, deep: bool
-) -> Iterator[Breach]:
-    uid = state.uid_of(file.base)
-    uids = (uid,) if uid else ()
+    path: bytes, file: FoundFile, size: int, kept: int | None, deep: bool
+) -> Iterator[str]:
+    """What differs between name, file (``size``) and journal (``kept``)."""
     told, told_crlf = names.size_in(file.base), names.vsize_in(file.base)
     if told is not None and told != size:
-        yield Breach("size", f"{os.fsdecode(file.name)}: the file has {size} bytes", uids)
+        yield f"{os.fsdecode(file.name)}: the file has {size} bytes"
     crlf = told_crlf
     if deep:
         try:
-            crlf = measure(folder + b"/" + file.relative)[1]
+            crlf = measure(path)[1]
         except FileNotFoundError:
             return
         if told_crlf is not None and told_crlf != crlf:
-            yield Breach("size", f"{os.fsdecode(file.name)}: {crlf} bytes with CRLF", uids)
-    index = state.index(uid)
-    if crlf is not None and index >= 0 and state.sizes[index] != crlf:
-        yield Breach("size", f"journal says {state.sizes[index]}, it is {crlf}", uids)
+            yield f"{os.fsdecode(file.name)}: {crlf} bytes with CRLF"
+    if crlf is not None and kept is not None and kept != crlf:
+        yield f"journal says {kept}, it is {crlf}"
 
 
 def measure(path: bytes) -> tuple[int, int]:

@@ -170,13 +170,20 @@ def _mend_sizes(core: FolderCore) -> None:
     one: killed in between, the message is there twice rather than not at all."""
     state, new_bases, old_paths = core.state, dict[int, bytes](), list[bytes]()
     sizes = array("Q", state.sizes)
+    index_of = {state.name(index): index for index in range(len(state))}
     for file in listing.list_files(core.path):
-        index = state.index(state.uid_of(file.base))
-        if index < 0:
+        index = index_of.get(file.base)
+        if index is None or os.path.islink(core.path + b"/" + file.relative):
             continue
         size, crlf_size = invariants.measure(core.path + b"/" + file.relative)
         sizes[index] = crlf_size
         base = _with_true_sizes(file.base, size, crlf_size)
+        if base in index_of and base != file.base:
+            # An earlier repair was killed after the link, and the link was adopted since.
+            state.email_ids.setdefault(state.uids[index], names.email_id(file.base))
+            context = core.context
+            unique = names.unique_name(context.clock.now(), context.node)
+            base = names.with_sizes(unique, size, crlf_size)
         if base != file.base:
             old_paths.append(_link_as(core, file, base))
             new_bases[index] = base
@@ -209,7 +216,7 @@ def _link_as(core: FolderCore, file: FoundFile, base: bytes) -> bytes:
     try:
         files.link(old, new)
     except FileExistsError:
-        pass  # an earlier repair was killed after this step
+        pass  # an earlier repair was stopped after this step
     return old
 
 
