@@ -1,4 +1,4 @@
-"""Network namespaces for tests: made under names of their own, and removed with what runs in them."""
+"""Network namespaces for tests, under names of their own, removed with what runs in them."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import typer
 from mailnode.admin.cli import (
     admins,
     alias,
+    cluster,
     demo,
     doctor,
     domain,
@@ -48,6 +49,7 @@ app.add_typer(mailbox.app_password_app, name="app-password")
 app.add_typer(admins.app, name="admin")
 app.add_typer(store.app, name="store")
 app.add_typer(queue.app, name="queue")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:
