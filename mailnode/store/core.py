@@ -223,6 +223,17 @@ class FolderCore:
         self.offset = self._base = self.ledger.tail().end
         self.unsynced_uids = False
 
+    def rewrite(self, *, mailbox_id: bytes | None = None) -> None:
+        """Put a new journal of the state in place, for a repair; inside ``changing``.
+
+        A reader that sees the epoch one higher takes it for a compaction and keeps its names;
+        it is two higher here, so that every reader loads everything anew.
+        """
+        header = self.state.header
+        self._identity = mailbox_id or header.mailbox_id
+        self._write_snapshot(header._replace(epoch=header.epoch + 2, mailbox_id=self._identity))
+        self.ledger.note_identity(self.state.header)
+
     # -- writing ---------------------------------------------------------------------------
 
     @contextmanager

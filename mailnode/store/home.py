@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from mailnode.model.errors import BadFolderName, MailnodeError, NoSuchFolder
 from mailnode.runtime import files
 from mailnode.runtime.maillog import Event
-from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
+from mailnode.store import AccountRef, QuotaUse, listing, names, quota, subscriptions
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.quota import Quota
@@ -231,6 +231,10 @@ class Home:
         except MailnodeError as error:
             self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
             self.doubt_use()
+
+    def recount(self) -> None:
+        """Count the files now, whatever the use was; the limit stays as it was noted."""
+        self._quota.recount(quota.read_limit(self.path))
 
     @contextmanager
     def doubting(self) -> Iterator[None]:

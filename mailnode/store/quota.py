@@ -182,6 +182,17 @@ def read_use(account: bytes) -> tuple[int, int] | None:
     return None if used < 0 or messages < 0 else (used, messages)
 
 
+def read_limit(account: bytes) -> int:
+    """The limit that an account's file names, 0 where it names none."""
+    path = account + b"/" + SIZE_NAME
+    try:
+        with files.storage_errors(path), open(path, "rb") as file:
+            text = file.readline(64).partition(b"S")[0]
+    except FileNotFoundError:
+        return 0
+    return int(text) if text.isdigit() else 0
+
+
 def count_files(account: bytes) -> tuple[int, int]:
     """Bytes and messages of all folders, by the files themselves."""
     size, messages = count_folder(account)

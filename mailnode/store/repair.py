@@ -46,9 +46,6 @@ REMEDIES = {
     "quota": "counted anew",
 }
 _LEAVE_ALONE = frozenset({"journal-newer"})
-# A reader that sees the epoch one higher takes it for a mere compaction and keeps its names;
-# two higher, it loads everything anew.
-_NEW_TRUTH = 2
 
 
 class Repairer:
@@ -74,7 +71,7 @@ class Repairer:
             if mine:
                 self._repair_folder(home, disk, mine)
         if os.path.lexists(home.path + b"/" + SIZE_NAME):
-            home._quota.recount(_kept_limit(home.path))
+            home.recount()
         yield from _settled(before, list(self._checker.account(maildir)))
 
     def _repair_folder(self, home: Home, disk: bytes, found: list[Finding]) -> None:
@@ -113,12 +110,12 @@ def _repair_core(core: FolderCore, broken: set[str]) -> None:
         elif "journal-damaged" in broken and not invariants.look_at_journal(core.path).usable:
             # Damaged behind our back: what is loaded here is better than what is on the disk.
             core.ledger.set_aside()
-            _rewrite(core)
+            core.rewrite()
         rescan.reconcile(core)
         if "size" in broken:
             _mend_sizes(core)
         if "mailbox-id" in broken:
-            _rewrite(core, mailbox_id=os.urandom(16))
+            core.rewrite(mailbox_id=os.urandom(16))
         if "keywords-file" in broken:
             core.write_keywords_file()
 
@@ -137,29 +134,7 @@ def _mend_state(core: FolderCore, state: FolderState) -> None:
         core.commit(Kind.EXPUNGE, pack_uids(doubled))
     state.uidnext = max(state.uidnext, *(uid + 1 for uid in state.uids[-1:]))
     state.modseq = max(state.modseq, *state.modseqs) + 1
-    _rewrite(core)
-
-
-def _rewrite(core: FolderCore, *, mailbox_id: bytes | None = None) -> None:
-    """Put a new journal in place that every reader loads whole."""
-    header = core.state.header
-    header = header._replace(
-        epoch=header.epoch + _NEW_TRUTH, mailbox_id=mailbox_id or header.mailbox_id
-    )
-    core._write_snapshot(header)
-    core._identity = header.mailbox_id
-    core.ledger.note_identity(header)
-
-
-def _kept_limit(account: bytes) -> int:
-    """The limit ``maildirsize`` names, 0 where it names none."""
-    path = account + b"/" + SIZE_NAME
-    try:
-        with files.storage_errors(path), open(path, "rb") as opened:
-            text = opened.readline(64).partition(b"S")[0]
-    except FileNotFoundError:
-        return 0
-    return int(text) if text.isdigit() else 0
+    core.rewrite()
 
 
 # -- sizes ---------------------------------------------------------------------------------
@@ -190,7 +165,7 @@ def _mend_sizes(core: FolderCore) -> None:
     if new_bases or sizes != state.sizes:
         _rename_bases(state, new_bases)
         state.sizes = sizes
-        _rewrite(core)
+        core.rewrite()
     for path in old_paths:
         files.unlink(path, missing_ok=True)
 

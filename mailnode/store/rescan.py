@@ -28,6 +28,7 @@ from mailnode.store.listing import CUR, NEW, FoundFile
 from mailnode.store.state import MAX_KEYWORDS
 from mailnode.store.takeover import ForeignState as Foreign
 from mailnode.store.takeover import read_foreign as foreign_state
+from mailnode.store.takeover import read_keyword_letters
 
 if TYPE_CHECKING:
     from mailnode.store.core import FolderCore
@@ -36,7 +37,6 @@ __all__ = ["Foreign", "adopt_new", "foreign_state", "move_new", "reconcile"]
 
 # One record's worth of adopted messages.
 _BATCH = 1000
-_KEYWORDS_FILE_BYTES = 64 * 1024
 
 
 def reconcile(core: FolderCore, foreign: Foreign | None = None) -> None:
@@ -95,7 +95,7 @@ def _part_twins(core: FolderCore, first: FoundFile, second: FoundFile) -> FoundF
 
 def _adopt_letters(core: FolderCore, foreign: Foreign | None) -> None:
     """Take over what another program says the letters a to z mean."""
-    words = list(foreign.keywords if foreign else _read_letters(core.path))
+    words = list(foreign.keywords if foreign else read_keyword_letters(core.path))
     if foreign:
         marked = {word for several in foreign.marks.values() for word in several}
         words += sorted(marked - set(words))
@@ -118,23 +118,6 @@ def _write_letters(core: FolderCore, found: dict[bytes, FoundFile], foreign: For
         if fresh != file:
             files.rename(core.path + b"/" + file.relative, core.path + b"/" + fresh.relative)
             found[file.base] = fresh._replace(letters=state.letters(index))
-
-
-def _read_letters(folder: bytes) -> list[str]:
-    path = folder + b"/dovecot-keywords"
-    try:
-        with files.storage_errors(path), open(path, "rb") as file:
-            lines = file.read(_KEYWORDS_FILE_BYTES).decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return []
-    words = [""] * 26
-    for line in lines:
-        number, _, word = line.partition(" ")
-        if number.isdecimal() and int(number) < 26 and word and not word.count(" "):
-            words[int(number)] = word
-    while words and not words[-1]:
-        words.pop()
-    return words
 
 
 # -- the three ways files and journal can differ ---------------------------------------------
