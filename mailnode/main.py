@@ -18,7 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mailnode.model.errors import BadSettings
+from mailnode.cluster.beat import Heart
+from mailnode.cluster.lease import Lease, take_lease
+from mailnode.model.errors import BadSettings, MailnodeError
 from mailnode.runtime.clock import Clock, SystemClock
 from mailnode.runtime.endpoint import Endpoint
 from mailnode.runtime.log import LineLog, open_log
@@ -31,6 +33,7 @@ from mailnode.runtime.sockets import Listeners, bind, raise_file_limit
 from mailnode.runtime.supervisor import Generation, Supervisor
 from mailnode.runtime.systemd import Notifier, take_sockets
 from mailnode.runtime.tls import PemCertificates, open_certificates, renew_self_signed
+from mailnode.store.guard import read_guard
 from mailnode.worker import Equipment, work
 
 # Used by workers only inside functions, yet better imported once, before the fork.
@@ -40,6 +43,10 @@ _PRELOAD = (
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "sqlalchemy.dialects.mysql.aiomysql",
 )
+
+
+# Workers of a supervisor that was killed are gone so long after their time to drain.
+_ORPHANS_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,13 @@ def serve(
         if account:
             account.own(map(Path, listeners.paths()))
             account.drop()
-        house = House(settings, listeners, given, log, clock, ready, reload)
+        lease = _take_lease(settings, clock)
+        house = House(settings, listeners, given, log, clock, ready, reload, lease)
         _preload()
-        status = Supervisor(house.generation(), house, notifier=notifier, log=log).run()
+        supervisor = Supervisor(
+            house.generation(), house, notifier=notifier, log=log, beat=house.beat
+        )
+        status = supervisor.run()
         house.stopped()
         return status
     finally:
@@ -102,6 +113,28 @@ def _make_folders(settings: Settings, account: RunAs | None) -> None:
             ) from None
     if account and settings.log.file:
         account.own([settings.log.file])
+
+
+def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
+    """Become this node; ``None`` without a mail root, which the workers then say.
+
+    Raises ``BadSettings`` when a node of this name is there already.
+    """
+    root = settings.server.mail_dir
+    try:
+        read_guard(root)
+        return take_lease(
+            root,
+            settings.server.node,
+            spool=settings.spool_folder,
+            hint_version=settings.cluster.speak_version if settings.cluster.listen else 0,
+            clock=clock,
+            wait_s=settings.server.drain_s + _ORPHANS_S,
+        )
+    except BadSettings:
+        raise
+    except MailnodeError:
+        return None
 
 
 def _preload() -> None:
@@ -134,7 +167,10 @@ class House:
         clock: Clock,
         ready: Callable[[Ready], None] | None,
         reload: Callable[[], Settings] | None,
+        lease: Lease | None = None,
     ) -> None:
+        self._lease = lease
+        self._heart = Heart(settings.server.run_dir, "supervisor")
         self._given = given
         self._clock = clock
         self._ready = ready
@@ -147,7 +183,7 @@ class House:
         """Workers of ``plan``, of the present one when not given."""
         plan = plan or self._plan
         server = plan.settings.server
-        tools = Equipment(plan.settings, plan.certificates, plan.log, self._clock)
+        tools = Equipment(plan.settings, plan.certificates, plan.log, self._clock, self._lease)
 
         def start(seat: Seat) -> int:
             plan.listeners.close_other(seat.number, self._plan.listeners)
@@ -160,8 +196,30 @@ class House:
         addresses = self._plan.listeners.addresses()
         told = [f"{name}={spot}" for name, spots in addresses.items() for spot in spots]
         self._plan.log.event(Event.STARTED, services=told)
+        if self._lease:
+            self._tell_nodes(self._lease)
         if self._ready:
             self._ready(Ready(os.getpid(), addresses))
+
+    def _tell_nodes(self, lease: Lease) -> None:
+        try:
+            lease.tell(self._addresses())
+        except MailnodeError as error:
+            self._plan.log.event(Event.STORAGE, reason=str(error), what="node record")
+
+    def _addresses(self) -> tuple[str, ...]:
+        bound = self._plan.listeners.addresses()
+        return tuple(f"{name} {spot}" for name, spots in bound.items() for spot in spots)
+
+    def beat(self, facts: Mapping[str, object]) -> None:
+        """Say how the supervisor is, for monitors of this machine."""
+        record = self._lease.record if self._lease else None
+        self._heart.beat(
+            node=self._plan.settings.server.node,
+            token=record.token if record else "",
+            services=self._addresses(),
+            **facts,
+        )
 
     def reload(self) -> Generation | None:
         """SIGHUP: a new generation when the settings changed, else only certificates and log."""
@@ -200,17 +258,24 @@ class House:
 
     def stopped(self) -> None:
         """Every worker is gone."""
+        if self._lease:
+            self._lease.release(self._clock.now())
+        self._heart.stop()
         self._plan.log.event(Event.STOPPED, pid=os.getpid())
 
     def _plan_for(self, settings: Settings) -> _Plan:
         """Everything a changed file needs. Raises ``BadSettings``, with nothing changed."""
         old = self._plan
-        same = ("user", "group", "state_dir", "run_dir")
+        same = ("user", "group", "node", "mail_dir", "state_dir", "run_dir")
         if any(getattr(settings.server, k) != getattr(old.settings.server, k) for k in same):
             self._warn([f"[server] {', '.join(same)}: a change takes effect at the next restart"])
             kept = {key: getattr(old.settings.server, key) for key in same}
             server = settings.server.model_copy(update=kept)
             settings = settings.model_copy(update={"server": server})
+        if settings.cluster.shared != old.settings.cluster.shared:
+            self._warn(["[cluster] shared: a change takes effect at the next restart"])
+            cluster = settings.cluster.model_copy(update={"shared": not settings.cluster.shared})
+            settings = settings.model_copy(update={"cluster": cluster})
         log = old.log
         if settings.log != old.settings.log:
             log = open_log(settings.log, node=settings.server.node, clock=self._clock)

@@ -16,9 +16,12 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mailnode.access.imap.service import ImapService
+from mailnode.cluster.lease import Lease
+from mailnode.cluster.membership import Membership
 from mailnode.cluster.notify import LocalHints
 from mailnode.delivery.local import LocalCourier
 from mailnode.directory.build import open_directory
@@ -33,6 +36,7 @@ from mailnode.runtime.latest import Latest
 from mailnode.runtime.log import LineLog, route_library_logs
 from mailnode.runtime.loop import open_loop
 from mailnode.runtime.maillog import Event
+from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.seat import UNFIT, Seat
 from mailnode.runtime.service import Service
 from mailnode.runtime.settings.listen import IMPLICIT_TLS
@@ -56,6 +60,12 @@ class Equipment:
     certificates: PemCertificates
     log: LineLog
     clock: Clock
+    lease: Lease | None = None
+
+    def fence(self) -> None:
+        """Raise ``LeaseLost`` when this node may write no more."""
+        if self.lease is not None:
+            self.lease.check()
 
 
 @dataclass(slots=True)
@@ -124,7 +134,7 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
     server = settings.server
     pool = Pool(server.threads, "disk")
     stack.callback(pool.close)
-    hints = LocalHints(folder=server.run_dir / "hints", clock=clock, poll_s=server.poll_s)
+    hints = LocalHints(folder=server.run_dir / "hints", clock=clock, poll_s=settings.poll_s)
     stack.callback(hints.close)
     directory = await open_directory(settings=settings.directory, pool=pool, clock=clock, log=log)
     stack.push_async_callback(directory.close)
@@ -143,12 +153,23 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
         log=log,
         on_change=hints.publish,
         on_use=lambda user, size_bytes, messages: use.put(user, (size_bytes, messages)),
+        fence=tools.fence,
     )
     stack.callback(store.close)
     gate = LoginGate(directory=directory, settings=settings.login, clock=clock, log=log)
-    spool = DiskSpool(folder=server.spool_dir, settings=settings.queue, clock=clock, log=log)
+    spool = _spool(settings.spool_folder, tools)
     courier = LocalCourier(store=store, pool=pool, log=log, clock=clock, hostname=server.hostname)
     return Rooms(directory, gate, store, spool, courier, hints, pool)
+
+
+def _spool(folder: Path, tools: Equipment) -> DiskSpool:
+    return DiskSpool(
+        folder=folder,
+        settings=tools.settings.queue,
+        clock=tools.clock,
+        log=tools.log,
+        fence=tools.fence,
+    )
 
 
 async def _fit(rooms: Rooms, tools: Equipment, seat: Seat) -> bool:
@@ -173,16 +194,9 @@ async def _serve_until(
 ) -> None:
     settings = tools.settings
     services = _services(sorted(sockets), rooms, tools)
-    runner = Runner(
-        spool=rooms.spool,
-        courier=rooms.courier,
-        pool=rooms.pool,
-        settings=settings.queue,
-        clock=tools.clock,
-        log=tools.log,
-        hostname=settings.server.hostname,
-    )
-    paying = asyncio.create_task(_keep_running(runner, tools.log))
+    runner = _runner(rooms.spool, rooms, tools)
+    tasks = [asyncio.create_task(_keep_running(runner, tools.log))]
+    tasks += _node_tasks(list(dict.fromkeys(services.values())), rooms, tools)
     for name, group in sockets.items():
         for sock in group:
             await _listen(services[name], sock, name, settings.listen.backlog)
@@ -190,9 +204,45 @@ async def _serve_until(
     tools.log.event(Event.STARTED, pid=os.getpid(), seat=seat.number, services=sorted(sockets))
     await stop.wait()
     await _drain(list(dict.fromkeys(services.values())), runner, tools, seat)
-    paying.cancel()
-    await asyncio.gather(paying, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     tools.log.event(Event.STOPPED, pid=os.getpid(), seat=seat.number)
+
+
+def _runner(spool: DiskSpool, rooms: Rooms, tools: Equipment) -> Runner:
+    return Runner(
+        spool=spool,
+        courier=rooms.courier,
+        pool=rooms.pool,
+        settings=tools.settings.queue,
+        clock=tools.clock,
+        log=tools.log,
+        hostname=tools.settings.server.hostname,
+    )
+
+
+def _node_tasks(
+    services: list[Service], rooms: Rooms, tools: Equipment
+) -> list[asyncio.Task[None]]:
+    """What a worker does as part of its node, and for the other nodes."""
+    if tools.lease is None:
+        return []
+
+    def make(folder: Path) -> tuple[DiskSpool, Runner]:
+        spool = _spool(folder, tools)
+        return spool, _runner(spool, rooms, tools)
+
+    membership = Membership(
+        settings=tools.settings,
+        lease=tools.lease,
+        services=services,
+        make=make,
+        pool=rooms.pool,
+        clock=tools.clock,
+        log=tools.log,
+    )
+    return membership.start()
 
 
 async def _listen(service: Service, sock: socket.socket, name: str, backlog: int) -> None:
@@ -264,6 +314,7 @@ def _smtp(role: Role, rooms: Rooms, tools: Equipment) -> Service:
         certificates=tools.certificates,
         clock=tools.clock,
         log=tools.log,
+        proxies=TrustedProxies(settings.cluster.trusted_proxies),
     )
 
 
@@ -284,4 +335,5 @@ def _access(rooms: Rooms, tools: Equipment) -> dict[str, Any]:
         "certificates": tools.certificates,
         "clock": tools.clock,
         "log": tools.log,
+        "proxies": TrustedProxies(tools.settings.cluster.trusted_proxies),
     }

@@ -55,7 +55,7 @@ def _storage(settings: Settings) -> Iterator[Check]:
     except MailnodeError as error:
         remedy = "mount it; if it is new, `mailnode store init` makes it a mail root"
         yield Check("mail root", False, f"{root}: {error}", remedy)
-    for what, folder in (("mail root", root), ("spool", settings.server.spool_dir)):
+    for what, folder in (("mail root", root), ("spool", settings.spool_folder)):
         yield _durable(what, folder)
         yield _space(what, folder)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 
 from mailnode.delivery import Courier
 from mailnode.delivery.handover import Handover
@@ -20,6 +21,7 @@ from mailnode.queue import Spool
 from mailnode.routing import Router
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.smtp import SmtpSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
@@ -45,7 +47,9 @@ class SmtpService:
         clock: Clock,
         log: MailLog,
         policy: Chain | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
+        self.proxies = proxies or TrustedProxies()
         handover = Handover(
             courier=courier, spool=spool, pool=pool, clock=clock, log=log, hostname=hostname
         )
@@ -67,6 +71,7 @@ class SmtpService:
         self._peers: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._closes: Callable[[str], bool] = lambda local: False
 
     async def serve(self, sock: socket.socket, *, implicit_tls: bool) -> None:
         """Accept on a bound and listening socket; returns once accepting."""
@@ -103,6 +108,21 @@ class SmtpService:
     def session_count(self) -> int:
         """Open connections now."""
         return len(self._sessions)
+
+    def sessions_by_address(self) -> Counter[str]:
+        """See ``Service``."""
+        return Counter(session.local for session in self._sessions)
+
+    def turn_away(self, closes: Callable[[str], bool]) -> None:
+        """See ``Service``."""
+        self._closes = closes
+        for session in tuple(self._sessions):
+            if closes(session.local):
+                session.drain()
+
+    def closes(self, local: str) -> bool:
+        """See ``session.Register``."""
+        return self._closes(local)
 
     def enter(self, session: SmtpSession) -> tuple[int, int]:
         """A session begins; sessions in all and from its peer, this one included."""

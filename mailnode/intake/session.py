@@ -13,17 +13,19 @@ fields; see RFC 3207), its replies made of exceptions.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import traceback
 from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
 
+from mailnode.intake.arrival import Arrival, Own, Refused
 from mailnode.intake.desk import Desk, Role
 from mailnode.intake.dialog import AUTH_LIMIT, Dialog
+from mailnode.intake.transport import cipher_of, feed_tls, local_host, peer_of, send_at_once
 from mailnode.intake.wire import Gone
 from mailnode.runtime.maillog import Event
+from mailnode.runtime.proxies import HEADER_WITHIN_S, TrustedProxies
 from mailnode.wire.smtp import reply as say
 from mailnode.wire.smtp.reply import Reply
 
@@ -39,6 +41,11 @@ _GATHERED = 64
 
 class Register(Protocol):
     """Who counts sessions (``service``)."""
+
+    proxies: TrustedProxies
+
+    def closes(self, local: str) -> bool:
+        """Whether connections to this local address are turned away."""
 
     def enter(self, session: SmtpSession) -> tuple[int, int]:
         """A session begins; sessions in all and from its peer, this one included."""
@@ -69,6 +76,7 @@ class SmtpSession(SMTP):
         self.loop = loop
         self.transport: Any = None
         self.host, self.port, self.tls, self.heard = "", 0, "", False
+        self.local, self._early = "", b""
         self._desk = desk
         self._register = register
         self._implicit_tls = implicit_tls
@@ -86,19 +94,43 @@ class SmtpSession(SMTP):
     # -- what asyncio calls ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client connected."""
+        """A client connected, or a load balancer that will say who did."""
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         self.transport = transport
-        self.host, self.port = _peer(transport)
-        _send_at_once(transport)
+        self.host, self.port = peer_of(transport)
+        self.local = local_host(transport)
+        send_at_once(transport)
         self._began = self.loop.time()
+        self._arrival = Arrival(self._register.proxies, self.host)
+        if self._arrival.waits:
+            self._timer = self.loop.call_later(HEADER_WITHIN_S, self.transport.abort)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
         self._arm()
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
-        self.heard = True
-        super().data_received(data)
+        waited = self._arrival.waits
+        found = self._arrival.take(data)
+        if isinstance(found, Refused):
+            self._log(Event.REFUSED, reason=found.reason)
+            self.transport.abort()
+        if not isinstance(found, Own):
+            return
+        if waited:
+            self.host, self.port = (found.host or self.host), (found.port or self.port)
+            self._begin()
+            if self._implicit_tls:
+                # They are TLS's first bytes, and TLS is not there yet; no more until it is.
+                self._early = found.data
+                self.transport.pause_reading()
+                return
+        if found.data:
+            self.heard = True
+            super().data_received(found.data)
 
     def eof_received(self) -> bool | None:
         """The client sends no more; what it sent is still worked on, and answered."""
@@ -115,6 +147,7 @@ class SmtpSession(SMTP):
 
     async def _handle_client(self) -> None:
         counts = self._register.enter(self)
+        self._draining = self._draining or self._register.closes(self.local)
         reason = ""
         try:
             await self._serve(*counts)
@@ -137,7 +170,8 @@ class SmtpSession(SMTP):
             await self._shake_hands()
         elif self._desk.role is Role.MX:
             await self._listen_for_early_talk(connections)
-        await dialog.greet()
+        if not self._draining:
+            await dialog.greet()
         while not dialog.ended:
             if self._draining and dialog.transaction is None:
                 self.send(say.SHUTTING_DOWN)
@@ -242,22 +276,29 @@ class SmtpSession(SMTP):
         if self.transport is None:
             raise Gone
         context = self._desk.certificates.asyncio_context()
+        shaking = self.loop.start_tls(
+            self.transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=min(_HANDSHAKE_S, self._silence_s),
+            ssl_shutdown_timeout=5.0,
+        )
         try:
-            transport = await self.loop.start_tls(
-                self.transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=_HANDSHAKE_S,
-                ssl_shutdown_timeout=5.0,
-            )
+            if self._early:
+                shaken = self.loop.create_task(shaking)
+                await feed_tls(self.transport, self._early)
+                transport = await shaken
+            else:
+                # Not in a task of its own: that would begin a turn too late, with bytes lost.
+                transport = await shaking
         except (OSError, ssl.SSLError, TimeoutError) as error:
             self._log(Event.REFUSED, code="4.7.0", reason=f"TLS handshake: {error}")
             raise Gone from None
         if transport is None:
             raise Gone
         self._change_transport(transport)
-        self.tls = _cipher(transport)
+        self.tls = cipher_of(transport)
         self.heard = False
 
     def _change_transport(self, transport: asyncio.Transport) -> None:
@@ -345,30 +386,3 @@ class SmtpSession(SMTP):
             self._send_away(say.SHUTTING_DOWN)
         if self.transport is not None:
             self.transport.abort()
-
-
-def _send_at_once(transport: asyncio.BaseTransport) -> None:
-    """Replies leave in one write, so Nagle's algorithm could only hold back the last one (40 ms).
-
-    asyncio turns it off for sockets that know they are TCP; those accepted on a socket made
-    with protocol 0 do not.
-    """
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
-    name = transport.get_extra_info("peername")
-    if isinstance(name, tuple) and len(name) >= 2:
-        # An IPv4 client of a dual-stack socket is an IPv4 client.
-        host = str(name[0]).partition("%")[0]
-        return host.removeprefix("::ffff:") if "." in host else host, int(name[1])
-    return "", 0
-
-
-def _cipher(transport: asyncio.BaseTransport) -> str:
-    cipher = transport.get_extra_info("cipher") or ("unknown", "TLS", 0)
-    tunnel = transport.get_extra_info("ssl_object")
-    version = tunnel.version() if tunnel is not None else cipher[1]
-    return f"{version} {cipher[0]}"

@@ -44,7 +44,13 @@ class DiskSpool:
     """See the module. Blocking and thread-safe; made anew in each worker."""
 
     def __init__(
-        self, *, folder: Path, settings: QueueSettings, clock: Clock, log: MailLog
+        self,
+        *,
+        folder: Path,
+        settings: QueueSettings,
+        clock: Clock,
+        log: MailLog,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = str(folder)
         self._settings = settings
@@ -56,6 +62,8 @@ class DiskSpool:
         self._seen: dict[str, tuple[int, float]] = {}  # id -> entry size, next try
         self._watchers: list[Callable[[], None]] = []
         self._ready = False
+        # Raises when this node may write no more; asked before each change and before it counts.
+        self._fence = fence
 
     # -- taking in ------------------------------------------------------------------------------
 
@@ -68,6 +76,7 @@ class DiskSpool:
         """Make the message and its debts durable under ``envelope.queue_id``."""
         if not debts:
             return
+        self._fence()
         self._prepare()
         attempts = max((debt.attempts for debt in debts), default=0)
         next_try_at = self._clock.now() + (wait_s(attempts, self._settings) if attempts else 0.0)
@@ -82,6 +91,7 @@ class DiskSpool:
                 self._scrap(made)
                 raise
             files.fsync_dir(f"{self._folder}/active")
+        self._fence()
         for heard in tuple(self._watchers):
             heard()
 
@@ -199,6 +209,7 @@ class DiskSpool:
         """Claim an entry where it is; ``None`` when it is gone or claimed by another."""
         if not is_queue_id(queue_id):
             return None
+        self._fence()
         self._prepare()
         claim = Claim.take(self._place(place, queue_id))
         if claim is not None:
@@ -210,6 +221,7 @@ class DiskSpool:
     def record(self, queue_id: str, owed: Sequence[Debt], next_try_at: float) -> None:
         """Keep only ``owed``; with none left the entry is removed."""
         claim = self._claimed(queue_id)
+        self._fence()
         if owed:
             claim.append(State(merge_debts(owed), next_try_at))
         else:

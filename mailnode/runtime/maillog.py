@@ -28,6 +28,10 @@ class Event(StrEnum):
     FAILED = "failed"  # queue_id, recipient, code, reason
     QUEUED = "queued"  # queue_id, recipients
     REMOVED = "removed"  # queue_id: nothing owed any more
+    LEASE = "lease"  # of, holding, by?: a node's right to serve changed hands
+    ADOPTED = "adopted"  # of, entries: delivered from a dead node's queue
+    DRAIN = "drain"  # everything, addresses: connections that are to end
+    PEER = "peer"  # of, heard: hints of another node began or ceased to come
     EXPUNGED = "expunged"  # service, user, folder, count
     STORAGE = "storage"  # path, reason, remedy
     DATABASE = "database"  # reason, remedy

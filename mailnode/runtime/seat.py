@@ -16,6 +16,8 @@ READY, ALIVE, DRAINING = b"R", b"A", b"D"
 # Exit status of a worker that cannot start for a reason that trying again will not mend
 # (EX_CONFIG of sysexits.h); the reason is in the log.
 UNFIT = 78
+# Exit status of a worker whose node lost its lease: no worker of this node may go on.
+LOST = 77
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -17,3 +19,10 @@ class Service(Protocol):
 
     def session_count(self) -> int:
         """Open connections now."""
+
+    def sessions_by_address(self) -> Counter[str]:
+        """Open connections by the local address they came in on (empty: a unix socket)."""
+
+    def turn_away(self, closes: Callable[[str], bool]) -> None:
+        """From now on, sessions on local addresses for which ``closes`` is true end between
+        transactions, and new ones are told to come later. Replaces what was said before."""

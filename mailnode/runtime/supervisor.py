@@ -14,13 +14,13 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.pauses import CrashPauses
-from mailnode.runtime.seat import UNFIT, Seat
+from mailnode.runtime.seat import LOST, UNFIT, Seat
 from mailnode.runtime.systemd import Notifier
 from mailnode.runtime.worker_process import WorkerProcess, fork_worker
 
@@ -69,7 +69,13 @@ class Supervisor:
     """Runs generations of workers until told to stop."""
 
     def __init__(
-        self, generation: Generation, owner: Owner, *, notifier: Notifier, log: MailLog
+        self,
+        generation: Generation,
+        owner: Owner,
+        *,
+        notifier: Notifier,
+        log: MailLog,
+        beat: Callable[[Mapping[str, object]], None] = lambda facts: None,
     ) -> None:
         self._generation = generation
         self._number = 1
@@ -77,6 +83,7 @@ class Supervisor:
         self._owner = owner
         self._notifier = notifier
         self._log = log
+        self._beat = beat
         self._children: dict[int, WorkerProcess] = {}
         self._pauses = CrashPauses()
         self._served = False
@@ -121,6 +128,18 @@ class Supervisor:
         if not self._stopping:
             self._fill_seats()
         self._feed_watchdog()
+        self._beat(self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """How it goes, for whoever monitors this node."""
+        now, children = time.monotonic(), list(self._children.values())
+        return {
+            "ready": self._served,
+            "stopping": self._stopping,
+            "seats": self._generation.workers,
+            "ready_workers": sum(child.ready and not child.draining for child in children),
+            "silent_s": round(max((now - child.heard_at for child in children), default=0.0), 2),
+        }
 
     def _wait_s(self) -> float:
         """Until the next thing to do: a tick, a kill, a paused seat, the watchdog."""
@@ -191,6 +210,10 @@ class Supervisor:
         asked = child.kill_at is not None and not child.stuck
         if status or not asked:
             self._report(child, status)
+        if status == LOST:
+            # Whoever took the lease must not meet us half dead: everything ends now.
+            self._status = 1
+            self._stop(hurry=True)
         if self._stopping or child.generation != self._number:
             # Of an old generation while the new one starts: the new one fills the seat.
             return

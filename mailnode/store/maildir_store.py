@@ -47,11 +47,12 @@ class MaildirStore:
         log: MailLog,
         on_change: Callable[[str, int], None],
         on_use: Callable[[str, int, int], None],
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
         self._guard = Guard(root, state, clock, log)
         self._services = Services(
             root=os.fsencode(root.absolute()),
-            core=CoreContext(settings, node, clock, log, on_change),
+            core=CoreContext(settings, node, clock, log, on_change, fence),
             shelf=Shelf(settings.open_folders),
             group=GroupSync(),
             lazy=LazySync(settings.flag_sync_s, log),
@@ -77,11 +78,15 @@ class MaildirStore:
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """See ``store.Store``."""
+        fence = self._services.core.fence
         try:
             self.guard()
+            fence()
+            outcomes = self._acceptance.accept(batch)
+            fence()
         except MailnodeError as error:
             return [outcome_of(error)] * len(batch)
-        return self._acceptance.accept(batch)
+        return outcomes
 
     def close(self) -> None:
         """Sync what waits and let all descriptors go."""

@@ -14,13 +14,15 @@ from twisted.internet.protocol import Factory
 from twisted.mail.imap4 import IMAP4Server
 from zope.interface import implementer
 
+from mailnode.access.arrival import Arrival, local_host
 from mailnode.access.imap.connection import Connection
 from mailnode.access.imap.means import Means
+from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
 
 
 @implementer(IPushProducer)
-class ImapProtocol(IMAP4Server):
+class ImapProtocol(Arrival, IMAP4Server):
     """One connection of a client."""
 
     transport: Any  # TCP, or TLS over it after startTLS; Twisted's own type fits neither
@@ -33,9 +35,12 @@ class ImapProtocol(IMAP4Server):
     # ------------------------------------------------------------------ from Twisted
 
     def connectionMade(self) -> None:
-        """A client is there."""
-        address = self.transport.getPeer()
-        self.link = self._door.welcome(self, getattr(address, "host", "local"))
+        """A client is there, or a load balancer that will say who is."""
+        self.arrive(self._door.proxies)
+
+    def begin(self, host: str) -> None:
+        """See ``Arrival``."""
+        self.link = self._door.welcome(self, host)
         if self.link is None:
             if not self._door.implicit_tls:
                 self.transport.write(b"* BYE [UNAVAILABLE] too many connections\r\n")
@@ -51,11 +56,13 @@ class ImapProtocol(IMAP4Server):
 
     def dataReceived(self, data: bytes) -> None:
         """Octets from the client, decrypted."""
-        if self.link is not None:
+        data = self.arrived(data, "imap", self._door.means.log)
+        if data and self.link is not None:
             self.link.received(data)
 
     def connectionLost(self, reason: Any = None) -> None:
         """The client is gone, for whatever reason."""
+        self.depart()
         if self.link is not None:
             self.link.gone()
 
@@ -111,9 +118,10 @@ class ImapFactory(Factory):
         means: Means,
         certificates: Certificates,
         implicit_tls: bool,
-        admit: Callable[[str], bool],
-        enlist: Callable[[Connection], None],
+        admit: Callable[[str, str], bool],
+        enlist: Callable[[Connection, str], None],
         strike_off: Callable[[Connection], None],
+        proxies: TrustedProxies,
     ) -> None:
         self.means = means
         self.certificates = certificates
@@ -121,6 +129,7 @@ class ImapFactory(Factory):
         self._admit = admit
         self._enlist = enlist
         self._strike_off = strike_off
+        self.proxies = proxies
 
     def buildProtocol(self, addr: Any) -> ImapProtocol:
         """Called by Twisted for each connection."""
@@ -128,10 +137,11 @@ class ImapFactory(Factory):
 
     def welcome(self, wire: ImapProtocol, host: str) -> Connection | None:
         """The connection object, or ``None`` when there are too many."""
-        if not self._admit(host):
+        local = local_host(wire.transport)
+        if not self._admit(host, local):
             return None
         link = Connection(self.means, wire, host, self.implicit_tls, self._strike_off)
-        self._enlist(link)
+        self._enlist(link, local)
         return link
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from mailnode.access.imap.means import Census, Gate
@@ -16,6 +17,7 @@ from mailnode.access.pop3.session import Means
 from mailnode.cluster import Hints
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
@@ -40,13 +42,16 @@ class Pop3Service:
         certificates: Certificates,
         clock: Clock,
         log: MailLog,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         census = Census(settings.max_sessions_per_user_ip)
         uidl = UidlFormat(settings.uidl_format)
         self._means = Means(settings, gate, store, pool, clock, log, uidl, census)
         self._certificates = certificates
         self._settings = settings
-        self._links: set[Connection] = set()
+        self._proxies = proxies or TrustedProxies()
+        self._links: dict[Connection, str] = {}  # and the local address each came in on
+        self._closes: Callable[[str], bool] = lambda local: False
         self._hosts: Counter[str] = Counter()
         self._ports: list[Any] = []
         self._sweeper: asyncio.TimerHandle | None = None
@@ -66,6 +71,7 @@ class Pop3Service:
             self._admit,
             self._enlist,
             self._strike_off,
+            self._proxies,
         )
         self._ports.append(listen(sock, factory))
         if self._sweeper is None:
@@ -91,6 +97,17 @@ class Pop3Service:
         """Open connections now."""
         return len(self._links)
 
+    def sessions_by_address(self) -> Counter[str]:
+        """See ``Service``."""
+        return Counter(self._links.values())
+
+    def turn_away(self, closes: Callable[[str], bool]) -> None:
+        """See ``Service``."""
+        self._closes = closes
+        for link, local in list(self._links.items()):
+            if closes(local):
+                link.stop()
+
     async def _wait_empty(self, timeout_s: float) -> None:
         if not self._links:
             return
@@ -100,18 +117,19 @@ class Pop3Service:
         except TimeoutError:
             return
 
-    def _admit(self, host: str) -> bool:
+    def _admit(self, host: str, local: str) -> bool:
         return (
-            len(self._links) < self._settings.max_sessions
+            not self._closes(local)
+            and len(self._links) < self._settings.max_sessions
             and self._hosts[host] < self._settings.max_sessions_per_ip
         )
 
-    def _enlist(self, link: Connection) -> None:
-        self._links.add(link)
+    def _enlist(self, link: Connection, local: str) -> None:
+        self._links[link] = local
         self._hosts[link.peer] += 1
 
     def _strike_off(self, link: Connection) -> None:
-        self._links.discard(link)
+        self._links.pop(link, None)
         self._hosts[link.peer] -= 1
         if self._hosts[link.peer] <= 0:
             del self._hosts[link.peer]

@@ -102,7 +102,7 @@ def _spool(config: Path) -> DiskSpool:
     from mailnode.runtime.maillog import NullLog
 
     settings = read_settings(config)
-    folder = settings.server.spool_dir
+    folder = settings.spool_folder
     if not folder.is_dir():
         raise CliError(f"{folder}: no spool there; is server.spool_dir right?")
     return DiskSpool(folder=folder, settings=settings.queue, clock=SystemClock(), log=NullLog())

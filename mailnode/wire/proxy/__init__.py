@@ -1,0 +1,1 @@
+"""The PROXY protocol: what a load balancer says of the client before the client speaks."""
