@@ -66,8 +66,13 @@ class Checker:
             yield from self.account(maildir)
 
     def account(self, maildir: str) -> Iterator[Finding]:
-        """Findings of every folder of an account, then of the account as a whole."""
+        """Findings of every folder of an account, then of the account as a whole.
+
+        None for an account that has no directory yet: it is made with its first message or login.
+        """
         path = self.path(maildir)
+        if not os.path.lexists(path):
+            return
         ids: defaultdict[bytes, list[str]] = defaultdict(list)
         for disk in folder_entries(path):
             name = folder_name(disk)
@@ -87,8 +92,10 @@ class Checker:
     def folder(self, maildir: str, name: str) -> list[Finding]:
         """Findings of one folder. Raises ``NoSuchFolder``."""
         disk = names.folder_to_disk(name)
-        path = self.path(maildir)
-        _, breaches = self.look(folder_path(path, disk))
+        path = folder_path(self.path(maildir), disk)
+        if not os.path.lexists(path):
+            raise NoSuchFolder(f"{maildir} {name}")
+        _, breaches = self.look(path)
         return list(findings(maildir, names.canonical(name), breaches))
 
     def path(self, maildir: str) -> bytes:
