@@ -16,8 +16,8 @@ from mailnode.runtime.settings.server import NODE_NAME
 
 HINT_PORT = 2410
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
-# Goes into shell scripts and unit names unquoted.
-_PATH = re.compile(r"(/[A-Za-z0-9_.]+)+")
+# Goes into shell scripts unquoted.
+_PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 # DRBD notices a dead peer after both; tenths of a second are DRBD's unit for the second.
 DRBD_PING_S = 2
@@ -68,7 +68,9 @@ class Plan:
     def _check_words(self) -> None:
         for path in (str(self.mount), self.disk, self.drbd_device, self.program):
             if not _PATH.fullmatch(path):
-                raise ValueError(f'"{path}": a path of letters, digits, "_" and "." is needed here')
+                raise ValueError(f'"{path}": a path of letters, digits, "_", "." and "-" is needed here')
+        if "-" in str(self.mount):
+            raise ValueError("mount: systemd's name for it would be another one, avoid the dash")
         for word in (self.nic, self.secret):
             if not _WORD.fullmatch(word):
                 raise ValueError('interface and secret: letters, digits and "_.:-" only')

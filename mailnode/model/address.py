@@ -30,7 +30,7 @@ class Address:
         return str(self).lower()
 
     def without_extension(self, delimiter: str) -> Address:
-        """``user+ext@d`` as ``user@d``; the same where there is no delimiter, or only a leading one."""
+        """``user+ext@d`` as ``user@d``; the same where no delimiter is, or only a leading one."""
         if not delimiter:
             return self
         head, found, _ = self.local.partition(delimiter)

@@ -55,7 +55,13 @@ app.add_typer(cluster.app, name="cluster")
 def main() -> None:
     """Entry point of the ``mailnode`` command."""
     try:
-        app()
+        # Not standalone: what is wrong with the command line is told in our way, on one line.
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        typer.echo("mailnode: given up", err=True)
+        sys.exit(1)
+    except typer.TyperException as error:
+        _fail(" ".join(error.format_message().split()) + "; see --help")
     except CliError as error:
         _fail(str(error))
     except MailnodeError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mailnode.runtime.settings.load import Settings
 
 DEFAULT_CONFIG = "/etc/mailnode/mailnode.toml"
+# Into a pipe or a file there is no terminal to be as wide as.
+_PIPED_WIDTH = 200
 
 
 def default_config() -> Path:
@@ -70,12 +73,15 @@ def print_rows(
     if as_json:
         print_json(rows)
         return
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE)
     for column in columns:
         table.add_column(column, overflow="fold")  # an address cut short is of no use
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table, markup=False)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    console.print(table, markup=False)
 
 
 def _cell(value: Any) -> str:
