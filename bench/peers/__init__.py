@@ -1,0 +1,1 @@
+"""Servers to compare with, started on loopback as an admin would set them up."""

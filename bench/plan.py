@@ -1,0 +1,52 @@
+"""The scenarios by name, with their sizes and goals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bench.result import Result
+from bench.scenarios import deliver, imap_mix, login_storm, pop3_drain
+from bench.scenarios.deliver import SPARE_USERS, Load
+from bench.server import Server
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``users`` and ``run`` take the scale."""
+
+    users: Callable[[float], int]
+    run: Callable[[Server, float], Iterable[Result]]
+
+
+def _deliver(name: str, messages: int, **facts: object) -> Scenario:
+    def load(scale: float) -> Load:
+        return Load(name, max(20, int(messages * scale)), **facts)  # type: ignore[arg-type]  # as given below
+
+    def users(scale: float) -> int:
+        one = load(scale)
+        spread = 1 if one.one_mailbox else max(one.messages, one.recipients)
+        return spread + SPARE_USERS
+
+    return Scenario(users, lambda server, scale: [deliver.run(server, load(scale))])
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "deliver": _deliver("deliver", 2000, goal=5.0),
+    "deliver-kept": _deliver("deliver-kept", 2000, keep=True, goal=5.0),
+    "deliver-one": _deliver("deliver-one", 2000, one_mailbox=True, goal=2.0),
+    "deliver-1k": _deliver("deliver-1k", 1000, size=1024),
+    "deliver-100-sessions": _deliver("deliver-100-sessions", 2000, sessions=100),
+    "deliver-20-recipients": _deliver("deliver-20-recipients", 200, recipients=20),
+    "deliver-20m": _deliver(
+        "deliver-20m", 20, size=20 * _MIB, sessions=4, one_mailbox=True, goal=1.0
+    ),
+    "login-storm": Scenario(lambda _: 250, lambda server, _: [login_storm.run(server)]),
+    "imap-mix": Scenario(lambda _: 60, lambda server, _: [imap_mix.run(server)]),
+    "pop3-drain": Scenario(
+        lambda _: 20,
+        lambda server, scale: [pop3_drain.run(server, max(10, int(200 * scale)))],
+    ),
+}

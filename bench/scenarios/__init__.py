@@ -1,0 +1,1 @@
+"""The scenarios: each loads one server and says what it did."""
