@@ -78,6 +78,12 @@ class BadFolderName(PermanentError):
     public = "mailbox name not allowed"
 
 
+class TooManyAnnotations(PermanentError):
+    """The folder (or the account) holds as many annotations as it may."""
+
+    public = "too many annotations"
+
+
 class NoSuchMessage(PermanentError):
     """The message was expunged, here or by someone else."""
 

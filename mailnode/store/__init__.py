@@ -8,7 +8,7 @@ Fails: ``StorageGone``, ``StorageFull``, ``OverQuota``, ``NoSuchFolder``, ``Fold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO, Protocol
@@ -265,6 +265,15 @@ class Account(Protocol):
 
     def quota(self) -> QuotaUse:
         """Use and limit."""
+
+    def annotations(self, name: str, user: str) -> dict[str, bytes]:
+        """Annotations of a folder (``""``: of none) that ``user`` may see, by lower-case name."""
+
+    def annotate(
+        self, name: str, user: str, changes: Mapping[str, bytes | None], limit: int
+    ) -> None:
+        """Set or (``None``) remove annotations, all or none, durably; names begin with
+        ``/private/`` or ``/shared/``. Raises ``TooManyAnnotations`` for more than ``limit``."""
 
 
 class Store(Protocol):

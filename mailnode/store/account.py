@@ -10,7 +10,7 @@ RFC: 9051 6.3.4 to 6.3.9, 6154 (special use), 8474 (MAILBOXID).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -22,6 +22,7 @@ from mailnode.store import (
     FolderStatus,
     QuotaUse,
     names,
+    notes,
     subscriptions,
 )
 from mailnode.store.faults import plain_errors
@@ -117,6 +118,27 @@ class MaildirAccount:
     def quota(self) -> QuotaUse:
         """See ``store.Account``."""
         return self._home.use(self.ref)
+
+    # -- annotations -----------------------------------------------------------------------
+
+    @_verb
+    def annotations(self, name: str, user: str) -> dict[str, bytes]:
+        """See ``store.Account``. Raises ``NoSuchFolder``."""
+        return notes.visible(notes.read(self._annotations_path(name)), user)
+
+    @_verb
+    def annotate(
+        self, name: str, user: str, changes: Mapping[str, bytes | None], limit: int
+    ) -> None:
+        """See ``store.Account``. Raises ``NoSuchFolder``."""
+        self._home.services.guard()
+        with self._home.lock():
+            notes.change(self._annotations_path(name), user, changes, limit)
+
+    def _annotations_path(self, name: str) -> bytes:
+        if not name:
+            return self._home.path + notes.SERVER_FILE
+        return self._home.folder_path(self._home.disk_name(name)) + notes.FOLDER_FILE
 
     # -- the set of folders ----------------------------------------------------------------
 
@@ -218,6 +240,11 @@ class MaildirAccount:
     def _rename_inbox(self, new: str) -> None:
         # RFC 9051 6.3.6: INBOX stays, empty; its messages move, its children do not.
         self.create(new)
+        # RFC 5464 4.1: annotations are copied, and stay with INBOX.
+        noted = notes.read(self._annotations_path(INBOX))
+        if noted:
+            with self._home.lock():
+                notes.write(self._annotations_path(new), noted)
         inbox, target = self.open(INBOX), self.open(new)
         try:
             inbox.move(inbox.refresh().uids, target)

@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -20,6 +20,7 @@ from mailnode.model.errors import (
     NoSuchFolder,
     NoSuchMessage,
     OverQuota,
+    TooManyAnnotations,
 )
 from mailnode.model.flags import Flag
 from mailnode.model.status import Outcome, Verdict
@@ -86,6 +87,7 @@ class FakeFolder:
         self.vanished: list[tuple[int, int]] = []
         self.keywords: list[str] = []
         self.gone = False
+        self.notes: dict[tuple[str, str], bytes] = {}
         self.opens = 0
         self._picture: Picture | None = None
 
@@ -315,6 +317,7 @@ class FakeAccount:
         self.kept: dict[str, FakeFolder] = {}
         self.uses: dict[str, str] = {}
         self.subscribed: set[str] = set()
+        self.notes: dict[tuple[str, str], bytes] = {}
         self.create("INBOX")
         for name, use in USUAL:
             self.create(name, use)
@@ -369,6 +372,7 @@ class FakeAccount:
             if old == "INBOX":
                 self.create(new)
                 inbox = self.kept[old]
+                self.kept[new].notes.update(inbox.notes)
                 inbox.move(list(inbox.kept), self.kept[new])
                 return
             below = [name for name in self.kept if name == old or name.startswith(old + "/")]
@@ -405,6 +409,27 @@ class FakeAccount:
         with self.store.lock:
             sizes = [len(k.data) for folder in self.kept.values() for k in folder.kept.values()]
             return QuotaUse(sum(sizes), len(sizes), self.ref.quota_bytes)
+
+    def annotations(self, name: str, user: str) -> dict[str, bytes]:
+        with self.store.lock:
+            kept = self._folder(name).notes if name else self.notes
+            return {entry: value for (who, entry), value in kept.items() if who in ("", user)}
+
+    def annotate(
+        self, name: str, user: str, changes: Mapping[str, bytes | None], limit: int
+    ) -> None:
+        with self.store.lock:
+            kept = self._folder(name).notes if name else self.notes
+            new = dict(kept)
+            for entry, value in changes.items():
+                key = (user if entry.startswith("/private/") else "", entry)
+                new.pop(key, None)
+                if value is not None:
+                    new[key] = value
+            if len(new) > max(limit, len(kept)):
+                raise TooManyAnnotations
+            kept.clear()
+            kept.update(new)
 
 
 def _nothing(key: str, modseq: int) -> None:

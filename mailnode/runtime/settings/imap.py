@@ -69,6 +69,23 @@ class ImapSettings(Section):
         description="Take messages with 8-bit header fields by APPEND also from clients that did "
         "not enable UTF-8, against RFC 6855 4; helps when old mail is moved here.",
     )
+    annotations: int = Field(
+        default=50,
+        ge=10,
+        le=10000,
+        description="Annotations (RFC 5464) that a user may see on one mailbox or the server.",
+    )
+    annotation_bytes: int = Field(
+        default=16384, ge=1024, le=1048576, description="Largest value of an annotation."
+    )
+    admin_uri: str = Field(
+        default="",
+        description="How to reach you, told to clients as annotation /shared/admin: a URI such "
+        "as mailto:postmaster@example.org.",
+    )
+    server_comment: str = Field(
+        default="", description="Told to clients as the server's annotation /shared/comment."
+    )
     spool_bytes: int = Field(
         default=262144,
         ge=1024,

@@ -1,6 +1,6 @@
 """Commands on a user's account beyond its folders and messages, as values.
 
-RFC: 9208 (QUOTA).
+RFC: 5464 (METADATA), 9208 (QUOTA).
 """
 
 from __future__ import annotations
@@ -23,4 +23,23 @@ class SetQuota:
     limits: tuple[tuple[str, int], ...]
 
 
-AccountArgs = GetQuota | SetQuota
+@dataclass(frozen=True, slots=True)
+class GetMetadata:
+    """GETMETADATA; mailbox ``""`` is the server. Entry names in lower case. ``depth`` 0, 1 or
+    ``None`` (infinity); ``max_size`` in octets."""
+
+    mailbox: str
+    entries: tuple[str, ...]
+    depth: int | None = 0
+    max_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata:
+    """SETMETADATA; a value of ``None`` removes the entry."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
+
+
+AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata

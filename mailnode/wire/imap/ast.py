@@ -180,7 +180,8 @@ class Rename:
 class List:
     """LIST and LSUB. ``patterns`` hold ``*`` and ``%``; ``select`` out of SUBSCRIBED REMOTE
     RECURSIVEMATCH SPECIAL-USE; ``returns`` out of SUBSCRIBED CHILDREN SPECIAL-USE;
-    ``status``: items of RETURN (STATUS (...)) (RFC 5819), empty if not asked.
+    ``status``: items of RETURN (STATUS (...)) (RFC 5819), empty if not asked; ``metadata``
+    likewise the entries of RETURN (METADATA (...)) (RFC 9590).
 
     ``extended`` is True when the client used any RFC 5258 form.
     """
@@ -191,6 +192,7 @@ class List:
     returns: frozenset[str] = frozenset()
     status: tuple[str, ...] = ()
     extended: bool = False
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

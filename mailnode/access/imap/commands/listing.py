@@ -1,6 +1,6 @@
 """LIST, LSUB, and LIST's extended forms.
 
-RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS); 6154.
+RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS); 6154; 9590.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
+from mailnode.access.imap.commands.metadata import metadata_line, read_annotations
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.patterns import SEPARATOR, Pattern, combined
 from mailnode.access.imap.reply import Reply, bad, ok
@@ -64,33 +65,43 @@ async def do_list(session: Session, command: Command, args: List) -> Reply:
         session.out.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return ok("done")
     known = await session.means.pool.run(read_known, session.owner())
-    await _send(session, b"LIST", select_entries(known, args), args.status)
+    await _send(session, b"LIST", select_entries(known, args), args)
     return ok("done")
 
 
 async def do_lsub(session: Session, command: Command, args: List) -> Reply:
     """RFC 3501 6.3.9."""
     known = await session.means.pool.run(read_known, session.owner())
-    await _send(session, b"LSUB", select_subscribed(known, args), ())
+    await _send(session, b"LSUB", select_subscribed(known, args), args)
     return ok("done")
 
 
-async def _send(
-    session: Session, verb: bytes, entries: Iterable[Entry], items: tuple[str, ...]
-) -> None:
+async def _send(session: Session, verb: bytes, entries: Iterable[Entry], args: List) -> None:
     entries = list(entries)
     # RFC 5819 2: no STATUS for what cannot be selected or was listed for its children only.
     wanted = [e.name for e in entries if not set(e.attributes) & {"\\Noselect", "\\NonExistent"}]
-    figures = await read_statuses(session, wanted) if items else {}
+    followers = await _followers(session, wanted, args)
     utf8 = session.enabled.utf8
     for entry in entries:
         words = [word.encode() for word in entry.attributes]
         info = CHILD_INFO if entry.child_info else b""
         line = list_line(words, entry.name, command=verb, utf8=utf8, extended=info)
-        session.out.write(line + b"\r\n")
-        if entry.name in figures:
-            session.out.write(figures_line(entry.name, figures[entry.name], items, utf8))
+        session.out.write(line + b"\r\n" + b"".join(followers.get(entry.name, ())))
         await session.out.drain()
+
+
+async def _followers(session: Session, names: list[str], args: List) -> dict[str, list[bytes]]:
+    """What goes behind the LIST of each mailbox, as RETURN asks."""
+    lines: dict[str, list[bytes]] = {name: [] for name in names}
+    utf8 = session.enabled.utf8
+    if args.status:
+        for name, status in (await read_statuses(session, names)).items():
+            lines[name].append(figures_line(name, status, args.status, utf8))
+    if args.metadata:
+        for name, notes in (await read_annotations(session, names)).items():
+            found = [(entry, notes.get(entry)) for entry in args.metadata]
+            lines[name].append(metadata_line(name, found, utf8))
+    return lines
 
 
 # ---------------------------------------------------------------------- LIST

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mailnode.access.imap.commands.batching import each_folder
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
 from mailnode.access.imap.session import Session
-from mailnode.model.errors import NoSuchFolder
 from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
 from mailnode.wire.imap.format import list_line, mailbox, status_line
@@ -155,22 +155,8 @@ SWITCHES: dict[str, Callable[[Session], None]] = {
 
 
 async def read_statuses(session: Session, names: list[str]) -> dict[str, FolderStatus]:
-    """Figures of several folders (LIST-STATUS); what vanished meanwhile is left out."""
-    account = session.owner()
-
-    def read(some: list[str]) -> dict[str, FolderStatus]:
-        found = {}
-        for name in some:
-            try:
-                found[name] = account.status(name)
-            except NoSuchFolder:
-                continue
-        return found
-
-    every: dict[str, FolderStatus] = {}
-    for at in range(0, len(names), 20):
-        every |= await session.means.pool.run(read, names[at : at + 20])
-    return every
+    """Figures of several folders (LIST-STATUS)."""
+    return await each_folder(session, names, session.owner().status)
 
 
 VERBS = {

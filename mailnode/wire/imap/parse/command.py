@@ -12,6 +12,7 @@ from types import MappingProxyType
 from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
 from mailnode.wire.imap.lexer import TAG, Bounds, Cursor, Wrong
 from mailnode.wire.imap.parse import append, fetch, mailboxes, messages, quota, search, session
+from mailnode.wire.imap.parse.metadata import parse_get_metadata, parse_set_metadata
 from mailnode.wire.imap.receiver import RawCommand
 
 # A parser is told whether UID stood before the name.
@@ -52,6 +53,8 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "COPY": messages.parse_copy,
         "MOVE": messages.parse_copy,
         "EXPUNGE": messages.parse_expunge,
+        "GETMETADATA": parse_get_metadata,
+        "SETMETADATA": parse_set_metadata,
         "GETQUOTA": quota.parse_get_quota,
         "GETQUOTAROOT": mailboxes.parse_one_mailbox,
         "SETQUOTA": quota.parse_set_quota,

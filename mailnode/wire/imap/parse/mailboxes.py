@@ -1,10 +1,12 @@
 """Commands on mailboxes.
 
 RFC: 3501/9051 6.3; 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 7162
-(CONDSTORE, QRESYNC), 8438 (STATUS=SIZE), 8474 (MAILBOXID).
+(CONDSTORE, QRESYNC), 8438 (STATUS=SIZE), 8474 (MAILBOXID), 9590 (LIST-METADATA).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from mailnode.wire.imap.ast import (
     STATUS_ITEMS,
@@ -17,10 +19,11 @@ from mailnode.wire.imap.ast import (
     Status,
 )
 from mailnode.wire.imap.lexer import UINT63, Cursor
+from mailnode.wire.imap.parse.metadata import parse_entries
 from mailnode.wire.imap.sets import SequenceSet
 
 SELECT_OPTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
-RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"))
+RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA"))
 
 
 def parse_select(cursor: Cursor, uid: bool) -> Select:
@@ -131,13 +134,21 @@ def parse_list(cursor: Cursor, uid: bool) -> List:
     patterns = (
         cursor.listed(cursor.list_pattern, "patterns") if several else [cursor.list_pattern()]
     )
-    returns, status = (None, ()) if cursor.at_end() else _list_return(cursor)
+    returns, asked = (None, Asked()) if cursor.at_end() else _list_return(cursor)
     # RFC 5258 3.1: RECURSIVEMATCH needs a selection that it can recurse for.
     if select is not None and "RECURSIVEMATCH" in select and select <= {"RECURSIVEMATCH", "REMOTE"}:
         cursor.fail("RECURSIVEMATCH needs another selection option")
     extended = several or select is not None or returns is not None
     given = returns or frozenset()
-    return List(reference, tuple(patterns), select or frozenset(), given, status, extended)
+    return List(
+        reference,
+        tuple(patterns),
+        select or frozenset(),
+        given,
+        tuple(asked.status),
+        extended,
+        tuple(asked.metadata),
+    )
 
 
 def _select_option(cursor: Cursor) -> str:
@@ -147,23 +158,34 @@ def _select_option(cursor: Cursor) -> str:
     return option
 
 
-def _list_return(cursor: Cursor) -> tuple[frozenset[str], tuple[str, ...]]:
+@dataclass(slots=True)
+class Asked:
+    """Return options that have arguments."""
+
+    status: list[str] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=list)
+
+
+def _list_return(cursor: Cursor) -> tuple[frozenset[str], Asked]:
     cursor.space()
     if cursor.word("RETURN") != "RETURN":
         cursor.fail("expected RETURN")
     cursor.space()
-    status: list[str] = []
-    options = cursor.listed(lambda: _return_option(cursor, status), "return options")
-    return frozenset(options) - {"STATUS"}, tuple(status)
+    asked = Asked()
+    options = cursor.listed(lambda: _return_option(cursor, asked), "return options")
+    return frozenset(options) - {"STATUS", "METADATA"}, asked
 
 
-def _return_option(cursor: Cursor, status: list[str]) -> str:
+def _return_option(cursor: Cursor, asked: Asked) -> str:
     option = cursor.word("return option")
     if option not in RETURN_OPTIONS:
         cursor.fail("unknown return option")
     if option == "STATUS":
         cursor.space()
-        status += _status_items(cursor)
+        asked.status += _status_items(cursor)
+    elif option == "METADATA":
+        cursor.space()
+        asked.metadata += dict.fromkeys(parse_entries(cursor))
     return option
 
 

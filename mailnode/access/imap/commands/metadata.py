@@ -1,0 +1,104 @@
+"""GETMETADATA and SETMETADATA: annotations on mailboxes and on the server.
+
+Promises: private entries are the user's own; shared entries of the server are the operator's
+(settings) and cannot be set.
+RFC: 5464, 9590.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mailnode.access.imap.commands.batching import each_folder
+from mailnode.access.imap.commands.verb import KNOWN, Verb
+from mailnode.access.imap.reply import Refused, Reply, no, ok
+from mailnode.access.imap.session import Session
+from mailnode.model.errors import TooManyAnnotations
+from mailnode.wire.imap.account_args import GetMetadata, SetMetadata
+from mailnode.wire.imap.ast import Command
+from mailnode.wire.imap.format import astring, mailbox, nstring
+
+Found = list[tuple[str, bytes | None]]
+
+
+async def do_get_metadata(session: Session, command: Command, args: GetMetadata) -> Reply:
+    """RFC 5464 4.2."""
+    account = session.owner()
+    notes = await session.means.pool.run(account.annotations, args.mailbox, session.user)
+    if not args.mailbox:
+        notes = {**_private(notes), **_from_operator(session)}
+    found = select(notes, args)
+    limit = args.max_size
+    sizes = [len(value) for _, value in found if value is not None]
+    if limit is not None:
+        found = [(name, value) for name, value in found if value is None or len(value) <= limit]
+    if found:
+        line = metadata_line(args.mailbox, found, session.enabled.utf8)
+        session.out.write(line)
+    longest = max(sizes, default=0)
+    # RFC 5464 4.2.1: the client learns how much it would have to take.
+    too_long = limit is not None and longest > limit
+    return ok("done", f"METADATA LONGENTRIES {longest}" if too_long else "")
+
+
+def _private(notes: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in notes.items() if name.startswith("/private/")}
+
+
+def _from_operator(session: Session) -> dict[str, bytes]:
+    settings = session.means.settings
+    told = {"/shared/admin": settings.admin_uri, "/shared/comment": settings.server_comment}
+    return {name: value.encode() for name, value in told.items() if value}
+
+
+def select(notes: Mapping[str, bytes], args: GetMetadata) -> Found:
+    """The entries asked for; a name asked for by itself and not there is ``None``."""
+    if args.depth == 0:
+        return [(name, notes.get(name)) for name in args.entries]
+    return [(name, notes[name]) for name in sorted(notes) if _asked(name, args)]
+
+
+def _asked(name: str, args: GetMetadata) -> bool:
+    for entry in args.entries:
+        if name == entry:
+            return True
+        below = name.removeprefix(entry + "/")
+        # RFC 5464 4.2.2: depth 1 is children only.
+        if below != name and (args.depth is None or "/" not in below):
+            return True
+    return False
+
+
+async def do_set_metadata(session: Session, command: Command, args: SetMetadata) -> Reply:
+    """RFC 5464 4.3."""
+    settings = session.means.settings
+    changes = dict(args.values)
+    if not args.mailbox and any(name.startswith("/shared/") for name in changes):
+        # RFC 5464 3.3: the server may restrict who annotates it.
+        raise Refused(no("the operator sets these", "NOPERM"))
+    if any(len(value or b"") > settings.annotation_bytes for value in changes.values()):
+        return no("value too large", f"METADATA MAXSIZE {settings.annotation_bytes}")
+    account, limit = session.owner(), settings.annotations
+    try:
+        await session.means.pool.run(account.annotate, args.mailbox, session.user, changes, limit)
+    except TooManyAnnotations:
+        return no("too many annotations", "METADATA TOOMANY")
+    return ok("done")
+
+
+def metadata_line(name: str, found: Iterable[tuple[str, bytes | None]], utf8: bool) -> bytes:
+    """An untagged METADATA with values."""
+    pairs = [astring(entry.encode()) + b" " + nstring(value) for entry, value in found]
+    return b"* METADATA %b (%b)\r\n" % (mailbox(name, utf8), b" ".join(pairs))
+
+
+async def read_annotations(session: Session, names: list[str]) -> dict[str, dict[str, bytes]]:
+    """Annotations of several folders (LIST-METADATA)."""
+    account, user = session.owner(), session.user
+    return await each_folder(session, names, lambda name: account.annotations(name, user))
+
+
+VERBS = {
+    "GETMETADATA": Verb(do_get_metadata, KNOWN),
+    "SETMETADATA": Verb(do_set_metadata, KNOWN),
+}
