@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from mailnode.access.imap.service import ImapService
+from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.lease import Lease
 from mailnode.cluster.membership import Membership
 from mailnode.cluster.notify import LocalHints
+from mailnode.cluster.secret import read_secret
 from mailnode.delivery.local import LocalCourier
 from mailnode.directory.build import open_directory
 from mailnode.directory.gate import LoginGate
@@ -79,6 +81,7 @@ class Rooms:
     courier: LocalCourier
     hints: LocalHints
     pool: Pool
+    beyond: Beyond | None
 
 
 def work(tools: Equipment, sockets: Mapping[str, list[socket.socket]], seat: Seat) -> int:
@@ -136,6 +139,7 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
     stack.callback(pool.close)
     hints = LocalHints(folder=server.run_dir / "hints", clock=clock, poll_s=settings.poll_s)
     stack.callback(hints.close)
+    beyond = _reach(hints, tools, stack)
     directory = await open_directory(settings=settings.directory, pool=pool, clock=clock, log=log)
     stack.push_async_callback(directory.close)
     use: Latest[str, tuple[int, int]] = Latest(
@@ -159,7 +163,28 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
     gate = LoginGate(directory=directory, settings=settings.login, clock=clock, log=log)
     spool = _spool(settings.spool_folder, tools)
     courier = LocalCourier(store=store, pool=pool, log=log, clock=clock, hostname=server.hostname)
-    return Rooms(directory, gate, store, spool, courier, hints, pool)
+    return Rooms(directory, gate, store, spool, courier, hints, pool, beyond)
+
+
+def _reach(hints: LocalHints, tools: Equipment, stack: AsyncExitStack) -> Beyond | None:
+    """Hints to and from other nodes, where there are any. Raises ``BadSettings``."""
+    settings = tools.settings
+    if not settings.cluster.listen:
+        return None
+    secret = read_secret(settings.cluster.secret_file)
+    beyond = hints.reach(
+        lambda heard: Beyond(
+            settings=settings.cluster,
+            node=settings.server.node,
+            secret=secret,
+            folder=settings.server.run_dir / "hints",
+            clock=tools.clock,
+            log=tools.log,
+            heard=heard,
+        )
+    )
+    stack.push_async_callback(beyond.close)
+    return beyond
 
 
 def _spool(folder: Path, tools: Equipment) -> DiskSpool:
@@ -241,6 +266,7 @@ def _node_tasks(
         pool=rooms.pool,
         clock=tools.clock,
         log=tools.log,
+        beyond=rooms.beyond,
     )
     return membership.start()
 

@@ -26,8 +26,8 @@ from mailnode.runtime.tasks import Pool
 
 HOLD_S = 5.0
 _STEP_S = 0.1
-# Signs of life in so many looks in a row, from a node whose lock could be had each time.
-_STRANGE_LOOKS = 4
+# So long a node whose lock can be had may still be heard: its last words were on their way.
+_STRANGE_S = 10.0
 
 
 class Runner(Protocol):
@@ -60,7 +60,7 @@ class Adopter:
         self._root, self._node, self._every_s = root, node, every_s
         self._make, self._pool, self._clock, self._log = make, pool, clock, log
         self._may_look, self._is_heard = may_look, is_heard
-        self._strange: dict[str, int] = {}
+        self._strange: dict[str, float] = {}
         self.adopted: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -109,9 +109,12 @@ class Adopter:
     def _is_strange(self, node: str) -> bool:
         """A node that speaks while its lock is free: dead since a moment, or the storage's locks
         do not keep nodes apart. Either way it is not adopted now."""
-        looks = self._strange.get(node, 0) + 1 if self._is_heard(node) else 0
-        self._strange[node] = looks
-        if looks == _STRANGE_LOOKS:
+        if not self._is_heard(node):
+            self._strange.pop(node, None)
+            return False
+        now = self._clock.monotonic()
+        if now - self._strange.setdefault(node, now) > _STRANGE_S:
+            self._strange[node] = float("inf")  # said once
             self._log.event(
                 Event.STORAGE,
                 path=str(self._root),
@@ -119,7 +122,7 @@ class Adopter:
                 remedy="this file system's locks do not keep nodes apart: stop all nodes but one; "
                 "see mailnode doctor --storage",
             )
-        return bool(looks)
+        return True
 
     async def _work(self, adoption: Adoption) -> None:
         spool, runner = self._make(adoption.spool)

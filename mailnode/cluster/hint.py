@@ -18,15 +18,16 @@ _RECORD = struct.Struct("!QH")
 _MODSEQ_LIMIT = 1 << 63  # RFC 7162: mod-sequences are 63-bit
 
 
-def encode(hints: Mapping[str, int]) -> Iterator[bytes]:
-    """As few datagrams as these hints fit into; a key too long to send is left out."""
+def encode(hints: Mapping[str, int], limit_bytes: int = DATAGRAM_MAX_BYTES) -> Iterator[bytes]:
+    """As few datagrams of ``limit_bytes`` as these hints fit into (one alone may be longer); a key
+    too long to send is left out."""
     datagram = bytearray(MAGIC)
     for key, modseq in hints.items():
         raw_key = key.encode("utf-8", "surrogateescape")
         if len(raw_key) > KEY_MAX_BYTES or not 0 <= modseq < _MODSEQ_LIMIT:
             continue
         record = _RECORD.pack(modseq, len(raw_key)) + raw_key
-        if len(datagram) + len(record) > DATAGRAM_MAX_BYTES:
+        if len(datagram) + len(record) > limit_bytes and len(datagram) > len(MAGIC):
             yield bytes(datagram)
             datagram = bytearray(MAGIC)
         datagram += record

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mailnode.cluster.adopt import Adopter, Runner
 from mailnode.cluster.beat import Heart
+from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.drain import Drain
 from mailnode.cluster.lease import Lease
 from mailnode.cluster.watch import NodeWatch
@@ -42,6 +43,7 @@ class Membership:
     pool: Pool
     clock: Clock
     log: LineLog
+    beyond: Beyond | None = None
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; cancel the tasks to end."""
@@ -77,7 +79,8 @@ class Membership:
 
     def _facts(self) -> dict[str, object]:
         sessions = sum((service.sessions_by_address() for service in self.services), Counter[str]())
-        return {"sessions": dict(sessions)}
+        far = self.beyond.facts() if self.beyond else {}
+        return {"sessions": dict(sessions), **far}
 
     async def _adopt(self) -> None:
         adopter = Adopter(
@@ -88,6 +91,8 @@ class Membership:
             pool=self.pool,
             clock=self.clock,
             log=self.log,
+            may_look=lambda: self.beyond is None or self.beyond.speaks,
+            is_heard=lambda node: self.beyond is not None and self.beyond.is_heard(node),
         )
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Word of changes between the sessions and workers of a node.
+"""Word of changes between the sessions and workers of a node, and on to other nodes.
 
 Promises: as ``cluster.Hints``: only a hint, so it may be lost, never wait. Many hints for one key
 become one; what waits to be told is bounded, beyond that everybody is told to look.
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mailnode.cluster.beyond import Beyond, Heard
 from mailnode.cluster.hint import decode, encode
 from mailnode.cluster.peers import Carrier, UnixPeers
 from mailnode.cluster.subscriptions import Subscriptions
 from mailnode.runtime.clock import Clock
 
 _WAITING_MAX_KEYS = 4096
+# The key that no folder has: look at every folder.
+_EVERYTHING = ""
 
 
 class LocalHints:
@@ -30,8 +33,13 @@ class LocalHints:
         self._waiting: dict[str, int] = {}
         self._lost = False
         self._closed = False
-        # A carrier between nodes takes its place beside this one.
-        self._carriers: list[Carrier] = [UnixPeers(folder, clock=clock, received=self._received)]
+        self._near: Carrier = UnixPeers(folder, clock=clock, received=self._received)
+        self._far: Beyond | None = None
+
+    def reach(self, make: Callable[[Heard], Beyond]) -> Beyond:
+        """Go beyond this node: ``make`` builds the carrier, given whom it is to tell."""
+        self._far = make(self._heard_from_afar)
+        return self._far
 
     def publish(self, key: str, modseq: int) -> None:
         """Tell this process and the others; thread-safe, never raises, never blocks."""
@@ -56,8 +64,7 @@ class LocalHints:
         """Stop; later publishing is ignored."""
         self._closed = True
         self._subscriptions.close()
-        for carrier in self._carriers:
-            carrier.close()
+        self._near.close()
 
     def _spread(self) -> None:
         with self._lock:
@@ -65,13 +72,27 @@ class LocalHints:
             lost, self._lost = self._lost, False
         if self._closed:
             return
-        for key, modseq in hints.items():
-            self._subscriptions.tell(key, modseq)
-        if lost:
-            self._subscriptions.tell_all()
-        for carrier in self._carriers:
-            carrier.send(encode(hints))
+        self._tell(hints, lost)
+        self._near.send(encode({_EVERYTHING: 0} if lost else hints))
+        if self._far:
+            self._far.offer(hints, lost)
 
     def _received(self, datagram: bytes) -> None:
-        for key, modseq in decode(datagram) or ():
+        """From another worker of this node: it is for the other nodes too, if we speak to them."""
+        hints = dict(decode(datagram) or ())
+        lost = hints.pop(_EVERYTHING, None) is not None
+        self._tell(hints, lost)
+        if self._far and (hints or lost):
+            self._far.offer(hints, lost)
+
+    def _heard_from_afar(self, hints: Mapping[str, int], everything: bool) -> None:
+        """From another node: for all workers here, and never sent on to other nodes."""
+        if not self._closed:
+            self._tell(hints, everything)
+            self._near.send(encode({_EVERYTHING: 0} if everything else hints))
+
+    def _tell(self, hints: Mapping[str, int], everything: bool) -> None:
+        for key, modseq in hints.items():
             self._subscriptions.tell(key, modseq)
+        if everything:
+            self._subscriptions.tell_all()

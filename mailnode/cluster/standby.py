@@ -1,0 +1,104 @@
+"""Gives this node's addresses up when mailnode here cannot serve.
+
+Heartbeat with haresources moves addresses of nodes that are silent, but never looks whether a
+service works. This watcher does, and has Heartbeat hand everything to the other node.
+Promises: one failure alone, confirmed at once, is enough; a server that is still starting has
+time; a question that hangs is a failure; giving up is not repeated sooner than ``rest_s``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+# Between a failure and the look that confirms it.
+_CONFIRM_S = 0.3
+
+
+class Answer(Enum):
+    """What became of the question."""
+
+    SERVES = "serves"
+    NOT_RUNNING = "not running"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds. ``deep_s``: between questions that also try storage and directory; ``patience_s``:
+    what a server that never served yet may take."""
+
+    look_s: float = 2.0
+    deep_s: float = 10.0
+    answer_s: float = 5.0
+    patience_s: float = 60.0
+    rest_s: float = 60.0
+
+
+class Watcher:
+    """``ask(level)`` answers in its own time, level 0 or 10; ``give_up`` hands the addresses over
+    and returns whether it could; ``say`` tells people."""
+
+    def __init__(
+        self,
+        *,
+        ask: Callable[[int], Answer],
+        give_up: Callable[[], bool],
+        say: Callable[[str], None],
+        rhythm: Rhythm,
+    ) -> None:
+        self._ask, self._give_up, self._say = ask, give_up, say
+        self._rhythm = rhythm
+        self._began = time.monotonic()
+        self._served = False
+        self._failing = False
+        self._deep_at = self._began
+        self._rests_until = self._began
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until ``stop`` is set."""
+        while not stop.wait(self._rhythm.look_s):
+            self.look(stop)
+
+    def look(self, stop: threading.Event) -> None:
+        """One look, and what follows from it."""
+        now = time.monotonic()
+        level = 10 if now >= self._deep_at else 0
+        answer = self._answer(level)
+        if level:
+            self._deep_at = now + self._rhythm.deep_s
+        if answer is not Answer.SERVES and not stop.wait(_CONFIRM_S):
+            answer = self._answer(level)
+        if answer is Answer.SERVES:
+            self._serves()
+        elif not stop.is_set():
+            self._fails(answer, now)
+
+    def _serves(self) -> None:
+        if self._failing or not self._served:
+            self._say("mailnode serves")
+        self._served, self._failing = True, False
+
+    def _fails(self, answer: Answer, now: float) -> None:
+        if not self._failing:
+            self._say(f"mailnode does not serve: {answer.value}")
+        self._failing = True
+        starting = not self._served and now - self._began < self._rhythm.patience_s
+        if starting or now < self._rests_until:
+            return
+        self._rests_until = now + self._rhythm.rest_s
+        done = self._give_up()
+        self._say("the addresses were given up" if done else "the addresses could not be given up")
+
+    def _answer(self, level: int) -> Answer:
+        """The answer, or ``BROKEN`` when none came: storage may hang whoever touches it."""
+        found: list[Answer] = []
+        asking = threading.Thread(
+            target=lambda: found.append(self._ask(level)), name="question", daemon=True
+        )
+        asking.start()
+        asking.join(self._rhythm.answer_s)
+        return found[0] if found else Answer.BROKEN

@@ -1,0 +1,96 @@
+"""The watcher of haresources clusters: when it gives addresses up, and when not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from mailnode.cluster.standby import Answer, Rhythm, Watcher
+
+SERVES, DOWN, BROKEN = Answer.SERVES, Answer.NOT_RUNNING, Answer.BROKEN
+QUICK = Rhythm(look_s=0.01, deep_s=0, answer_s=0.1, patience_s=0, rest_s=0)
+
+
+@dataclass
+class World:
+    answers: Iterable[Answer | Callable[[], Answer]]
+    can: bool = True
+    levels: list[int] = field(default_factory=list)
+    given_up: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def watcher(self, rhythm: Rhythm) -> Watcher:
+        answers = iter(self.answers)
+
+        def ask(level: int) -> Answer:
+            self.levels.append(level)
+            answer = next(answers)
+            return answer if isinstance(answer, Answer) else answer()
+
+        def give_up() -> bool:
+            self.given_up += 1
+            return self.can
+
+        return Watcher(ask=ask, give_up=give_up, say=self.said.append, rhythm=rhythm)
+
+
+def looks(world: World, count: int, rhythm: Rhythm = QUICK) -> World:
+    watcher, never = world.watcher(rhythm), threading.Event()
+    for _ in range(count):
+        watcher.look(never)
+    return world
+
+
+def test_a_server_that_fails_twice_at_once_loses_its_addresses() -> None:
+    world = looks(World([SERVES, BROKEN, BROKEN]), 2)
+    assert world.given_up == 1
+    assert world.said == [
+        "mailnode serves",
+        "mailnode does not serve: broken",
+        "the addresses were given up",
+    ]
+
+
+def test_a_failure_that_is_not_confirmed_changes_nothing() -> None:
+    assert looks(World([SERVES, DOWN, SERVES, SERVES]), 3).given_up == 0
+
+
+def test_a_server_that_never_served_has_time_to_start() -> None:
+    patient = Rhythm(deep_s=0, patience_s=60, rest_s=0)
+    assert looks(World([DOWN] * 4 + [SERVES]), 3, patient).given_up == 0
+    # Once it served, no more.
+    assert looks(World([SERVES, DOWN, DOWN]), 2, patient).given_up == 1
+
+
+def test_a_question_that_hangs_is_a_failure() -> None:
+    forever = threading.Event()
+
+    def hangs() -> Answer:
+        forever.wait()
+        return SERVES
+
+    try:
+        assert looks(World([SERVES, hangs, hangs]), 2).given_up == 1
+    finally:
+        forever.set()
+
+
+def test_giving_up_is_not_repeated_at_once() -> None:
+    world = looks(World([SERVES] + [DOWN] * 6, can=False), 4, Rhythm(deep_s=0, rest_s=60))
+    assert world.given_up == 1
+    assert world.said[-1] == "the addresses could not be given up"
+
+
+def test_the_deep_question_is_asked_now_and_then() -> None:
+    assert looks(World([SERVES] * 3), 3, Rhythm(deep_s=60)).levels == [10, 0, 0]
+
+
+def test_it_ends_when_told() -> None:
+    stop = threading.Event()
+    world = World([SERVES, stop.set])  # type: ignore[list-item]  # ends the run by answering
+    thread = threading.Thread(target=world.watcher(QUICK).run, args=(stop,))
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert world.given_up == 0
