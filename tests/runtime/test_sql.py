@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.sql import Database, Duplicate, Limits, parse_url
-from tests.directory.conftest import mariadb_server, mysql_url, url  # noqa: F401
 from tests.support.mariadb import MariaDb
 
 QUICK = Limits(connect_timeout_s=0.5, query_timeout_s=0.5, longest_probe_s=0.25)

@@ -221,6 +221,7 @@ def _guided(folder: Path, users: int, database: str, *, once: bool) -> int:
     command += ["--users", str(max(2, users))]
     if database:
         command += ["--database", database]
+    signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
         server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
         stack.callback(_end, server)
@@ -232,14 +233,14 @@ def _guided(folder: Path, users: int, database: str, *, once: bool) -> int:
         held = _show(instance)
         if once or not held:
             return 0 if held else 1
-        print(_sheet(instance), flush=True)
-        return _until_ended(server)
+        return _until_ended(server, _sheet(instance))
 
 
 def _show(instance: Instance) -> bool:
     """Run the tour on the terminal; whether every step held."""
     console = Console(highlight=False)
-    console.print(f"mailnode serves from {instance.folder} (pid {instance.pid})", markup=False)
+    told = f"mailnode serves from {instance.folder} (pid {instance.pid})"
+    console.print(told, markup=False, soft_wrap=True)
     try:
         for step in Tour(instance).steps():
             console.print(
@@ -255,13 +256,19 @@ def _show(instance: Instance) -> bool:
     return True
 
 
-def _until_ended(server: subprocess.Popen[bytes]) -> int:
-    """Wait for the server, or end it when we are told to end."""
-    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+def _until_ended(server: subprocess.Popen[bytes], sheet: str) -> int:
+    """Say where it is and wait for it, or end it when we are told to end; its exit status."""
     try:
+        print(sheet, flush=True)
         return server.wait()
-    except KeyboardInterrupt:  # the terminal sent it to the server as well
-        return server.wait()
+    except KeyboardInterrupt:  # by SIGTERM, or by the terminal, which told the server as well
+        _end(server)
+        return server.returncode
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM as if it were Ctrl-C: the server must not outlive us."""
+    raise KeyboardInterrupt
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Both databases for one set of tests."""
+"""A private MariaDB for whoever needs one."""
 
 from __future__ import annotations
 
