@@ -193,8 +193,9 @@ class Folder(Protocol):
         """The message as an unbuffered file open for reading. Raises ``NoSuchMessage``."""
 
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
-        """Ready-to-send bytes kept in the view: kind ``envelope``, ``bodystructure``, ``body`` or
-        ``headers`` (the raw header block). Parsed on first need and kept."""
+        """Ready-to-send bytes kept in the view: kind ``envelope``, ``bodystructure``, ``body``,
+        ``headers`` (the raw header block) or ``sortkeys`` (``wire.mime.sortkeys``). Parsed on
+        first need and kept."""
 
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """Store all or none, durably; the new UIDs in order.

@@ -37,8 +37,10 @@ from mailnode.store.journal import Kind, pack_recent
 from mailnode.store.look import look
 from mailnode.store.state import FolderState
 from mailnode.store.view import FolderView
+from mailnode.wire.mime.summary import HEAD_LIMIT, header_end
 
 _MICRO = 1_000_000
+_HEAD_BYTES = 16 * 1024  # what most headers fit in
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -173,6 +175,23 @@ class MaildirFolder:
             return raw
         return listing.with_crlf(raw)
 
+    def _read_head(self, uid: int) -> bytes:
+        """At least the header block, as it lies on the disk; what it takes of the body with it is
+        a few KiB."""
+        file, base = self._open_file(uid)
+        with file, files.storage_errors(base):
+            raw = bytearray(file.read(_HEAD_BYTES))
+            searched = 0
+            while not header_end(raw, searched) and len(raw) < HEAD_LIMIT:
+                searched = len(raw)
+                piece = file.read(_HEAD_BYTES)
+                if not piece:
+                    break
+                raw += piece
+            if len(raw) >= HEAD_LIMIT:
+                raw += file.readall()
+        return bytes(raw)
+
     def _open_file(self, uid: int) -> tuple[io.FileIO, bytes]:
         opened = self._core.open_file(uid)
         if opened is None:
@@ -190,7 +209,7 @@ class MaildirFolder:
     @_verb
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
-        return self._view().summaries(uids, kind, self.read)
+        return self._view().summaries(uids, kind, self.read, self._read_head)
 
     def _view(self) -> FolderView:
         with self._core.ledger.mutex:

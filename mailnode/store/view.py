@@ -29,7 +29,8 @@ from mailnode.store.view_database import (
     supersede,
     transaction,
 )
-from mailnode.wire.mime.summary import KINDS, summarise
+from mailnode.wire.mime.sortkeys import make_keys
+from mailnode.wire.mime.summary import header_block, summarise
 
 T = TypeVar("T")
 
@@ -38,9 +39,13 @@ MAX_KEPT_BYTES = 128 * 1024
 _PUT_BATCH = 200
 _GET_BATCH = 2000
 
-_TABLES = {"envelope": "summary", "bodystructure": "summary", "body": "summary"} | {
-    "headers": "header"
+# Kinds that are asked for together lie together; sorting reads its keys alone.
+_COLUMNS = {
+    "summary": ("envelope", "bodystructure", "body"),
+    "header": ("headers",),
+    "sorting": ("sortkeys",),
 }
+_TABLES = {kind: table for table, kinds in _COLUMNS.items() for kind in kinds}
 
 
 class View:
@@ -150,7 +155,7 @@ class View:
 
 
 class FolderView:
-    """Summaries of one folder under one UIDVALIDITY. Kinds: ``wire.mime.summary.KINDS``."""
+    """Summaries of one folder under one UIDVALIDITY. Kinds: ``wire.mime.summary.KINDS`` and ``sortkeys``."""
 
     def __init__(self, view: View, user: str, mailbox_id: str, uidvalidity: int) -> None:
         self._view = view
@@ -167,7 +172,7 @@ class FolderView:
         if first_key is None:
             return {}
         found: dict[int, bytes] = {}
-        # The kind is one of four words of ours, looked up in a table.
+        # The kind is one of five words of ours, looked up in a table.
         query = (
             f"SELECT key - ?1, {kind} FROM {_TABLES[kind]} WHERE {kind} IS NOT NULL AND key IN "  # noqa: S608
             "(SELECT value + ?1 FROM json_each(?2))"
@@ -186,13 +191,16 @@ class FolderView:
         with transaction(db):
             first_key = self._first_key(db, make=True)
             assert first_key is not None
-            rows = [(first_key + uid, *_kept(made)) for uid, made in summaries.items()]
-            db.executemany(
-                "INSERT OR REPLACE INTO summary VALUES (?,?,?,?)", [row[:4] for row in rows]
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO header VALUES (?,?)", [(row[0], row[4]) for row in rows]
-            )
+            for table, kinds in _COLUMNS.items():
+                marks = ",?" * len(kinds)
+                db.executemany(
+                    f"INSERT OR REPLACE INTO {table} VALUES (?{marks})",  # noqa: S608
+                    [
+                        (first_key + uid, *_kept(made, kinds))
+                        for uid, made in summaries.items()
+                        if kinds[0] in made
+                    ],
+                )
 
     def forget(self, uids: Iterable[int]) -> None:
         """Drop messages that were expunged."""
@@ -205,7 +213,7 @@ class FolderView:
         if first_key is None:
             return
         with transaction(db):
-            for table in ("summary", "header"):
+            for table in _COLUMNS:
                 db.executemany(
                     f"DELETE FROM {table} WHERE key = ?",  # noqa: S608
                     [(first_key + uid,) for uid in gone],
@@ -221,7 +229,7 @@ class FolderView:
         if first_key is None:
             return
         with transaction(db):
-            for table in ("summary", "header"):
+            for table in _COLUMNS:
                 db.execute(
                     f"DELETE FROM {table} WHERE key BETWEEN ?1 AND ?1 + 4294967295 "  # noqa: S608
                     "AND key NOT IN (SELECT value + ?1 FROM json_each(?2))",
@@ -252,23 +260,32 @@ class FolderView:
         return None if row is None else int(row[0]) << 32
 
     def summaries(
-        self, uids: Iterable[int], kind: str, read: Callable[[int], bytes]
+        self,
+        uids: Iterable[int],
+        kind: str,
+        read: Callable[[int], bytes],
+        read_head: Callable[[int], bytes] | None = None,
     ) -> dict[int, bytes]:
-        """One kind for these messages, parsed with ``read(uid)`` where it is not kept yet.
+        """One kind for these messages, made with ``read(uid)`` where it is not kept yet.
 
-        Messages for which ``read`` raises ``NoSuchMessage`` are left out.
+        ``read_head(uid)``, which may read less, gives at least the message's header block. Messages
+        for which they raise ``NoSuchMessage`` are left out.
         """
         wanted = list(uids)
         found = self.get(wanted, kind)
+        missing = [uid for uid in wanted if uid not in found]
+        if kind == "sortkeys":
+            headers = self.summaries(missing, "headers", read, read_head) if missing else {}
+            keys = {uid: make_keys(block) for uid, block in headers.items()}
+            self.put({uid: {kind: raw} for uid, raw in keys.items()})
+            return found | keys
         fresh: dict[int, Mapping[str, bytes]] = {}
-        for uid in wanted:
-            if uid in found:
-                continue
+        for uid in missing:
             try:
-                raw = read(uid)
+                raw = (read_head or read)(uid) if kind == "headers" else read(uid)
             except NoSuchMessage:
                 continue
-            made, sound = _summarise(raw)
+            made, sound = _summarise(raw, kind)
             found[uid] = made[kind]
             if sound:
                 fresh[uid] = made
@@ -279,14 +296,18 @@ class FolderView:
         return found
 
 
-def _kept(made: Mapping[str, bytes]) -> Iterator[bytes | None]:
-    for kind in KINDS:
+def _kept(made: Mapping[str, bytes], kinds: Iterable[str]) -> Iterator[bytes | None]:
+    for kind in kinds:
         value = made.get(kind)
         yield value if value is not None and len(value) <= MAX_KEPT_BYTES else None
 
 
-def _summarise(raw: bytes) -> tuple[Mapping[str, bytes], bool]:
-    """All summaries, and whether they are the parser's own rather than the fallback."""
+def _summarise(raw: bytes, kind: str) -> tuple[Mapping[str, bytes], bool]:
+    """All summaries, or the headers alone where they will do; and whether they are the parser's
+    own rather than the fallback."""
+    block = header_block(raw) if kind == "headers" else None
+    if block is not None:
+        return {"headers": block}, True
     try:
         return summarise(raw), True
     except Exception:  # noqa: BLE001 - a message no parser foresaw must still be fetchable

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mailnode.wire.mime.summary import SUMMARY_VERSION
 
-_FORMAT = 1
+_FORMAT = 2
 _NAME = f"f{_FORMAT}s{SUMMARY_VERSION}"
 # A put waits so long for another process's put; then the summaries are simply not kept.
 _BUSY_S = 2.0
@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS folder (
 CREATE TABLE IF NOT EXISTS summary (
   key INTEGER PRIMARY KEY, envelope BLOB, bodystructure BLOB, body BLOB);
 CREATE TABLE IF NOT EXISTS header (key INTEGER PRIMARY KEY, headers BLOB);
+CREATE TABLE IF NOT EXISTS sorting (key INTEGER PRIMARY KEY, sortkeys BLOB);
 """
 
 

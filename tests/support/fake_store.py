@@ -39,6 +39,7 @@ from mailnode.store import (
     QuotaUse,
     StoreResult,
 )
+from mailnode.wire.mime.sortkeys import make_keys
 
 USUAL = (
     ("Drafts", "\\Drafts"),
@@ -437,7 +438,10 @@ def _nothing(key: str, modseq: int) -> None:
 
 
 def _no_summary(data: bytes, kind: str) -> bytes:
-    return data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if kind == "headers" else b"NIL"
+    headers = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    if kind == "sortkeys":
+        return make_keys(headers)
+    return headers if kind == "headers" else b"NIL"
 
 
 class FakeStore:

@@ -6,7 +6,6 @@ RFC: 3501 6.4.4, 9051 6.4.4, 5032 (WITHIN), 7162 3.1.5 (MODSEQ), 8474 6 (ids), 8
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -35,16 +34,16 @@ from mailnode.wire.imap.ast import (
     UidKey,
 )
 from mailnode.wire.imap.sets import SequenceSet
-from mailnode.wire.mime.decode import DEFAULT_LIMIT, body_texts, fold, header_text
+from mailnode.wire.mime.casemap import casemap
+from mailnode.wire.mime.decode import DEFAULT_LIMIT, body_texts, header_text
 from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.sent_date import sent_day as written_day
 from mailnode.wire.mime.structure import Part
 from mailnode.wire.mime.words import decode_words
 
 Rows = Sequence[int]
 
-_MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
 _LAST_SECOND = 253402300799.0  # of the year 9999
-_SENT = re.compile(rb"(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]*[ \t-]+(\d{2,4})(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +149,11 @@ def wants_headers(key: SearchKey) -> bool:
 def header_judge(key: SearchKey) -> Callable[[bytes], bool]:
     """A test of header blocks for a key that ``wants_headers``."""
     if isinstance(key, HeaderKey):
-        name, needle = key.name.lower().encode(), fold(key.value)
+        name, needle = key.name.lower().encode(), casemap(key.value)
         # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
         return lambda block: any(
-            needle in fold(decode_words(value)) for value in collect(block, (name,)).get(name, ())
+            needle in casemap(decode_words(value))
+            for value in collect(block, (name,)).get(name, ())
         )
     assert isinstance(key, DateKey)
     return lambda block: (day := sent_day(block)) is not None and _compare(key, day)
@@ -162,17 +162,7 @@ def header_judge(key: SearchKey) -> Callable[[bytes], bool]:
 def sent_day(block: bytes) -> date | None:
     """The day in the Date field as written there, time and zone aside; ``None`` without one."""
     values = collect(block, (b"date",)).get(b"date")
-    match = _SENT.search(values[0][:1000]) if values else None
-    if match is None or match[2].lower() not in _MONTHS:
-        return None
-    year = int(match[3])
-    # RFC 5322 4.3 "obs-year": two digits below 50 are this century, other short years the last.
-    if len(match[3]) < 4:
-        year += 2000 if len(match[3]) == 2 and year < 50 else 1900
-    try:
-        return date(year, _MONTHS.index(match[2].lower()) + 1, int(match[1]))
-    except ValueError:
-        return None
+    return written_day(values[0]) if values else None
 
 
 # ------------------------------------------------------------------ answered by the whole message
@@ -180,7 +170,7 @@ def sent_day(block: bytes) -> date | None:
 
 def matches_text(key: TextKey, message: bytes, root: Part, limit: int = DEFAULT_LIMIT) -> bool:
     """Whether TEXT or BODY finds its string, in at most ``limit`` bytes of the message."""
-    needle = fold(key.value)
-    if not key.body_only and needle in fold(header_text(message[: min(root.body_start, limit)])):
+    needle = casemap(key.value)
+    if not key.body_only and needle in casemap(header_text(message[: min(root.body_start, limit)])):
         return True
-    return not needle or any(needle in fold(text) for text in body_texts(message, root, limit))
+    return not needle or any(needle in casemap(text) for text in body_texts(message, root, limit))

@@ -44,6 +44,11 @@ from mailnode.wire.imap.search_keys import SizeKey as SizeKey
 from mailnode.wire.imap.search_keys import TextKey as TextKey
 from mailnode.wire.imap.search_keys import UidKey as UidKey
 from mailnode.wire.imap.sets import SequenceSet
+from mailnode.wire.imap.sort_keys import Criterion as Criterion
+from mailnode.wire.imap.sort_keys import Sort as Sort
+from mailnode.wire.imap.sort_keys import SortKey as SortKey
+from mailnode.wire.imap.sort_keys import Thread as Thread
+from mailnode.wire.imap.sort_keys import Threading as Threading
 
 # ------------------------------------------------------------------ literals
 
@@ -277,6 +282,8 @@ Args = (
     | Append
     | Replace
     | Search
+    | Sort
+    | Thread
     | Fetch
     | StoreFlags
     | CopyTo

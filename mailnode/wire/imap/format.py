@@ -172,9 +172,11 @@ def esearch_line(tag: str, uid: bool, results: Iterable[tuple[str, bytes]]) -> b
     return b" ".join(words)
 
 
-def search_line(numbers: Iterable[int], modseq: int | None = None) -> bytes:
-    """An untagged SEARCH without CRLF; ``modseq`` as RFC 7162 3.1.5."""
-    words = [b"* SEARCH", *(b"%d" % n for n in numbers)]
+def search_line(
+    numbers: Iterable[int], modseq: int | None = None, *, name: bytes = b"SEARCH"
+) -> bytes:
+    """An untagged SEARCH (or SORT) without CRLF; ``modseq`` as RFC 7162 3.1.5."""
+    words = [b"* " + name, *(b"%d" % n for n in numbers)]
     if modseq is not None:
         words.append(b"(MODSEQ %d)" % modseq)
     return b" ".join(words)

@@ -6,7 +6,6 @@ RFC: 3501 6.4.4, 9051 6.4.4 (TEXT, BODY), 2045 6, 2047.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 
 from mailnode.wire.mime.charset import decode_text
@@ -18,13 +17,6 @@ from mailnode.wire.mime.words import decode_words
 
 # Text searched in one message. Larger ones are attachments in disguise.
 DEFAULT_LIMIT = 32 * 1024 * 1024
-
-
-def fold(text: str) -> str:
-    """Text in the form in which SEARCH compares it: case and composition of letters gone."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def header_text(block: bytes) -> str:

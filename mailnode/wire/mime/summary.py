@@ -7,13 +7,34 @@ RFC: 3501 7.4.2, 9051 7.5.2.
 
 from __future__ import annotations
 
+import re
+
 from mailnode.wire.mime.bodystructure import format_body
 from mailnode.wire.mime.envelope import format_envelope
-from mailnode.wire.mime.structure import parse, to_crlf
+from mailnode.wire.mime.structure import MAX_HEADER, parse, to_crlf
 
 # Raise this when the output for some message changes: views made by older code are then stale.
 SUMMARY_VERSION = 1
+# Headers that are longer are looked at with the whole message.
+HEAD_LIMIT = MAX_HEADER // 4
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 KINDS = ("envelope", "bodystructure", "body", "headers")
+
+
+def header_block(raw: bytes | bytearray) -> bytes | None:
+    """What ``summarise`` gives as ``headers``, from the first bytes of a message alone; ``None``
+    where the header does not end within ``raw`` and the first ``HEAD_LIMIT`` bytes."""
+    end = header_end(raw)
+    return to_crlf(raw[:end]) if end else None
+
+
+def header_end(raw: bytes | bytearray, start: int = 0) -> int:
+    """Where the blank line behind a message's header ends, 0 if it is not found; ``start``: it is
+    known not to end before."""
+    if raw.startswith((b"\r\n", b"\n")):
+        return 2 if raw[0] == 0x0D else 1
+    found = _BLANK_LINE.search(raw, max(start - 3, 0), HEAD_LIMIT)
+    return found.end() if found else 0
 
 
 def summarise(raw: bytes) -> dict[str, bytes]:

@@ -115,7 +115,7 @@ INTERNAL, SENT = DateField.INTERNAL, DateField.SENT
         (AgeKey(False, 3600 * 30), [1, 2]),
         (AgeKey(True, 3600 * 30), [3, 4]),
         (HeaderKey("subject", "hell"), [1]),
-        (HeaderKey("subject", "GRÜSSE"), [2]),
+        (HeaderKey("subject", "GRÜßE"), [2]),
         (HeaderKey("from", "ann <ANN@"), [1]),
         (HeaderKey("to", "y.test"), [2]),
         (HeaderKey("x-empty", ""), [4]),

@@ -50,7 +50,7 @@ def test_s3_search_takes_utf8_and_no_charset(imap: ImapServer) -> None:
         C: a SELECT INBOX
         ...
         S: a OK
-        C: b SEARCH SUBJECT "GRÜSSE"
+        C: b SEARCH SUBJECT "gRüßE"
         S: * SEARCH 1
         S: b OK
         C: c SEARCH CHARSET UTF-8 SUBJECT x

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 
-import pytest
 from hypothesis import given, settings
 
-from mailnode.wire.mime.decode import body_texts, fold, header_text, preview
+from mailnode.wire.mime.decode import body_texts, header_text, preview
 from mailnode.wire.mime.structure import parse
 from tests.wire.mime.test_structure import MESSAGES, NESTED, crlf
 
@@ -45,14 +44,6 @@ def test_limit():
 
 def test_header_text():
     assert header_text(b"Subject: =?utf-8?q?a=C3=A4?=\r\n b\r\njunk\r\n\r\n") == "Subject: aä b\n"
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("ABC", "abc"), ("Straße", "STRASSE"), ("É", "e\u0301"), ("Σας", "ΣΑΣ"), ("ﬁ", "FI")],
-)
-def test_fold(one, other):
-    assert fold(one) == fold(other)
 
 
 def test_preview():

@@ -15,6 +15,7 @@ from mailnode.access.imap.commands import (
     replacing,
     searching,
     selecting,
+    sorting,
 )
 
 VERBS = {
@@ -29,6 +30,7 @@ VERBS = {
     **changing.VERBS,
     **fetching.VERBS,
     **searching.VERBS,
+    **sorting.VERBS,
     **quota.VERBS,
     **replacing.VERBS,
     **compress.VERBS,

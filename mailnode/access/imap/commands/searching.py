@@ -6,8 +6,9 @@ RFC: 3501 6.4.4; 9051 6.4.4; 4731 (ESEARCH); 5182 (SEARCHRES); 7162 3.1.5, 3.1.1
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, ok
 from mailnode.access.imap.search import Searcher
@@ -24,7 +25,7 @@ from mailnode.wire.imap.ast import (
     SearchKey,
     SearchReturn,
 )
-from mailnode.wire.imap.format import esearch_line, number_set, search_line
+from mailnode.wire.imap.format import search_line
 
 
 async def do_search(session: Session, command: Command, args: Search) -> Reply:
@@ -36,35 +37,32 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     if returns is None and session.enabled.rev2:
         # RFC 9051 6.4.4: ESEARCH answers every search; ALL is what is asked without RETURN.
         returns = SearchReturn(frozenset({"ALL"}))
-    if returns is not None and returns.partial is not None:
-        raise Refused(bad("PARTIAL is not supported"))
     saves = returns is not None and "SAVE" in returns.options
-    with_modseq = _asks_modseq(args.key)
+    with_modseq = asks_modseq(args.key)
     if with_modseq:
         session.turn_condstore_on()
     selected = session.view()
     picture = await session.current(look=with_modseq, expunge=command.uid)
     try:
-        rows = await _find(session, args.key, picture)
+        rows = await find(session, args.key, picture)
     except MailnodeError:
         if saves:
             selected.saved = ()  # RFC 5182 2.1: a search that fails leaves "$" empty
         raise
-    if saves and returns is not None:
-        selected.saved = tuple(picture.uids[row] for row in _chosen(rows, returns.options))
-    numbers = [picture.uids[row] if command.uid else row + 1 for row in rows]
+    results = Results(picture, rows, command.uid)
     if returns is None:
         # RFC 7162 3.1.5: the highest modseq of what was found, nothing where nothing was.
-        modseq = _highest(picture, rows) if with_modseq else 0
-        line = search_line(numbers, modseq or None) + b"\r\n"
-    else:
-        modseq = _highest(picture, _chosen(rows, returns.options)) if with_modseq else 0
-        line = _extended(command, numbers, returns, modseq)
-    session.out.write(line)
+        modseq = results.highest_modseq(rows) if with_modseq else 0
+        session.out.write(search_line(results.numbers(), modseq or None) + b"\r\n")
+        return ok("done")
+    if saves:
+        selected.saved = results.saved(returns)
+    session.out.write(results.line(command.tag, returns, with_modseq))
     return ok("done")
 
 
-async def _find(session: Session, key: SearchKey, picture: Picture) -> Sequence[int]:
+async def find(session: Session, key: SearchKey, picture: Picture) -> Sequence[int]:
+    """The rows of the picture that a key names, ascending."""
     selected = session.view()
     searcher = Searcher(
         selected.folder,
@@ -80,7 +78,8 @@ async def _find(session: Session, key: SearchKey, picture: Picture) -> Sequence[
     return searcher.rows
 
 
-def _asks_modseq(key: SearchKey) -> bool:
+def asks_modseq(key: SearchKey) -> bool:
+    """Whether MODSEQ is anywhere in a key."""
     pending = [key]
     while pending:
         at = pending.pop()
@@ -93,46 +92,6 @@ def _asks_modseq(key: SearchKey) -> bool:
         elif isinstance(at, NotKey):
             pending.append(at.key)
     return False
-
-
-def _chosen(rows: Sequence[int], options: frozenset[str]) -> Sequence[int]:
-    """Whom SAVE keeps and whose modseq counts: all, unless only MIN or MAX is asked for.
-
-    RFC 5182 2.4, 7162 3.1.10.
-    """
-    asked = options - {"SAVE"}
-    if not rows or not asked or asked & {"ALL", "COUNT"}:
-        return rows
-    ends = {rows[0]} if "MIN" in asked else set[int]()
-    return sorted(ends | ({rows[-1]} if "MAX" in asked else set()))
-
-
-def _highest(picture: Picture, rows: Sequence[int]) -> int:
-    return max((picture.modseqs[row] for row in rows), default=0)
-
-
-def _extended(command: Command, numbers: list[int], returns: SearchReturn, modseq: int) -> bytes:
-    # RFC 5182 2.1: SAVE alone answers with nothing.
-    if returns.options == {"SAVE"}:
-        return b""
-    figures = _figures(numbers, returns.options, modseq)
-    return esearch_line(command.tag, command.uid, figures) + b"\r\n"
-
-
-def _figures(
-    numbers: list[int], options: frozenset[str], modseq: int
-) -> Iterator[tuple[str, bytes]]:
-    # RFC 4731 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT is not.
-    if numbers and "MIN" in options:
-        yield "MIN", b"%d" % numbers[0]
-    if numbers and "MAX" in options:
-        yield "MAX", b"%d" % numbers[-1]
-    if "COUNT" in options:
-        yield "COUNT", b"%d" % len(numbers)
-    if numbers and "ALL" in options:
-        yield "ALL", number_set(numbers)
-    if modseq:
-        yield "MODSEQ", b"%d" % modseq
 
 
 VERBS = {"SEARCH": Verb(do_search, SELECTED, After.NUMBERS_STAY)}

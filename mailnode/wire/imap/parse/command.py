@@ -11,7 +11,16 @@ from types import MappingProxyType
 
 from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
 from mailnode.wire.imap.lexer import TAG, Bounds, Cursor, Wrong
-from mailnode.wire.imap.parse import append, fetch, mailboxes, messages, quota, search, session
+from mailnode.wire.imap.parse import (
+    append,
+    fetch,
+    mailboxes,
+    messages,
+    quota,
+    search,
+    session,
+    sort,
+)
 from mailnode.wire.imap.parse.metadata import parse_get_metadata, parse_set_metadata
 from mailnode.wire.imap.receiver import RawCommand
 
@@ -48,6 +57,8 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "APPEND": append.parse_append,
         "REPLACE": append.parse_replace,
         "SEARCH": search.parse_search,
+        "SORT": sort.parse_sort,
+        "THREAD": sort.parse_thread,
         "FETCH": fetch.parse_fetch,
         "STORE": messages.parse_store,
         "COPY": messages.parse_copy,
@@ -60,7 +71,9 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "SETQUOTA": quota.parse_set_quota,
     }
 )
-UID_COMMANDS = frozenset(("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "REPLACE"))
+UID_COMMANDS = frozenset(
+    ("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "SORT", "THREAD", "EXPUNGE", "REPLACE")
+)
 _DEFAULT_BOUNDS = Bounds()
 
 

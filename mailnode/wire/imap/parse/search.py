@@ -87,18 +87,26 @@ def parse_search(cursor: Cursor, uid: bool) -> Search:
     word = cursor.word("search key") if reader.at_word() else ""
     returns: SearchReturn | None = None
     if word == "RETURN":
-        returns = _returns(cursor)
+        returns = read_returns(cursor)
         cursor.space()
         word = cursor.word("search key") if reader.at_word() else ""
     charset_given = word == "CHARSET"
     if charset_given:
-        reader.charset = _charset(cursor)
+        reader.charset = read_charset(cursor)
         cursor.space()
         word = ""
     return Search(reader.keys(word, 0), reader.charset, returns, charset_given)
 
 
-def _charset(cursor: Cursor) -> str:
+def read_keys(cursor: Cursor, charset: str) -> SearchKey:
+    """Keys up to the end of the command, for the commands that search among other things."""
+    reader = _Reader(cursor)
+    reader.charset = charset
+    return reader.keys("", 0)
+
+
+def read_charset(cursor: Cursor) -> str:
+    """A blank and a charset that SEARCH takes."""
     cursor.space()
     name = cursor.astring().decode("ascii", "replace").upper()
     if name not in CHARSETS:
@@ -107,7 +115,8 @@ def _charset(cursor: Cursor) -> str:
     return name
 
 
-def _returns(cursor: Cursor) -> SearchReturn:
+def read_returns(cursor: Cursor) -> SearchReturn:
+    """A blank and the list behind RETURN."""
     cursor.space()
     partial: list[tuple[int, int]] = []
     options = cursor.listed(lambda: _return_option(cursor, partial), "return options")

@@ -1,0 +1,88 @@
+"""THREAD: the messages that a search has found, as trees.
+
+Promises: works in steps of bounded work like ``search``, from keys that the view keeps.
+Fails: ``StorageGone``.
+RFC: 5256 3 (THREAD), 4; draft-ietf-morg-inthread (REFS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from mailnode.access.imap.forest import Forest, Node
+from mailnode.access.imap.sort import read_sort_keys
+from mailnode.store import Folder, Picture
+from mailnode.wire.imap.ast import Threading
+
+Steps = Generator[None, None, list[Node]]
+
+
+def thread_rows(
+    folder: Folder, picture: Picture, rows: Sequence[int], algorithm: Threading
+) -> Steps:
+    """Steps; at their end the threads, each a tree of rows. Raises ``StorageGone``."""
+    if algorithm is Threading.ORDEREDSUBJECT:
+        return _by_subject(folder, picture, rows)
+    return _by_references(folder, picture, rows, algorithm is Threading.REFERENCES)
+
+
+def _by_subject(folder: Folder, picture: Picture, rows: Sequence[int]) -> Steps:
+    threads: dict[str, list[Node]] = {}
+    left = iter(rows)
+    for some in read_sort_keys(folder, [picture.uids[row] for row in rows]):
+        for keys, otherwise in some:
+            row, at = next(left), keys.sent(otherwise)
+            threads.setdefault(keys.subject, []).append(Node(row, place=(at, row)))
+        yield
+    for nodes in threads.values():
+        nodes.sort(key=lambda node: node.place)
+        # RFC 5256 3 (ORDEREDSUBJECT): the first message is the parent of all others.
+        nodes[0].children = nodes[1:]
+    return sorted((nodes[0] for nodes in threads.values()), key=lambda node: node.place)
+
+
+def _by_references(
+    folder: Folder, picture: Picture, rows: Sequence[int], by_subject: bool
+) -> Steps:
+    forest = Forest()
+    uids = [picture.uids[row] for row in rows]
+    arrivals = None if by_subject else _arrivals(folder, uids)
+    left = iter(rows)
+    for some in read_sort_keys(folder, uids):
+        for keys, otherwise in some:
+            at = keys.sent(otherwise) if arrivals is None else next(arrivals)
+            names = keys.references.split(" ") if keys.references else ()
+            forest.add(next(left), keys.message_id, names, at, keys.subject, bool(keys.reply))
+        yield
+    return forest.grown(by_subject=by_subject)
+
+
+def _arrivals(folder: Folder, uids: Sequence[int]) -> Iterator[float]:
+    for at in range(0, len(uids), 500):
+        some = uids[at : at + 500]
+        dates = {info.uid: info.internal_date for info in folder.infos(some)}
+        yield from (dates.get(uid, 0.0) for uid in some)
+
+
+def format_threads(threads: Sequence[Node], number: Callable[[int], int]) -> Iterator[bytes]:
+    """Each thread as RFC 5256 4 writes it; ``number`` gives what a row is called."""
+    for thread in threads:
+        yield b"(%b)" % b"".join(_members(thread, number))
+
+
+def _members(thread: Node, number: Callable[[int], int]) -> Iterator[bytes]:
+    # What is still to be written, the next at the end: octets, or nodes with all below them.
+    pending: list[bytes | Node] = [thread]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, bytes):
+            yield item
+            continue
+        if not item.is_dummy:
+            yield b"%d" % number(item.row)
+            yield b" " if item.children else b""
+        if len(item.children) == 1:
+            pending.append(item.children[0])
+        else:
+            for child in reversed(item.children):
+                pending += (b")", child, b"(")
