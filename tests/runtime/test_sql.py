@@ -29,7 +29,7 @@ async def log() -> ListLog:
 
 
 @pytest.fixture
-async def database(url: str, log: ListLog) -> AsyncIterator[Database]:  # noqa: F811
+async def database(url: str, log: ListLog) -> AsyncIterator[Database]:
     opened = Database([url], log=log, limits=QUICK)
     yield opened
     await opened.close()
@@ -88,14 +88,14 @@ async def test_sqlite_writers_wait_for_each_other(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def frozen(mariadb_server: MariaDb) -> Iterator[MariaDb]:  # noqa: F811
+def frozen(mariadb_server: MariaDb) -> Iterator[MariaDb]:
     yield mariadb_server
     mariadb_server.thaw()
 
 
 @pytest.mark.mariadb
 @pytest.mark.fault
-async def test_a_frozen_server_costs_one_timeout(mysql_url: str, frozen: MariaDb) -> None:  # noqa: F811
+async def test_a_frozen_server_costs_one_timeout(mysql_url: str, frozen: MariaDb) -> None:
     log = ListLog()
     database = Database([mysql_url], log=log, limits=QUICK)
     assert await database.read(one) == 1
@@ -153,8 +153,8 @@ async def test_failover_and_return(tmp_path: Path) -> None:
 
 @pytest.mark.mariadb
 async def test_a_read_only_server_passes_writes_on(
-    mariadb_server: MariaDb,  # noqa: F811
-    mysql_url: str,  # noqa: F811
+    mariadb_server: MariaDb,
+    mysql_url: str,
     tmp_path: Path,
 ) -> None:
     name = mysql_url.split("?")[0].rsplit("/", 1)[1]
