@@ -2,16 +2,17 @@
 
 Promises: a bounded piece of the answer is in memory at a time, and the next is made when the
 client has taken it.
-RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6.
+RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
 from mailnode.access.imap.commands.resync import known_spans, vanished
+from mailnode.access.imap.commands.results import cut
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.means import Hangup
@@ -39,17 +40,17 @@ class LeftOut:
 async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
     """RFC 3501 6.4.5."""
     selected = session.view()
-    if args.partial is not None:
-        raise Refused(bad("PARTIAL is not supported"))
     if args.vanished and not session.enabled.qresync:
         raise Refused(bad("ENABLE QRESYNC first"))  # RFC 7162 3.2.6
     delta = args.changed_since is not None
     if delta or Fact.MODSEQ in args.items:
         session.turn_condstore_on()
     picture = await session.current(look=delta, expunge=command.uid)
-    uids = chosen(selected, args.messages, command.uid)
+    uids: Sequence[int] = chosen(selected, args.messages, command.uid)
+    if args.partial is not None:
+        uids = cut(uids, args.partial)  # RFC 9394 3.2: of those that are there
     if args.vanished:
-        await _tell_vanished(session, picture, args)
+        await _tell_vanished(session, picture, args, uids)
     session.out.write(selected.new_keywords(picture))
     rows = _rows(selected, picture, uids, args.changed_since)
     fetcher = Fetcher(
@@ -72,7 +73,7 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
 
 
 def _rows(
-    selected: Selected, picture: Picture, uids: list[int], since: int | None
+    selected: Selected, picture: Picture, uids: Sequence[int], since: int | None
 ) -> Iterator[tuple[int, int]]:
     """Message number and UID of each message; RFC 7162 3.1.4.1: only those changed since."""
     for uid in uids:
@@ -81,9 +82,15 @@ def _rows(
             yield row + 1, uid
 
 
-async def _tell_vanished(session: Session, picture: Picture, args: Fetch) -> None:
+async def _tell_vanished(
+    session: Session, picture: Picture, args: Fetch, uids: Sequence[int]
+) -> None:
     """RFC 7162 3.2.6: before the changed messages, those of the set that are gone."""
     folder, spans = session.view().folder, known_spans(picture, args.messages)
+    if args.partial is not None:
+        # RFC 9394 3.4: only what lies between the messages of the part.
+        low, high = (uids[0], uids[-1]) if uids else (1, 0)
+        spans = [(max(a, low), min(b, high)) for a, b in spans if a <= high and b >= low]
     since = args.changed_since or 0
     gone = await session.means.pool.run(vanished, folder, picture, since, spans)
     session.out.write(b"".join(vanished_lines(gone, earlier=True)))

@@ -122,9 +122,9 @@ def read_returns(cursor: Cursor) -> SearchReturn:
     options = cursor.listed(lambda: _return_option(cursor, partial), "return options")
     # RFC 4731 3.1: no option at all means ALL.
     given = frozenset(options) - {"PARTIAL"} if options else frozenset({"ALL"})
-    if partial and "ALL" in given:
-        # RFC 9394 3.1: PARTIAL and ALL do not go together.
-        cursor.fail("PARTIAL excludes ALL")
+    if len(partial) > 1 or (partial and "ALL" in given):
+        # RFC 9394 3.1: one PARTIAL, and no ALL with it.
+        cursor.fail("PARTIAL excludes ALL and another PARTIAL")
     return SearchReturn(given, partial[0] if partial else None)
 
 
