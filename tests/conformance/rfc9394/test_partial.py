@@ -6,6 +6,7 @@ SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
 # UIDs 1 to 12 without 2 and 5.
 SOME_GONE = r"""
     C: p STORE 2,5 +FLAGS.SILENT (\Deleted)
+    ...
     S: p OK
     C: q EXPUNGE
     ...

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
-from mailnode.access.imap.commands.resync import known_spans, vanished
 from mailnode.access.imap.commands.results import cut
+from mailnode.access.imap.commands.resync import known_spans, vanished
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.means import Hangup
