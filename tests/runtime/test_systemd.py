@@ -23,7 +23,7 @@ if sock.fileno() != 3:
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": sys.argv[1]}
 found = take_sockets(frozenset({"imap", "smtp"}))
 (name, (taken,)), = found.items()
-print(name, taken.fileno(), os.get_inheritable(3), "LISTEN_FDS" in os.environ)
+print(name, taken.fileno(), os.get_inheritable(3), "LISTEN_FDS" in os.environ, flush=True)
 os._exit(0)
 """
 
