@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from mailnode.directory import Mailbox
 from mailnode.model.envelope import Envelope
-from mailnode.model.errors import MailnodeError, StorageFull
+from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
 from mailnode.model.status import Outcome, Verdict
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
@@ -119,8 +119,8 @@ class LocalCourier:
         return [_UNKNOWN] * len(flat)
 
     def _storage_outcome(self, error: MailnodeError) -> Outcome:
-        remedy = "see that the mail storage is mounted, writable and not full"
-        self._log.event(Event.STORAGE, path="", reason=str(error), remedy=remedy)
+        if isinstance(error, StorageFull | StorageGone):
+            self._log.event(Event.STORAGE, path="", reason=str(error), remedy=error.remedy)
         code = "4.3.1" if isinstance(error, StorageFull) else "4.3.0"
         return Outcome(Verdict.LATER, code, error.public, str(error))
 

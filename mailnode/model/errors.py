@@ -1,7 +1,8 @@
 """What can go wrong below the protocol doors, in our own words.
 
 Promises: nothing here knows SMTP replies or IMAP responses; each door maps these once.
-``public`` may be shown to a client, the exception text may not.
+``public`` may be shown to a client, the exception text may not; ``remedy`` tells the operator
+what to do.
 """
 
 from __future__ import annotations
@@ -34,12 +35,17 @@ class StorageGone(TemporaryError):
     """The mail root lacks its guard file, is read-only, or an I/O error came back."""
 
     public = "mail storage is not available, try again later"
+    remedy = (
+        "see that the mail storage is mounted and writable, and what the kernel's log says of its "
+        "disk; see `mailnode doctor`"
+    )
 
 
 class StorageFull(TemporaryError):
     """ENOSPC or EDQUOT from the file system."""
 
     public = "mail storage is full, try again later"
+    remedy = "free space on the mail storage, or raise its size, inodes or quota (df, df -i)"
 
 
 class LeaseLost(TemporaryError):

@@ -26,6 +26,7 @@ from mailnode.model.errors import (
 from mailnode.model.status import Outcome, Verdict
 from mailnode.runtime import files
 from mailnode.runtime.maillog import Event, MailLog
+from mailnode.runtime.storage_alarm import StorageAlarm
 from mailnode.store import Delivery, names, transfer
 from mailnode.store.core import FolderCore
 from mailnode.store.home import Home
@@ -61,8 +62,10 @@ def outcome_of(error: BaseException) -> Outcome:
 class Acceptance:
     """Accepts batches for a store; ``home_of`` finds accounts. Any number of threads at once."""
 
-    def __init__(self, home_of: Callable[[str], Home], sync: GroupSync, log: MailLog) -> None:
-        self._home_of, self._sync, self._log = home_of, sync, log
+    def __init__(
+        self, home_of: Callable[[str], Home], sync: GroupSync, log: MailLog, alarm: StorageAlarm
+    ) -> None:
+        self._home_of, self._sync, self._log, self._alarm = home_of, sync, log, alarm
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """One outcome per delivery, in order."""
@@ -94,6 +97,7 @@ class Acceptance:
             self._fail(copies, error)
 
     def _fail(self, copies: list[_Copy], error: Exception) -> None:
+        self._alarm.tell(error)
         for copy in copies:
             copy.outcome = outcome_of(error)
             try:

@@ -18,6 +18,7 @@ from mailnode.model.status import Outcome
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.storage import StorageSettings
+from mailnode.runtime.storage_alarm import StorageAlarm
 from mailnode.store import AccountRef, Delivery
 from mailnode.store.accept import Acceptance, outcome_of
 from mailnode.store.account import MaildirAccount
@@ -62,7 +63,8 @@ class MaildirStore:
         )
         self._lock = threading.Lock()  # around _homes; a leaf
         self._homes: OrderedDict[str, Home] = OrderedDict()
-        self._acceptance = Acceptance(self.home, self._services.group, log)
+        alarm = StorageAlarm(str(root), clock, log)
+        self._acceptance = Acceptance(self.home, self._services.group, log, alarm)
 
     def guard(self) -> None:
         """See ``store.Store``."""

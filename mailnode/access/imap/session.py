@@ -177,7 +177,7 @@ def log_storage(session: Session, error: MailnodeError) -> None:
             Event.STORAGE,
             path=session.user,
             reason=str(error),
-            remedy="see that the mail root is mounted, writable and not full",
+            remedy=error.remedy,
         )
 
 

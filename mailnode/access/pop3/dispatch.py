@@ -114,13 +114,9 @@ async def run_command(session: Session, command: Command) -> Reply | None:
 
 def _note_storage(session: Session, error: MailnodeError) -> None:
     if isinstance(error, StorageGone | StorageFull):
-        remedy = (
-            "free space or raise the limit of the file system below the mail folder"
-            if isinstance(error, StorageFull)
-            else "look at the mount below the mail folder and at the kernel log, then at `mailnode"
-            " doctor`"
+        session.means.log.event(
+            Event.STORAGE, path=session.user, reason=str(error), remedy=error.remedy
         )
-        session.means.log.event(Event.STORAGE, path=session.user, reason=str(error), remedy=remedy)
 
 
 def fault(session: Session, what: str) -> Reply:
