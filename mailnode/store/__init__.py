@@ -26,6 +26,12 @@ class AccountRef:
     quota_bytes: int = 0
 
 
+def account_key(ref: AccountRef) -> str:
+    """What hints are keyed by that tell of changes to the set of folders, to subscriptions and to
+    annotations; no folder has such a key."""
+    return f"{ref.maildir.strip('/')}\0/"
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to be stored. The bytes are exactly what is kept (CRLF line ends).

@@ -21,6 +21,7 @@ from mailnode.store import (
     FolderInfo,
     FolderStatus,
     QuotaUse,
+    account_key,
     names,
     notes,
     subscriptions,
@@ -91,6 +92,7 @@ class MaildirAccount:
             }  # fmt: skip
             if changed != subscribed:
                 subscriptions.write(self._home.path, changed)
+        self._tell()
 
     @_verb
     def subscriptions(self) -> list[str]:
@@ -119,6 +121,9 @@ class MaildirAccount:
         """See ``store.Account``."""
         return self._home.use(self.ref)
 
+    def _tell(self) -> None:
+        self._home.services.core.on_change(account_key(self.ref), 0)
+
     # -- annotations -----------------------------------------------------------------------
 
     @_verb
@@ -134,6 +139,7 @@ class MaildirAccount:
         self._home.services.guard()
         with self._home.lock():
             notes.change(self._annotations_path(name), user, changes, limit)
+        self._tell()
 
     def _annotations_path(self, name: str) -> bytes:
         if not name:
@@ -155,6 +161,7 @@ class MaildirAccount:
             if special_use:
                 uses = subscriptions.read_uses(self._home.path)
                 subscriptions.write_uses(self._home.path, {**uses, disk: special_use})
+        self._tell()
         folder = self.open(name, read_only=True)
         try:
             return folder.mailbox_id
@@ -179,6 +186,7 @@ class MaildirAccount:
             uses = subscriptions.read_uses(self._home.path)
             if uses.pop(disk, None):
                 subscriptions.write_uses(self._home.path, uses)
+        self._tell()
         self._empty_trash()
         self._home.report_use(self.ref)
         view = self._home.services.view
@@ -230,6 +238,7 @@ class MaildirAccount:
                     self._rename_folder(source, self._home.folder_path(target))
                 raise
             self._rename_uses(dict(moves))
+        self._tell()
 
     def _rename_uses(self, moves: dict[bytes, bytes]) -> None:
         uses = subscriptions.read_uses(self._home.path)

@@ -38,6 +38,7 @@ from mailnode.store import (
     PictureDiff,
     QuotaUse,
     StoreResult,
+    account_key,
 )
 from mailnode.wire.mime.sortkeys import make_keys
 
@@ -352,6 +353,7 @@ class FakeAccount:
             self.kept[name] = FakeFolder(self, name, next(self.store.validities))
             if special_use:
                 self.uses[name] = special_use
+            self._tell()
             return self.kept[name].mailbox_id
 
     def _folder(self, name: str) -> FakeFolder:
@@ -367,6 +369,7 @@ class FakeAccount:
             self._folder(name).gone = True
             self.store.on_change(self.kept.pop(name).key, 0)
             self.uses.pop(name, None)
+            self._tell()
 
     def rename(self, old: str, new: str) -> None:
         with self.store.lock:
@@ -387,10 +390,15 @@ class FakeAccount:
                 folder = self.kept.pop(name)
                 folder.name = new + name[len(old) :]
                 self.kept[folder.name] = folder
+            self._tell()
 
     def subscribe(self, name: str, on: bool) -> None:
         with self.store.lock:
             (self.subscribed.add if on else self.subscribed.discard)(name)
+            self._tell()
+
+    def _tell(self) -> None:
+        self.store.on_change(account_key(self.ref), 0)
 
     def subscriptions(self) -> list[str]:
         with self.store.lock:
@@ -431,6 +439,7 @@ class FakeAccount:
                 raise TooManyAnnotations
             kept.clear()
             kept.update(new)
+            self._tell()
 
 
 def _nothing(key: str, modseq: int) -> None:

@@ -233,12 +233,13 @@ class Connection:
             await asyncio.sleep(0)
 
     def _should_push(self) -> bool:
-        selected = self.session.selected
-        idles = bool(self.session.idle_tag) and not self._blocked_at and not self.closing
-        return idles and selected is not None and selected.dirty
+        return not self._blocked_at and not self.closing and self.session.restless()
 
     async def _step(self) -> bool:
         """Handle one thing; False when there is nothing to do until more octets come."""
+        if self._should_push():
+            await push(self.session)
+            return True
         if self.session.idle_tag:
             return await self._idle_step()
         event = self._receiver.next()
@@ -250,9 +251,6 @@ class Connection:
         return True
 
     async def _idle_step(self) -> bool:
-        if self._should_push():
-            await push(self.session)
-            return True
         line = self._receiver.next_line(DONE_LIMIT)
         if line is None:
             self._want_input()

@@ -45,6 +45,8 @@ async def run_command(session: Session, command: Command) -> Reply | None:
 
     ``None``: the command goes on (IDLE) or has answered itself (STARTTLS).
     """
+    if session.watch is not None:
+        session.watch.held = False
     reply = await _run(session, command)
     if reply is not None:
         session.out.write(reply.line(command.tag))

@@ -43,6 +43,7 @@ class Selected:
         "folder",
         "heard",
         "keywords",
+        "made",
         "must_look",
         "own",
         "picture",
@@ -62,6 +63,7 @@ class Selected:
         self.recent: list[range] = [recent] if recent else []
         self.heard = 0  # the highest modseq that hints told of since the last look
         self.must_look = False  # news are held back, or a change came without its modseq
+        self.made: set[int] = set()  # UIDs of messages that a watched session has made itself
         self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
         self._silence: Callable[[], None] | None = None
@@ -120,8 +122,9 @@ class Selected:
         at = bisect_left(self.picture.uids, uid)
         return at if at < len(self.picture.uids) and self.picture.uids[at] == uid else None
 
-    def tell(self, news: News) -> Iterator[bytes]:
-        """Move to ``news.picture`` in pieces of untagged responses; run it to its end."""
+    def tell(self, news: News, *, flags: bool = True) -> Iterator[bytes]:
+        """Move to ``news.picture`` in pieces of untagged responses; run it to its end. Without
+        ``flags`` changes of flags go untold."""
         old, new, diff = self.picture, news.picture, news.diff
         # RFC 7162 3.2.10: after ENABLE QRESYNC, VANISHED stands for every EXPUNGE.
         gone = vanished_lines(runs(diff.expunged)) if self.enabled.qresync else _expunges(old, diff)
@@ -129,7 +132,7 @@ class Selected:
         yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
         self.picture, self.own = new, set()
-        for pieces in _sliced(diff.flagged):
+        for pieces in _sliced(diff.flagged if flags else ()):
             lines = (self.flags_line(uid, told) for uid in pieces)
             yield b"".join(lines)
 

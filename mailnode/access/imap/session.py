@@ -8,6 +8,7 @@ RFC: 3501 3 (states), 5.2, 7.4.1; 7162 3.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import BinaryIO
 
@@ -15,9 +16,11 @@ from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad
 from mailnode.access.imap.selected import News, Selected
+from mailnode.access.imap.watch import Watch
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Picture
+from mailnode.wire.imap.notify_args import NotifyEvent
 
 
 class State(Enum):
@@ -46,6 +49,7 @@ class Session:
         "spools",
         "state",
         "user",
+        "watch",
     )
 
     def __init__(self, means: Means, out: Out) -> None:
@@ -56,6 +60,7 @@ class Session:
         self.account: Account | None = None
         self.selected: Selected | None = None
         self.enabled = Enabled()
+        self.watch: Watch | None = None  # NOTIFY, once the client has used it
         self.idle_tag = ""
         self.spools: dict[int, BinaryIO] = {}  # streamed literals of the command being read
 
@@ -94,6 +99,9 @@ class Session:
         account, self.account = self.account, None
         if account is not None:
             self.means.census.leave(self.user, self.out.peer)
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
         await self.leave()
         self.enabled = Enabled()
         self.state = State.NOT_AUTHENTICATED
@@ -113,15 +121,32 @@ class Session:
             selected.heard = max(selected.heard, modseq)
         else:
             selected.must_look = True
-        if self.idle_tag and selected.dirty:
+        if self.restless():
             self.out.wake()
 
-    def changed_folder(self, key: str) -> None:
-        """We changed this folder ourselves; if it is the selected one, look at it afterwards."""
+    def restless(self) -> bool:
+        """Is there something to be told without waiting for a command?"""
+        dirty = self.selected is not None and self.selected.dirty
+        if self.watch is not None:
+            return self.watch.restless(dirty)
+        return bool(self.idle_tag) and dirty
+
+    def changed_folder(self, key: str, added: Sequence[int] = ()) -> None:
+        """We changed this folder ourselves (``added``: new messages); if it is the selected one,
+        look at it afterwards."""
         if self.selected is not None and self.selected.folder.key == key:
             self.selected.must_look = True
+            if self.watch is not None:
+                self.selected.made.update(added)
+        elif self.watch is not None:
+            self.watch.mine(key, added)
 
-    async def send_news(self, *, look: bool, expunge: bool) -> None:
+    def did(self, *names: str) -> None:
+        """We are about to change these folders' names, subscriptions or annotations."""
+        if self.watch is not None:
+            self.watch.own.update(names)
+
+    async def send_news(self, *, look: bool, expunge: bool, own: bool = False) -> None:
         """Tell the client what happened to the selected folder.
 
         ``look``: at the disk in any case, not only after a hint; ``expunge``: the client may now
@@ -134,10 +159,13 @@ class Session:
             news = await self.means.pool.run(selected.look)
         except NoSuchFolder:
             raise FolderLost from None
-        await self.tell_news(news, expunge=expunge)
+        await self.tell_news(news, expunge=expunge, own=own)
 
-    async def tell_news(self, news: News | None, *, expunge: bool) -> None:
-        """Tell what a look has found, or hold it back until EXPUNGE may be told."""
+    async def tell_news(self, news: News | None, *, expunge: bool, own: bool = False) -> None:
+        """Tell what a look has found, or hold it back until EXPUNGE may be told.
+
+        ``own``: the client's own command did it, so it must hear (RFC 5465 is about others).
+        """
         selected = self.view()
         if news is None:
             return
@@ -147,9 +175,17 @@ class Session:
         if news.diff.expunged and not expunge:
             selected.must_look = True
             return
-        for piece in selected.tell(news):
+        watch = self.watch
+        if watch is not None and not watch.tells_selected and not own:
+            selected.must_look = True  # RFC 5465 3.1: not wanted
+            return
+        flags = watch is None or NotifyEvent.FLAGS in watch.wishes.selected
+        for piece in selected.tell(news, flags=flags):
             self.out.write(piece)
             await self.out.drain()
+        if watch is not None and watch.on_added is not None and news.diff.added:
+            made, selected.made = selected.made, set()
+            await watch.on_added([uid for uid in news.diff.added if uid not in made])
 
     async def current(self, *, look: bool, expunge: bool) -> Picture:
         """Tell the news, then the picture to answer from: the client's message numbers, with

@@ -78,6 +78,12 @@ class ImapSettings(Section):
     annotation_bytes: int = Field(
         default=16384, ge=1024, le=1048576, description="Largest value of an annotation."
     )
+    notify_folders: int = Field(
+        default=200,
+        ge=1,
+        le=10000,
+        description="Folders that one client may watch by NOTIFY; with more it is told so.",
+    )
     admin_uri: str = Field(
         default="",
         description="How to reach you, told to clients as annotation /shared/admin: a URI such "

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailnode.wire.imap.notify_args import Notify
+
 
 @dataclass(frozen=True, slots=True)
 class GetQuota:
@@ -42,4 +44,4 @@ class SetMetadata:
     values: tuple[tuple[str, bytes | None], ...]
 
 
-AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata
+AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata | Notify

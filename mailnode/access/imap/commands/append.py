@@ -31,7 +31,7 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
     pool, account = session.means.pool, session.owner()
     messages = [await prepared(session, message, now) for message in args.messages]
     key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
-    session.changed_folder(key)
+    session.changed_folder(key, uids)
     code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
     return ok("message kept", code.decode())
 

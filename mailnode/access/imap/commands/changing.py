@@ -119,7 +119,7 @@ async def do_copy(session: Session, command: Command, args: CopyTo) -> Reply:
     copied = await _transfer(session, command, args, move=False)
     if not copied.pairs:
         return ok("nothing to copy")
-    session.changed_folder(copied.key)
+    session.changed_folder(copied.key, [new for _, new in copied.pairs])
     return ok("copied", copied.code())
 
 
@@ -133,7 +133,7 @@ async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
     # RFC 6851 4.3: COPYUID comes untagged, before the messages go away.
     session.out.write(ok("moved", moved.code()).line("*"))
     # RFC 6851 3.3: EXPUNGE is told within MOVE, whichever form it has.
-    await session.send_news(look=True, expunge=True)
+    await session.send_news(look=True, expunge=True, own=True)
     code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.enabled.condstore else ""
     return ok("done", code)
 

@@ -23,7 +23,7 @@ from mailnode.access.imap.session import Session
 from mailnode.model.errors import StorageGone
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, Fetch
-from mailnode.wire.imap.fetch_items import Fact
+from mailnode.wire.imap.fetch_items import Fact, FetchItem
 
 ANSWER_BYTES = 256 * 1024
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
@@ -53,15 +53,7 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
         await _tell_vanished(session, picture, args, uids)
     session.out.write(selected.new_keywords(picture))
     rows = _rows(selected, picture, uids, args.changed_since)
-    fetcher = Fetcher(
-        selected.folder,
-        args.items,
-        condstore=session.enabled.condstore,
-        read_only=selected.read_only,
-        is_recent=selected.is_recent,
-        cache=session.means.cache,
-        max_bytes=ANSWER_BYTES,
-    )
+    fetcher = _fetcher(session, selected, args.items)
     left_out = LeftOut()
     for batch in batches(rows, session.means.settings.batch_messages):
         await _send_batch(session, selected, fetcher, batch, picture, left_out)
@@ -70,6 +62,27 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
         return UNKNOWN_ENCODING
     # RFC 2180 4.1.2: the rest was answered; a UID that is gone is no error (RFC 3501 6.4.8).
     return SOME_GONE if left_out.gone and not command.uid else ok("done")
+
+
+async def send_rows(session: Session, items: Sequence[FetchItem], uids: Sequence[int]) -> None:
+    """Tell of these messages as FETCH would, unasked (RFC 5465 5.2)."""
+    selected = session.view()
+    picture, fetcher = selected.picture, _fetcher(session, selected, items)
+    rows = _rows(selected, picture, uids, None)
+    for batch in batches(rows, session.means.settings.batch_messages):
+        await _send_batch(session, selected, fetcher, batch, picture, LeftOut())
+
+
+def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -> Fetcher:
+    return Fetcher(
+        selected.folder,
+        items,
+        condstore=session.enabled.condstore,
+        read_only=selected.read_only,
+        is_recent=selected.is_recent,
+        cache=session.means.cache,
+        max_bytes=ANSWER_BYTES,
+    )
 
 
 def _rows(

@@ -155,6 +155,13 @@ def _attributes(known: Known, parents: set[str], name: str, args: List) -> tuple
     return tuple(found)
 
 
+def listed_line(known: Known, name: str, *, utf8: bool, extended: bytes = b"") -> bytes:
+    """An untagged LIST with all that is known of a name (RFC 5465 5.4, 5.5)."""
+    args = List("", (), returns=frozenset({"SUBSCRIBED"}), extended=True)
+    words = [word.encode() for word in _attributes(known, known.parents(), name, args)]
+    return list_line(words, name, utf8=utf8, extended=extended) + b"\r\n"
+
+
 # ---------------------------------------------------------------------- LSUB
 
 

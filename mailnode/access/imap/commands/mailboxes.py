@@ -28,6 +28,7 @@ async def do_create(session: Session, command: Command, args: Create) -> Reply:
         return no("special use not supported", "USEATTR")
     account = session.owner()
     use = uses[0] if uses else ""
+    session.did(args.mailbox)
     mailbox_id = await session.means.pool.run(account.create, args.mailbox, use)
     _tell_name(session, args.mailbox, args.asked)
     # RFC 8474 4.1
@@ -39,6 +40,7 @@ async def do_delete(session: Session, command: Command, args: OneMailbox) -> Rep
     if args.mailbox == "INBOX":
         return no("INBOX cannot be deleted", "CANNOT")
     await _let_go(session, args.mailbox)
+    session.did(args.mailbox)
     await session.means.pool.run(session.owner().delete, args.mailbox)
     return ok("deleted")
 
@@ -47,6 +49,7 @@ async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
     """RFC 3501 6.3.5; INBOX keeps existing, its messages move."""
     if args.old != "INBOX":
         await _let_go(session, args.old)
+    session.did(args.old, args.new)
     await session.means.pool.run(session.owner().rename, args.old, args.new)
     if args.old != "INBOX":
         _tell_name(session, args.new, args.old)
@@ -79,6 +82,7 @@ async def _let_go(session: Session, name: str) -> None:
 async def do_subscribe(session: Session, command: Command, args: OneMailbox) -> Reply:
     """RFC 3501 6.3.6, 6.3.7; the folder need not exist."""
     on = command.name == "SUBSCRIBE"
+    session.did(args.mailbox)
     await session.means.pool.run(session.owner().subscribe, args.mailbox, on)
     return ok("subscribed" if on else "unsubscribed")
 

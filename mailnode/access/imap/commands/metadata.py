@@ -79,6 +79,7 @@ async def do_set_metadata(session: Session, command: Command, args: SetMetadata)
     if any(len(value or b"") > settings.annotation_bytes for value in changes.values()):
         return no("value too large", f"METADATA MAXSIZE {settings.annotation_bytes}")
     account, limit = session.owner(), settings.annotations
+    session.did(args.mailbox)
     try:
         await session.means.pool.run(account.annotate, args.mailbox, session.user, changes, limit)
     except TooManyAnnotations:

@@ -31,14 +31,14 @@ async def do_replace(session: Session, command: Command, args: Replace) -> Reply
     key, uidvalidity, added = await session.means.pool.run(
         replace, session.owner(), selected.folder, uids[0], args.mailbox, message
     )
-    session.changed_folder(key)
+    session.changed_folder(key, added)
     session.means.log.event(
         Event.EXPUNGED, service="imap", user=session.user, folder=selected.folder.name, count=1
     )
     # RFC 8508 4.3: untagged and first, so that the client learns of the new before the old goes.
     code = f"APPENDUID {uidvalidity} {added[0]}"
     session.out.write(ok("the new message is kept", code).line("*"))
-    await session.send_news(look=True, expunge=True)
+    await session.send_news(look=True, expunge=True, own=True)
     highest = f"HIGHESTMODSEQ {selected.picture.highestmodseq}"
     return ok("replaced", highest if session.enabled.condstore else "")
 

@@ -147,7 +147,7 @@ async def do_expunge(session: Session, command: Command, args: NoArgs | UidExpun
         uids = chosen(selected, args.uids, by_uid=True)
     news = await _expunge(session, uids)
     # Told here, so that the reply can name the modseq the client has now reached.
-    await session.tell_news(news, expunge=True)
+    await session.tell_news(news, expunge=True, own=True)
     code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.enabled.condstore else ""
     return ok("expunged", code)
 

@@ -22,6 +22,7 @@ from mailnode.wire.imap.parse import (
     sort,
 )
 from mailnode.wire.imap.parse.metadata import parse_get_metadata, parse_set_metadata
+from mailnode.wire.imap.parse.notify import parse_notify
 from mailnode.wire.imap.receiver import RawCommand
 
 # A parser is told whether UID stood before the name.
@@ -66,6 +67,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "EXPUNGE": messages.parse_expunge,
         "GETMETADATA": parse_get_metadata,
         "SETMETADATA": parse_set_metadata,
+        "NOTIFY": parse_notify,
         "GETQUOTA": quota.parse_get_quota,
         "GETQUOTAROOT": mailboxes.parse_one_mailbox,
         "SETQUOTA": quota.parse_set_quota,

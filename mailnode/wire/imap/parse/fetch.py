@@ -54,6 +54,11 @@ def _items(cursor: Cursor) -> list[FetchItem]:
     return [_item(cursor, name)]
 
 
+def parse_item(cursor: Cursor) -> FetchItem:
+    """One FETCH item; no macro."""
+    return _item(cursor, cursor.word("FETCH item"))
+
+
 def _item(cursor: Cursor, name: str) -> FetchItem:
     if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
         return _section(cursor, name == "BODY.PEEK")

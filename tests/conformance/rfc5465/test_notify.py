@@ -1,0 +1,334 @@
+"""RFC 5465: NOTIFY. Client 1 watches, client 2 acts."""
+
+import pytest
+
+from mailnode.runtime.settings.imap import ImapSettings
+from tests.support.imap_server import ImapServer, imap_server, message
+
+SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
+MESSAGES = "(MessageNew MessageExpunge)"
+
+
+def test_s3_1_status_of_what_is_watched(imap: ImapServer) -> None:
+    imap.deliver(message(1), folder="Sent")
+    imap.play(
+        SELECT
+        + r"""
+        C+ a NOTIFY SET STATUS (selected (MessageNew MessageExpunge))
+        C:  (mailboxes (INBOX Sent Nowhere) (MessageNew MessageExpunge FlagChange))
+        S~ \* STATUS "Sent" \(MESSAGES 1 UIDNEXT 2 UIDVALIDITY \d+ HIGHESTMODSEQ \d+\)
+        S: a OK
+        C: b NOTIFY SET STATUS (subtree (Sent) (MailboxName))
+        S: b OK
+        """
+    )
+
+
+def test_s5_2_new_messages_elsewhere(imap: ImapServer) -> None:
+    dialog = imap.play(f"C: a NOTIFY SET (mailboxes Sent {MESSAGES})\nS: a OK\nNOTHING:")
+    imap.deliver(message(1), folder="Sent")
+    dialog.play('S: * STATUS "Sent" (UIDNEXT 2 MESSAGES 1)\nNOTHING:')
+    imap.deliver(message(2), folder="Trash")
+    dialog.play("NOTHING:\nC: b NOOP\nS: b OK")
+    dialog.play("C: c NOTIFY NONE\nS: c OK")
+    imap.deliver(message(2), folder="Sent")
+    dialog.play("NOTHING:\nC: d NOOP\nS: d OK")
+
+
+def test_s5_2_new_messages_here_with_what_is_wanted_of_them(imap: ImapServer) -> None:
+    dialog = imap.play(
+        SELECT
+        + """
+        C+ a NOTIFY SET (selected (MessageNew (UID
+        C:  BODY.PEEK[HEADER.FIELDS (SUBJECT)]) MessageExpunge))
+        S: a OK
+        """
+    )
+    imap.deliver(message(7))
+    dialog.play(
+        r"""
+        S: * 1 EXISTS
+        S: * 1 RECENT
+        S~ \* 1 FETCH \(UID 1 BODY\[HEADER.FIELDS \(SUBJECT\)\] .*Subject: number 7
+        NOTHING:
+        C+ b APPEND INBOX {13+}\r\nSubject: me\r\n\r\n
+        S: * 2 EXISTS
+        S: * 2 RECENT
+        S: b OK
+        NOTHING:
+        """
+    )
+
+
+def test_s5_1_and_s5_3_flags_and_expunges_here(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + r"""
+        C: a NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))
+        S: a OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: b OK
+        S: * 1 FETCH (UID 1 FLAGS (\Deleted \Recent))
+        C2: c EXPUNGE
+        ...2:
+        S2: c OK
+        S: * 1 EXPUNGE
+        ...
+        C: d NOTIFY SET (selected (MessageNew MessageExpunge))
+        S: d OK
+        C2: d STORE 1 +FLAGS.SILENT (\Flagged)
+        S2: d OK
+        NOTHING:
+        C: e NOOP
+        S: e OK
+        C: f FETCH 1 FLAGS
+        S: * 1 FETCH (FLAGS (\Flagged \Recent))
+        S: f OK
+        """
+    )
+
+
+def test_s5_1_flags_elsewhere(imap: ImapServer) -> None:
+    imap.deliver(message(1), folder="Sent")
+    imap.play(
+        r"""
+        C: a NOTIFY SET (personal (MessageNew MessageExpunge FlagChange))
+        S: a OK
+        C2: a SELECT Sent
+        ...2:
+        S2: a OK
+        C2: b STORE 1 +FLAGS.SILENT (\Flagged)
+        S2: b OK
+        NOTHING:
+        C2: c STORE 1 +FLAGS.SILENT (\Seen)
+        S2: c OK
+        S~ \* STATUS "Sent" \(UIDVALIDITY \d+ UNSEEN 0\)
+        C: d ENABLE CONDSTORE
+        ...
+        S: d OK
+        C2: d STORE 1 -FLAGS.SILENT (\Flagged)
+        S2: d OK
+        S~ \* STATUS "Sent" \(UIDVALIDITY \d+ UNSEEN 0 HIGHESTMODSEQ \d+\)
+        """
+    )
+
+
+def test_s6_1_2_selected_delayed_waits_for_a_command(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    dialog = imap.play(
+        SELECT
+        + r"""
+        C: a NOTIFY SET (selected-delayed (MessageNew MessageExpunge))
+        S: a OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: b OK
+        C2: c EXPUNGE
+        ...2:
+        S2: c OK
+        NOTHING:
+        C: d FETCH 2 UID
+        S: * 2 FETCH (UID 2)
+        S: d OK
+        NOTHING:
+        C: e NOOP
+        S: * 1 EXPUNGE
+        ...
+        S: e OK
+        """
+    )
+    imap.deliver(message(3))
+    dialog.play("S: * 2 EXISTS")
+
+
+def test_s3_1_without_selected_nothing_is_told_of_it(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    dialog = imap.play(SELECT + f"C: a NOTIFY SET (mailboxes Sent {MESSAGES})\nS: a OK")
+    imap.deliver(message(2))
+    dialog.play(
+        r"""
+        NOTHING:
+        C: b NOOP
+        S: b OK
+        C: c IDLE
+        S: + idling
+        NOTHING:
+        C: DONE
+        S: c OK
+        C: d STORE 1 +FLAGS (\Deleted)
+        S: * 1 FETCH
+        S: d OK
+        C: e EXPUNGE
+        S: * 1 EXPUNGE
+        ...
+        S: e OK
+        C: f NOTIFY SET (selected (MessageNew MessageExpunge))
+        S: f OK
+        """
+    )
+    imap.deliver(message(3))
+    dialog.play("S: * 2 EXISTS")
+
+
+def test_s3_1_set_is_a_noop_too(imap: ImapServer) -> None:
+    dialog = imap.play(SELECT)
+    imap.deliver(message(1))
+    dialog.play(f"C: a NOTIFY SET (selected {MESSAGES})\nS: * 1 EXISTS\n...\nS: a OK\nNOTHING:")
+
+
+def test_s5_4_mailbox_names(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a NOTIFY SET (personal (MailboxName)) (subtree Work (MessageNew MessageExpunge))
+        S: a OK
+        C2: a CREATE Work
+        S2: a OK
+        S: * LIST (\HasNoChildren) "/" "Work"
+        C2: b CREATE Work/Now
+        S2: b OK
+        S: * LIST (\HasChildren) "/" "Work"
+        S: * LIST (\HasNoChildren) "/" "Work/Now"
+        C2: c RENAME Work Job
+        S2: c OK
+        S: * LIST (\HasChildren) "/" "Job" ("OLDNAME" ("Work"))
+        NOTHING:
+        C2: d DELETE Job/Now
+        S2: d OK
+        S: * LIST (\NonExistent) "/" "Job/Now"
+        S: * LIST (\HasNoChildren) "/" "Job"
+        C: e CREATE Mine/Own
+        S: e OK
+        NOTHING:
+        C: f RENAME Mine/Own Mine/Other
+        S: f OK
+        NOTHING:
+        C: g DELETE Mine/Other
+        S: g OK
+        NOTHING:
+        """
+    )
+
+
+def test_s5_4_a_new_folder_is_watched(imap: ImapServer) -> None:
+    dialog = imap.play(
+        f"C: a NOTIFY SET (subtree Lists {MESSAGES})\nS: a OK\n"
+        "C2: a CREATE Lists/New\nS2: a OK\nNOTHING:"
+    )
+    imap.deliver(message(1), folder="Lists/New")
+    dialog.play('S: * STATUS "Lists/New" (UIDNEXT 2 MESSAGES 1)')
+
+
+def test_s5_5_subscriptions(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a NOTIFY SET (personal (SubscriptionChange)) (subscribed (MessageNew MessageExpunge))
+        S: a OK
+        C2: a UNSUBSCRIBE Sent
+        S2: a OK
+        S: * LIST (\HasNoChildren \Sent) "/" "Sent"
+        C2: b SUBSCRIBE Sent
+        S2: b OK
+        S: * LIST (\HasNoChildren \Subscribed \Sent) "/" "Sent"
+        C: c UNSUBSCRIBE Sent
+        S: c OK
+        NOTHING:
+        """
+    )
+
+
+def test_s5_6_and_s5_7_metadata(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a NOTIFY SET (mailboxes Sent (MailboxMetadataChange)) (personal (ServerMetadataChange))
+        S: a OK
+        C2: a SETMETADATA Sent (/shared/comment "x" /private/comment "y")
+        S2: a OK
+        S: * METADATA "Sent" /private/comment /shared/comment
+        C2: b SETMETADATA Sent (/shared/comment NIL)
+        S2: b OK
+        S: * METADATA "Sent" /shared/comment
+        C2: c SETMETADATA Trash (/shared/comment "x")
+        S2: c OK
+        NOTHING:
+        C2: d SETMETADATA "" (/private/comment "z")
+        S2: d OK
+        S: * METADATA "" /private/comment
+        C: e SETMETADATA Sent (/shared/comment "mine")
+        S: e OK
+        NOTHING:
+        """
+    )
+
+
+def test_s5_8_overflow() -> None:
+    with imap_server(ImapSettings(plaintext_login=True, notify_folders=7)) as server:
+        dialog = server.play(
+            f"""
+            C: a NOTIFY SET (personal {MESSAGES})
+            S: a OK
+            C2: a CREATE One
+            S2: a OK
+            NOTHING:
+            C2: b CREATE Two
+            S2: b OK
+            S: * OK [NOTIFICATIONOVERFLOW]
+            C: c NOTIFY SET (personal {MESSAGES})
+            S: c NO [NOTIFICATIONOVERFLOW]
+            C: d NOTIFY SET (mailboxes One {MESSAGES})
+            S: d OK
+            """
+        )
+        server.deliver(message(1), folder="One")
+        dialog.play('S: * STATUS "One" (UIDNEXT 2 MESSAGES 1)')
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "SET",
+        "SET ()",
+        "SET (selected (MessageNew))",
+        "SET (selected (MessageExpunge))",
+        "SET (selected (FlagChange))",
+        "SET (selected (MessageNew MessageExpunge MailboxName))",
+        "SET (personal (MessageNew (UID) MessageExpunge))",
+        f"SET (selected {MESSAGES}) (selected-delayed {MESSAGES})",
+        "SET (everything (MailboxName))",
+        "SET (mailboxes (MailboxName))",
+        "SET personal (MailboxName)",
+        "NONE (personal (MailboxName))",
+    ],
+)
+def test_s8_wrong_ones(imap: ImapServer, wrong: str) -> None:
+    imap.play(f"C: a NOTIFY {wrong}\nS: a BAD\nC: b NOOP\nS: b OK")
+
+
+def test_s3_1_unknown_events(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: a NOTIFY SET (selected (MessageNew MessageExpunge AnnotationChange))
+        S: a NO [BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange
+        C: b NOTIFY SET (selected NONE) (personal NONE)
+        S: b OK
+        """
+    )
+
+
+def test_s5_own_messages_elsewhere_are_no_news(imap: ImapServer) -> None:
+    dialog = imap.play(
+        f"C: a NOTIFY SET (personal {MESSAGES})\nS: a OK\n"
+        + r"""
+        C+ b APPEND Sent {13+}\r\nSubject: me\r\n\r\n
+        S: b OK
+        NOTHING:
+        """
+    )
+    imap.deliver(message(1), folder="Sent")
+    dialog.play('S: * STATUS "Sent" (UIDNEXT 3 MESSAGES 2)')
