@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mailnode.directory import DomainKind, Mailbox
+from mailnode.directory.gathering import Gathering
+from mailnode.directory.keys import split_key
 from mailnode.directory.sql import SqlDirectory
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
@@ -97,11 +99,15 @@ class Remembered(Generic[K, V]):
 
     async def _fetch(self, key: K) -> V:
         answer = await self._ask(key)
+        self.put(key, answer)
+        return answer
+
+    def put(self, key: K, answer: V) -> None:
+        """Remember an answer that came by the way."""
         self._answers[key] = (answer, self._clock.monotonic())
         self._answers.move_to_end(key)
         while len(self._answers) > self._lifetimes.entries:
             self._answers.popitem(last=False)
-        return answer
 
 
 class CachedDirectory:
@@ -112,8 +118,9 @@ class CachedDirectory:
             inner.domain, no=DomainKind.UNKNOWN, no_goes_on=False, clock=clock, lifetimes=lifetimes
         )
         # "No alias" goes on: behind it comes the mailbox, whose "no" does not.
-        self._aliases = Remembered(
-            inner.alias, no=None, no_goes_on=True, clock=clock, lifetimes=lifetimes
+        self._gathering = Gathering(inner.facts)
+        self._aliases: Remembered[str, tuple[str, ...] | None] = Remembered(
+            self._ask_alias, no=None, no_goes_on=True, clock=clock, lifetimes=lifetimes
         )
         self._mailboxes: Remembered[tuple[str, str], Mailbox | None] = Remembered(
             lambda key: inner.mailbox(Address(*key)),
@@ -130,6 +137,13 @@ class CachedDirectory:
     async def alias(self, key: str) -> tuple[str, ...] | None:
         """See ``Directory.alias``."""
         return await self._aliases.get(key.lower())
+
+    async def _ask_alias(self, key: str) -> tuple[str, ...] | None:
+        facts = await self._gathering.ask(key)
+        if facts.mailbox is not None:
+            # Nearly every mailbox has an alias row to itself, so it is asked for next.
+            self._mailboxes.put(split_key(key), facts.mailbox)
+        return facts.targets
 
     async def mailbox(self, address: Address) -> Mailbox | None:
         """See ``Directory.mailbox``."""

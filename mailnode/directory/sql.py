@@ -8,7 +8,7 @@ Fails: ``DirectoryGone``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory import DomainKind, Mailbox
 from mailnode.directory.found import Found, look
+from mailnode.directory.gathering import Facts
 from mailnode.directory.keys import address_key, domain_key, maildir_path, split_key
 from mailnode.directory.schema import last_login_table, postfixadmin_tables
 from mailnode.model.address import Address
@@ -98,15 +99,49 @@ class SqlDirectory:
         if folded is None:
             return None
 
-        async def work(connection: AsyncConnection) -> str | None:
-            goto: str | None = await connection.scalar(self._goto(folded))
-            if goto is not None:
-                return goto
-            other = await self._through_alias_domain(connection, folded)
-            return None if other is None else await connection.scalar(self._goto(other))
-
-        goto = await self._database.read(work)
+        goto = await self._database.read(lambda connection: self._goto_of(connection, folded))
         return None if goto is None else parse_goto(goto)
+
+    async def facts(self, keys: Sequence[str]) -> dict[str, Facts]:
+        """Alias targets of each key as ``alias`` gives them, and its mailbox where it is found at
+        once; one transaction, two statements where every key has its own rows."""
+        folded = {key: address_key(*split_key(key)) for key in keys}
+        asked = sorted({one for one in folded.values() if one is not None})
+        if not asked:
+            return {key: Facts(None, None) for key in keys}
+
+        async def work(connection: AsyncConnection) -> tuple[dict[str, str], list[RowMapping]]:
+            found = await self._look(connection)
+            gotos = {row[0].lower(): row[1] for row in await connection.execute(self._gotos(asked))}
+            rows = await connection.execute(self._mailbox_rows(found, asked))
+            mailboxes = list(rows.mappings())
+            # Rare: no row, an alias domain, or a row that only the database takes for the same.
+            for key in (key for key in asked if key not in gotos):
+                goto = await self._goto_of(connection, key)
+                if goto is not None:
+                    gotos[key] = goto
+            return gotos, mailboxes
+
+        gotos, rows = await self._database.read(work)
+        mailboxes = _usable(rows)
+        return {
+            key: Facts(
+                None if one is None or one not in gotos else parse_goto(gotos[one]),
+                None if one is None else mailboxes.get(one),
+            )
+            for key, one in folded.items()
+        }
+
+    def _gotos(self, keys: Sequence[str]) -> Any:
+        c = self._tables.alias.c
+        return select(c.address, c.goto).where(c.address.in_(keys)).where(c.active == 1)
+
+    async def _goto_of(self, connection: AsyncConnection, key: str) -> str | None:
+        goto: str | None = await connection.scalar(self._goto(key))
+        if goto is not None:
+            return goto
+        other = await self._through_alias_domain(connection, key)
+        return None if other is None else await connection.scalar(self._goto(other))
 
     def _goto(self, key: str) -> Any:
         table = self._tables.alias
@@ -138,11 +173,17 @@ class SqlDirectory:
         return None if row is None else _mailbox(row)
 
     def _mailbox_row(self, found: Found, key: str) -> Any:
+        return self._mailbox_columns(found).where(self._tables.mailbox.c.username == key)
+
+    def _mailbox_rows(self, found: Found, keys: Sequence[str]) -> Any:
+        return self._mailbox_columns(found).where(self._tables.mailbox.c.username.in_(keys))
+
+    def _mailbox_columns(self, found: Found) -> Any:
         c = self._tables.mailbox.c
         return select(
             c.username, c.maildir, c.quota, c.domain, c.active,
             found.pick(c.smtp_active).label("smtp_active"),
-        ).where(c.username == key)  # fmt: skip
+        )  # fmt: skip
 
     async def credentials(self, user: str) -> Credentials | None:
         """All that a login of this user is judged by; ``None`` when there is no such mailbox."""
@@ -280,6 +321,17 @@ def _kind(row: RowMapping | None) -> DomainKind:
         return DomainKind.BACKUP_MX
     transport = (row["transport"] or "").lower()
     return DomainKind.RELAY if transport.startswith(_REMOTE_TRANSPORTS) else DomainKind.LOCAL
+
+
+def _usable(rows: Sequence[RowMapping]) -> dict[str, Mailbox]:
+    """Mailboxes by address. A row that makes no sense is left for ``mailbox`` to complain of."""
+    found = {}
+    for row in rows:
+        try:
+            found[row["username"].lower()] = _mailbox(row)
+        except DirectoryGone:
+            continue
+    return found
 
 
 def _mailbox(row: RowMapping) -> Mailbox:

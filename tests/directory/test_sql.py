@@ -209,3 +209,24 @@ async def test_older_schemas_are_read_too(database: Database, directory: SqlDire
 )
 def test_goto(goto: str, targets: tuple[str, ...]) -> None:
     assert parse_goto(goto) == targets
+
+
+async def test_many_addresses_at_once_are_as_each_by_itself(
+    database: Database, directory: SqlDirectory
+) -> None:
+    seed = Seed().domain("a.test").domain("b.test").alias_domain("b.test", "a.test")
+    seed.mailbox("me@a.test").alias("me@a.test", "me@a.test")
+    seed.mailbox("bad@a.test", maildir="../outside/").alias("bad@a.test", "bad@a.test")
+    seed.alias("Team@a.test", "me@a.test,x@c.test").alias("off@a.test", "me@a.test", active=0)
+    seed.alias("@a.test", "me@a.test")
+    await seed.write(database)
+    keys = [
+        "me@a.test", "me@b.test", "team@a.test", "off@a.test", "@a.test", "none@a.test",
+        "bad@a.test", "mü@a.test", "nowhere", "",
+    ]  # fmt: skip
+    facts = await directory.facts(keys)
+    assert list(facts) == keys
+    for key in keys:
+        assert facts[key].targets == await directory.alias(key), key
+    assert {key for key in keys if facts[key].mailbox is not None} == {"me@a.test"}
+    assert facts["me@a.test"].mailbox == await directory.mailbox(Address("me", "a.test"))

@@ -1,0 +1,64 @@
+"""Questions asked together: gathered while one is under way, each answered or failed by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from mailnode.directory.gathering import Facts, Gathering
+from mailnode.model.errors import DirectoryGone
+
+
+class Tables:
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.gone = False
+
+    async def ask(self, keys: Sequence[str]) -> dict[str, Facts]:
+        self.batches.append(list(keys))
+        await self.gate.wait()
+        if self.gone:
+            raise DirectoryGone("gone")
+        return {key: Facts((key,), None) for key in keys}
+
+
+async def test_those_who_come_meanwhile_go_together() -> None:
+    tables = Tables()
+    gathering = Gathering(tables.ask)
+    asking = [asyncio.create_task(gathering.ask(f"u{number}")) for number in range(300)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tables.gate.set()
+    answers = await asyncio.gather(*asking)
+    assert [facts.targets for facts in answers] == [(f"u{number}",) for number in range(300)]
+    assert sum(map(len, tables.batches)) == 300
+    assert max(map(len, tables.batches)) == 100
+    assert len(tables.batches) <= 5
+
+
+async def test_a_lost_database_is_told_to_all_and_forgotten() -> None:
+    tables = Tables()
+    tables.gate.set()
+    tables.gone = True
+    gathering = Gathering(tables.ask)
+    asked = await asyncio.gather(
+        gathering.ask("a"), gathering.ask("a"), gathering.ask("b"), return_exceptions=True
+    )
+    assert [type(one) for one in asked] == [DirectoryGone] * 3
+    tables.gone = False
+    assert (await gathering.ask("a")).targets == ("a",)
+
+
+async def test_an_asker_who_leaves_takes_no_answer_from_the_others() -> None:
+    tables = Tables()
+    gathering = Gathering(tables.ask)
+    leaver, stayer = (asyncio.create_task(gathering.ask("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    tables.gate.set()
+    assert (await stayer).targets == ("a",)
+    with pytest.raises(asyncio.CancelledError):
+        await leaver
