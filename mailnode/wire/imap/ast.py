@@ -105,13 +105,15 @@ class UidExpunge:
 @dataclass(frozen=True, slots=True)
 class AppendMessage:
     """One message of APPEND. ``internal_date``: seconds since 1970 UTC, ``None``: now.
-    ``utf8``: sent as ``UTF8 (~{n})`` (RFC 6855)."""
+    ``utf8``: sent as ``UTF8 (~{n})`` (RFC 6855). ``parts``: sent as ``CATENATE`` (RFC 4469), to be
+    put together from literals and URLs; then ``literal`` is empty."""
 
     literal: Literal
     flags: Flag = NO_FLAGS
     keywords: frozenset[str] = frozenset()
     internal_date: float | None = None
     utf8: bool = False
+    parts: tuple[Literal | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """APPEND.
 
 Promises: OK only after the message is durable; all messages of a command or none.
-RFC: 3501 6.3.11, 3516 4.4 (literal8), 4315 3 (APPENDUID), 6855 4 (UTF8), 7889 (APPENDLIMIT).
+RFC: 3501 6.3.11, 3516 4.4 (literal8), 4315 3 (APPENDUID), 4469 (CATENATE), 6855 4 (UTF8), 7889
+(APPENDLIMIT).
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
+from mailnode.access.imap.commands.catenate import catenated
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, NewMessage
-from mailnode.wire.imap.ast import Append, AppendMessage, Command
+from mailnode.wire.imap.ast import Append, AppendMessage, Command, Literal
 from mailnode.wire.imap.format import ordered_set
 from mailnode.wire.mime.recode import recode_binary
 
@@ -39,26 +41,31 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
 async def prepared(session: Session, message: AppendMessage, now: float) -> NewMessage:
     """A message as it may be kept, or ``Refused``."""
     pool = session.means.pool
-    made = _message(session, message, now)
+    body, size = await _body(session, message)
+    date = now if message.internal_date is None else message.internal_date
+    made = NewMessage((body,), date, message.flags, message.keywords)
     # RFC 6855 4: a client that does not say that it knows UTF-8 headers must not store any.
     strict = not (session.enabled.utf8 or session.means.settings.accept_8bit_headers)
     if strict and await pool.run(has_8bit_header, made):
         raise Refused(no("8-bit header fields need ENABLE UTF8=ACCEPT", "CANNOT"))
-    if message.literal.binary:
-        return await pool.run(without_binary, made, message.literal.size)
+    literals = (message.literal, *(part for part in message.parts if isinstance(part, Literal)))
+    if any(literal.binary for literal in literals):
+        return await pool.run(without_binary, made, size)
     return made
 
 
-def _message(session: Session, message: AppendMessage, now: float) -> NewMessage:
+async def _body(session: Session, message: AppendMessage) -> tuple[bytes | BinaryIO, int]:
     literal = message.literal
-    if literal.size == 0:
+    body: bytes | BinaryIO | None = literal.data
+    size = literal.size
+    if message.parts:
+        body, size = await catenated(session, message.parts)
+    elif body is None and size:
+        body = session.spools[literal.number]
+    if not size or body is None:
         # RFC 3501 6.3.11 "literal" may be empty, a message may not.
         raise Refused(no("a message cannot be empty", "CANNOT"))
-    body: bytes | BinaryIO | None = literal.data
-    if body is None:
-        body = session.spools[literal.number]
-    date = now if message.internal_date is None else message.internal_date
-    return NewMessage((body,), date, message.flags, message.keywords)
+    return body, size
 
 
 def without_binary(message: NewMessage, size: int) -> NewMessage:

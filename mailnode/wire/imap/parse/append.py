@@ -1,6 +1,7 @@
 """APPEND and REPLACE.
 
-RFC: 3501/9051 6.3.12, 3502 (MULTIAPPEND), 3516 (literal8), 6855 4 (UTF8), 8508 (REPLACE).
+RFC: 3501/9051 6.3.12, 3502 (MULTIAPPEND), 3516 (literal8), 4469 (CATENATE), 6855 4 (UTF8),
+8508 (REPLACE).
 """
 
 from __future__ import annotations
@@ -47,12 +48,31 @@ def _message(cursor: Cursor) -> AppendMessage:
         cursor.space()
     if cursor.at_literal():
         return AppendMessage(cursor.any_literal(), flags, keywords, at)
-    return AppendMessage(_utf8_literal(cursor), flags, keywords, at, utf8=True)
+    word = cursor.word("message literal")
+    if word == "CATENATE":
+        cursor.space()
+        parts = cursor.listed(lambda: _cat_part(cursor), "parts")
+        if not parts:
+            cursor.fail("expected a part")
+        return AppendMessage(Literal(0), flags, keywords, at, parts=tuple(parts))
+    return AppendMessage(_utf8_literal(cursor, word), flags, keywords, at, utf8=True)
 
 
-def _utf8_literal(cursor: Cursor) -> Literal:
+def _cat_part(cursor: Cursor) -> Literal | str:
+    # RFC 4469 5; 6855 4: UTF8 here too.
+    word = cursor.word("TEXT or URL")
+    if word == "URL":
+        cursor.space()
+        return cursor.astring().decode("utf-8", "replace")
+    if word == "TEXT":
+        cursor.space()
+        return cursor.any_literal()
+    return _utf8_literal(cursor, word)
+
+
+def _utf8_literal(cursor: Cursor, word: str) -> Literal:
     # RFC 6855 4: UTF8 SP "(" literal8 ")".
-    if cursor.word("message literal") != "UTF8":
+    if word != "UTF8":
         cursor.fail("expected message literal")
     cursor.space()
     cursor.expect(b"(", "list")

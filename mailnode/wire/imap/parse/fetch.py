@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from mailnode.wire.imap.ast import Binary, Fact, Fetch, FetchItem, Preview, Section, SectionKind
-from mailnode.wire.imap.lexer import UINT32, UINT63, Cursor
+from mailnode.wire.imap.lexer import UINT32, UINT63, Bounds, Cursor, Wrong
+from mailnode.wire.imap.receiver import RawCommand
 
 MACROS: dict[str, tuple[Fact, ...]] = {
     "FAST": (Fact.FLAGS, Fact.INTERNALDATE, Fact.SIZE),
@@ -72,6 +73,17 @@ def _item(cursor: Cursor, name: str) -> FetchItem:
     if fact is None:
         cursor.fail("unknown FETCH item")
     return fact
+
+
+def parse_section(text: bytes) -> Section | None:
+    """What stands between the brackets of ``BODY[...]``, found elsewhere (IMAP URLs)."""
+    cursor = Cursor(RawCommand((text + b"]",)), Bounds(), False)
+    try:
+        section = _section(cursor, True)
+        cursor.end()
+    except Wrong:
+        return None
+    return section if section.partial is None else None
 
 
 def _part(cursor: Cursor) -> tuple[int, ...]:
