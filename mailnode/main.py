@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mailnode.cluster.beat import Heart
+from mailnode.cluster.coherence import excludes_here
 from mailnode.cluster.lease import Lease, take_lease
+from mailnode.cluster.mounts import Locks, mount_of
 from mailnode.model.errors import BadSettings, MailnodeError
 from mailnode.runtime.clock import Clock, SystemClock
 from mailnode.runtime.endpoint import Endpoint
@@ -63,15 +65,17 @@ def serve(
     ready: Callable[[Ready], None] | None = None,
     *,
     reload: Callable[[], Settings] | None = None,
+    clock: Clock | None = None,
 ) -> int:
     """Run the server in this process until SIGTERM or SIGINT; the exit status.
 
     ``ready`` is called once, in this process, when all workers serve; it must return soon and
     start no threads. ``reload`` gives the settings of SIGHUP (``None``: only certificates and log
-    are read again). Forks: call it without running threads or event loops.
+    are read again); ``clock`` is the machine's unless a test gives another. Forks: call it without
+    running threads or event loops.
     Raises ``BadSettings``.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     notifier = Notifier()
     given = take_sockets(frozenset(ListenSettings.model_fields) - {"backlog", "unix_mode"})
     account = run_as(settings.server.user, settings.server.group)
@@ -123,6 +127,8 @@ def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
     root = settings.server.mail_dir
     try:
         read_guard(root)
+        if settings.cluster.shared and not settings.cluster.allow_unsafe_storage:
+            _try_locks(root)
         return take_lease(
             root,
             settings.server.node,
@@ -135,6 +141,23 @@ def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
         raise
     except MailnodeError:
         return None
+
+
+def _try_locks(root: Path) -> None:
+    """Raise ``BadSettings`` where locks may not keep nodes apart. Forks."""
+    mount = mount_of(root)
+    try:
+        fault = "" if excludes_here(root) else "a lock here does not keep another process out"
+    except OSError as error:
+        fault = f"locks do not work here: {error.strerror}"
+    if mount.locks is Locks.UNSURE:
+        options = ",".join(sorted(mount.options))
+        fault = f"{mount.kind} ({options}) is not known to keep nodes apart by its locks"
+    if fault:
+        raise BadSettings(
+            f"[cluster] shared = true, but {root}: {fault}; use OCFS2, GFS2, CephFS, GlusterFS or "
+            "NFSv4 with locks (`mailnode doctor --storage` tells), or set allow_unsafe_storage"
+        )
 
 
 def _preload() -> None:

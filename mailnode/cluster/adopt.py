@@ -56,12 +56,13 @@ class Adopter:
         log: MailLog,
         may_look: Callable[[], bool] = lambda: True,
         is_heard: Callable[[str], bool] = lambda node: False,
+        adopted: dict[str, int] | None = None,
     ) -> None:
         self._root, self._node, self._every_s = root, node, every_s
         self._make, self._pool, self._clock, self._log = make, pool, clock, log
         self._may_look, self._is_heard = may_look, is_heard
         self._strange: dict[str, float] = {}
-        self.adopted: dict[str, int] = {}
+        self.adopted = {} if adopted is None else adopted
 
     async def run(self) -> None:
         """Look until cancelled."""

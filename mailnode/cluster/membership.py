@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailnode.cluster.adopt import Adopter, Runner
@@ -44,6 +44,7 @@ class Membership:
     clock: Clock
     log: LineLog
     beyond: Beyond | None = None
+    adopted: dict[str, int] = field(default_factory=dict)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; cancel the tasks to end."""
@@ -80,7 +81,7 @@ class Membership:
     def _facts(self) -> dict[str, object]:
         sessions = sum((service.sessions_by_address() for service in self.services), Counter[str]())
         far = self.beyond.facts() if self.beyond else {}
-        return {"sessions": dict(sessions), **far}
+        return {"sessions": dict(sessions), "adopted": self.adopted, **far}
 
     async def _adopt(self) -> None:
         adopter = Adopter(
@@ -93,6 +94,7 @@ class Membership:
             log=self.log,
             may_look=lambda: self.beyond is None or self.beyond.speaks,
             is_heard=lambda node: self.beyond is not None and self.beyond.is_heard(node),
+            adopted=self.adopted,
         )
         while True:
             try:

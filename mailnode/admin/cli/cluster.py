@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mailnode.admin.cli import cluster_config
+from mailnode.admin.cli import cluster_config, cluster_node
 
 app = typer.Typer(no_args_is_help=True, help="Several nodes, all active, on one mail root.")
 
@@ -15,3 +15,8 @@ def group() -> None:
 
 
 app.command("config")(cluster_config.config)
+app.command("status")(cluster_node.status)
+app.command("monitor")(cluster_node.monitor)
+app.command("drain")(cluster_node.drain)
+app.command("undrain")(cluster_node.undrain)
+app.command("takeover")(cluster_node.takeover)
