@@ -48,7 +48,8 @@ class Searcher:
     """One SEARCH on one folder. Blocking; one thread at a time.
 
     ``is_recent`` and ``saved`` (UIDs of ``$``) belong to the session, ``now`` is the time in
-    seconds since 1970; ``limit_bytes`` bounds what is decoded of one message. Raises ``TooDeep``.
+    seconds since 1970; ``limit_bytes`` bounds what is decoded of one message; with ``rows``
+    (ascending) only those are looked at. Raises ``TooDeep``.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Searcher:
         now: float,
         cache: MessageCache,
         limit_bytes: int = DEFAULT_LIMIT,
+        rows: Rows | None = None,
     ) -> None:
         check_depth(key)
         self._folder = folder
@@ -70,7 +72,7 @@ class Searcher:
         self._cache = cache
         self._limit = limit_bytes
         self.rows: Rows = ()
-        self._steps = self._run(key)
+        self._steps = self._run(key, range(len(picture.uids)) if rows is None else rows)
 
     def advance(self, steps: int = 20) -> bool:
         """Work on; ``True`` once ``rows`` (ascending, 0-based) is the answer. Raises
@@ -92,8 +94,8 @@ class Searcher:
         """The highest modseq in the answer (RFC 7162 3.1.5), 0 if it is empty."""
         return max((self._picture.modseqs[row] for row in self.rows), default=0)
 
-    def _run(self, key: SearchKey) -> Iterator[None]:
-        self.rows = yield from self._filter(key, range(len(self._picture.uids)))
+    def _run(self, key: SearchKey, among: Rows) -> Iterator[None]:
+        self.rows = yield from self._filter(key, among)
 
     # -------------------------------------------------------------- keys of keys
 

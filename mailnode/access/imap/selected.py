@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
 from mailnode.model.flags import Flag
 from mailnode.store import Folder, Picture, PictureDiff
@@ -39,6 +40,7 @@ class Selected:
 
     __slots__ = (
         "_silence",
+        "contexts",
         "enabled",
         "folder",
         "heard",
@@ -66,6 +68,7 @@ class Selected:
         self.made: set[int] = set()  # UIDs of messages that a watched session has made itself
         self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
+        self.contexts: dict[str, Context] = {}  # by tag: results to be kept up to date
         self._silence: Callable[[], None] | None = None
 
     def listen(self, subscribe: Callable[[], Callable[[], None]]) -> None:

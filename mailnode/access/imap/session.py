@@ -8,19 +8,24 @@ RFC: 3501 3 (states), 5.2, 7.4.1; 7162 3.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
-from mailnode.access.imap.reply import Refused, bad
+from mailnode.access.imap.reply import Refused, bad, no
 from mailnode.access.imap.selected import News, Selected
 from mailnode.access.imap.watch import Watch
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Picture
 from mailnode.wire.imap.notify_args import NotifyEvent
+
+T = TypeVar("T")
+# A step of a long command is some hundred messages.
+STEPS_AT_ONCE = 10
 
 
 class State(Enum):
@@ -180,12 +185,43 @@ class Session:
             selected.must_look = True  # RFC 5465 3.1: not wanted
             return
         flags = watch is None or NotifyEvent.FLAGS in watch.wishes.selected
+        for context in selected.contexts.values():
+            self.out.write(context.expunged(selected.picture, news.diff.expunged))
         for piece in selected.tell(news, flags=flags):
             self.out.write(piece)
             await self.out.drain()
+        for context in list(selected.contexts.values()):
+            await self._keep_up(context, news)
         if watch is not None and watch.on_added is not None and news.diff.added:
             made, selected.made = selected.made, set()
             await watch.on_added([uid for uid in news.diff.added if uid not in made])
+
+    async def _keep_up(self, context: Context, news: News) -> None:
+        """RFC 5267 4.3: tell what joined and left a result, or that this will be told no more."""
+        selected, changed = self.view(), (*news.diff.flagged, *news.diff.added)
+        now, cache = self.means.clock.now(), self.means.cache
+        try:
+            lines = await self.work(context.changed(selected, changed, now, cache))
+        except MailnodeError as error:
+            log_storage(self, error)
+            del selected.contexts[context.tag]
+            lines = no("no longer kept up", f'NOUPDATE "{context.tag}"').line("*")
+        self.out.write(lines)
+
+    async def work(self, steps: Generator[None, None, T]) -> T:
+        """Have the pool do all of it, a bounded piece at a time; its result. Raises ``Hangup``."""
+
+        def advance() -> list[T]:
+            try:
+                for _ in range(STEPS_AT_ONCE):
+                    next(steps)
+            except StopIteration as stop:
+                return [stop.value]
+            return []
+
+        while not (result := await self.means.pool.run(advance)):
+            await self.out.drain()
+        return result[0]
 
     async def current(self, *, look: bool, expunge: bool) -> Picture:
         """Tell the news, then the picture to answer from: the client's message numbers, with

@@ -44,6 +44,7 @@ from mailnode.wire.imap.search_keys import SizeKey as SizeKey
 from mailnode.wire.imap.search_keys import TextKey as TextKey
 from mailnode.wire.imap.search_keys import UidKey as UidKey
 from mailnode.wire.imap.sets import SequenceSet
+from mailnode.wire.imap.sort_keys import CancelUpdate as CancelUpdate
 from mailnode.wire.imap.sort_keys import Criterion as Criterion
 from mailnode.wire.imap.sort_keys import Sort as Sort
 from mailnode.wire.imap.sort_keys import SortKey as SortKey
@@ -286,6 +287,7 @@ Args = (
     | Search
     | Sort
     | Thread
+    | CancelUpdate
     | Fetch
     | StoreFlags
     | CopyTo

@@ -188,7 +188,8 @@ SearchKey = (
 
 @dataclass(frozen=True, slots=True)
 class SearchReturn:
-    """RETURN options of an extended SEARCH (RFC 4731); ``options`` out of MIN MAX ALL COUNT SAVE.
+    """RETURN options of an extended SEARCH (RFC 4731); ``options`` out of MIN MAX ALL COUNT SAVE
+    CONTEXT UPDATE (RFC 5267).
 
     ``RETURN ()`` reads as ALL. ``partial`` is a pair like (1, 500) or (-1, -100) (RFC 9394).
     """

@@ -44,6 +44,13 @@ class Sort:
     returns: SearchReturn | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CancelUpdate:
+    """CANCELUPDATE (RFC 5267 4.5): the tags of searches that need not be kept up any more."""
+
+    tags: tuple[str, ...]
+
+
 class Threading(Enum):
     """The algorithms of THREAD."""
 

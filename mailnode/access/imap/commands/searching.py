@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailnode.access.imap.commands.contexts import keep_up
 from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, ok
@@ -58,6 +59,8 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     if saves:
         selected.saved = results.saved(returns)
     session.out.write(results.line(command.tag, returns, with_modseq))
+    if "UPDATE" in returns.options:
+        keep_up(session, command, args, results)
     return ok("done")
 
 

@@ -6,9 +6,7 @@ RFC: 5256 3; 5957; 5267 3 (ESORT); 7162 3.1.5; draft-ietf-morg-inthread (REFS).
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
-
+from mailnode.access.imap.commands.contexts import keep_up
 from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.searching import asks_modseq, find
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
@@ -20,9 +18,6 @@ from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, SearchKey, Sort, Thread
 from mailnode.wire.imap.format import search_line
 
-T = TypeVar("T")
-# A step is some hundred messages.
-STEPS_AT_ONCE = 10
 THREADS_AT_ONCE = 500
 
 
@@ -32,7 +27,7 @@ async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
     picture, with_modseq = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
     steps = sort_rows(selected.folder, picture, found, args.criteria)
-    results = Results(picture, await run_steps(session, steps), command.uid)
+    results = Results(picture, await session.work(steps), command.uid)
     if returns is None:
         modseq = results.highest_modseq(found) if with_modseq else 0
         line = search_line(results.numbers(), modseq or None, name=b"SORT")
@@ -41,6 +36,8 @@ async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
     if "SAVE" in returns.options:
         selected.saved = results.saved(returns)
     session.out.write(results.line(command.tag, returns, with_modseq))
+    if "UPDATE" in returns.options:
+        keep_up(session, command, args, results)
     return ok("done")
 
 
@@ -50,7 +47,7 @@ async def do_thread(session: Session, command: Command, args: Thread) -> Reply:
     picture, _ = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
     steps = thread_rows(selected.folder, picture, found, args.algorithm)
-    threads = await run_steps(session, steps)
+    threads = await session.work(steps)
     session.out.write(b"* THREAD" + (b" " if threads else b""))
     results = Results(picture, found, command.uid)
     for at in range(0, len(threads), THREADS_AT_ONCE):
@@ -65,22 +62,6 @@ async def _picture(session: Session, command: Command, key: SearchKey) -> tuple[
     if with_modseq:
         session.turn_condstore_on()
     return await session.current(look=with_modseq, expunge=command.uid), with_modseq
-
-
-async def run_steps(session: Session, steps: Generator[None, None, T]) -> T:
-    """Have the pool do all of it, a bounded piece at a time; its result."""
-
-    def advance() -> list[T]:
-        try:
-            for _ in range(STEPS_AT_ONCE):
-                next(steps)
-        except StopIteration as stop:
-            return [stop.value]
-        return []
-
-    while not (result := await session.means.pool.run(advance)):
-        await session.out.drain()
-    return result[0]
 
 
 VERBS = {

@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "SEARCH": search.parse_search,
         "SORT": sort.parse_sort,
         "THREAD": sort.parse_thread,
+        "CANCELUPDATE": sort.parse_cancelupdate,
         "FETCH": fetch.parse_fetch,
         "STORE": messages.parse_store,
         "COPY": messages.parse_copy,

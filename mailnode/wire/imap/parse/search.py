@@ -40,7 +40,8 @@ from mailnode.wire.imap.lexer import UINT32, UINT63, Cursor
 from mailnode.wire.imap.parse.dates import parse_date
 from mailnode.wire.imap.parse.fetch import parse_partial_range
 
-RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE"))
+RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE"))
+_HINTS = frozenset(("CONTEXT", "UPDATE"))  # RFC 5267 4: these ask for no result
 # Charsets that SEARCH takes, each with its codec; the first two are those RFC 9051 asks for.
 CHARSETS: dict[str, str] = {
     "UTF-8": "utf-8",
@@ -120,8 +121,9 @@ def read_returns(cursor: Cursor) -> SearchReturn:
     cursor.space()
     partial: list[tuple[int, int]] = []
     options = cursor.listed(lambda: _return_option(cursor, partial), "return options")
-    # RFC 4731 3.1: no option at all means ALL.
-    given = frozenset(options) - {"PARTIAL"} if options else frozenset({"ALL"})
+    given = frozenset(options) - {"PARTIAL"}
+    if not partial and not given - _HINTS:
+        given |= {"ALL"}  # RFC 4731 3.1: no option at all means ALL
     if len(partial) > 1 or (partial and "ALL" in given):
         # RFC 9394 3.1: one PARTIAL, and no ALL with it.
         cursor.fail("PARTIAL excludes ALL and another PARTIAL")

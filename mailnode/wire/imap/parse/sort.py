@@ -1,11 +1,11 @@
 """SORT, THREAD and their UID forms.
 
-RFC: 5256 3 and 5, 5957 3, 5267 (RETURN).
+RFC: 5256 3 and 5, 5957 3, 5267 (RETURN, CANCELUPDATE).
 """
 
 from __future__ import annotations
 
-from mailnode.wire.imap.ast import Criterion, Sort, SortKey, Thread, Threading
+from mailnode.wire.imap.ast import CancelUpdate, Criterion, Sort, SortKey, Thread, Threading
 from mailnode.wire.imap.lexer import Cursor
 from mailnode.wire.imap.parse.search import read_charset, read_keys, read_returns
 
@@ -39,6 +39,15 @@ def _criterion(cursor: Cursor) -> Criterion:
     if name not in _KEYS:
         cursor.fail("unknown sort criterion")
     return Criterion(_KEYS[name], reverse)
+
+
+def parse_cancelupdate(cursor: Cursor, uid: bool) -> CancelUpdate:
+    """``CANCELUPDATE "tag" …``."""
+    tags: list[str] = []
+    while not tags or not cursor.at_end():
+        cursor.space()
+        tags.append(cursor.quoted().decode())
+    return CancelUpdate(tuple(tags))
 
 
 def parse_thread(cursor: Cursor, uid: bool) -> Thread:

@@ -1,0 +1,143 @@
+"""A search or sort that the client wants kept up to date: what joins and leaves its result.
+
+Promises: the client's list, changed as ``REMOVEFROM`` and ``ADDTO`` say, is at each time what the
+search would find; only messages that changed are looked at again. Time alone moves nothing
+(OLDER, YOUNGER are judged when a message changes).
+Fails: ``StorageGone``.
+RFC: 5267 4 (CONTEXT=SEARCH, CONTEXT=SORT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.search import Searcher
+from mailnode.access.imap.sort import sort_rows
+from mailnode.store import Picture
+from mailnode.wire.imap.ast import AndKey, Criterion, NotKey, OrKey, SearchKey, SeqKey, UidKey
+from mailnode.wire.imap.format import esearch_line, number_set, ordered_set
+
+if TYPE_CHECKING:
+    from mailnode.access.imap.selected import Selected
+
+# Each costs four bytes a message found, and work at each change.
+MAX_CONTEXTS = 8
+
+Steps = Generator[None, None, bytes]
+
+
+@dataclass(slots=True)
+class Context:
+    """One result that is kept up. ``uids``: what the client has been told, in its order;
+    ``criteria``: of a sorted one."""
+
+    tag: str
+    by_uid: bool
+    key: SearchKey
+    criteria: tuple[Criterion, ...]
+    uids: list[int]
+
+    def expunged(self, picture: Picture, gone: Sequence[int]) -> bytes:
+        """The line that takes expunged messages out, by their old numbers; to be sent before
+        EXPUNGE or VANISHED."""
+        return self._without(set(gone), _namer(picture, self.by_uid)) if gone else b""
+
+    def changed(
+        self, selected: Selected, changed: Iterable[int], now: float, cache: MessageCache
+    ) -> Steps:
+        """Steps; at their end the lines for messages that came or got other flags."""
+        picture = selected.picture
+        rows = [row for uid in sorted(changed) if (row := selected.row(uid)) is not None]
+        searcher = Searcher(
+            selected.folder,
+            self.key,
+            picture,
+            is_recent=selected.is_recent,
+            saved=selected.saved,
+            now=now,
+            cache=cache,
+            rows=rows,
+        )
+        while not searcher.advance():
+            yield
+        matching = {picture.uids[row] for row in searcher.rows}
+        known = set(self.uids)
+        number = _namer(picture, self.by_uid)
+        left = {picture.uids[row] for row in rows} & known - matching
+        lines = self._without(left, number) if left else b""
+        fresh = matching - known
+        if not fresh:
+            return lines
+        if not self.criteria:
+            self.uids = sorted([*self.uids, *fresh])
+            numbers = number_set(sorted(map(number, fresh)))
+            return lines + self._line("ADDTO", b"0 " + numbers)
+        there = (selected.row(uid) for uid in sorted([*self.uids, *fresh]))
+        all_rows = [row for row in there if row is not None]
+        ordered = yield from sort_rows(selected.folder, picture, all_rows, self.criteria)
+        self.uids = [picture.uids[row] for row in ordered]
+        return lines + self._line("ADDTO", b" ".join(_places(self.uids, fresh, number)))
+
+    def _without(self, left: set[int], number: Callable[[int], int]) -> bytes:
+        """Take these out, the last first so that no place moves before it is named."""
+        places = [(at, uid) for at, uid in enumerate(self.uids, 1) if uid in left]
+        if not places:
+            return b""
+        self.uids = [uid for uid in self.uids if uid not in left]
+        if not self.criteria:
+            numbers = number_set(sorted(number(uid) for _, uid in places))
+            return self._line("REMOVEFROM", b"0 " + numbers)
+        pairs = (b"%d %d" % (at, number(uid)) for at, uid in reversed(places))
+        return self._line("REMOVEFROM", b" ".join(pairs))
+
+    def _line(self, what: str, body: bytes) -> bytes:
+        return esearch_line(self.tag, self.by_uid, [(what, b"(%b)" % body)]) + b"\r\n"
+
+
+def can_be_kept(key: SearchKey) -> bool:
+    """Whether a search can be: not one by message numbers or ``$``, which name others later on."""
+    pending = [key]
+    while pending:
+        at = pending.pop()
+        if isinstance(at, SeqKey) or (isinstance(at, UidKey) and at.uids.saved):
+            return False
+        if isinstance(at, AndKey):
+            pending += at.keys
+        elif isinstance(at, OrKey):
+            pending += (at.left, at.right)
+        elif isinstance(at, NotKey):
+            pending.append(at.key)
+    return True
+
+
+def _places(uids: list[int], fresh: set[int], number: Callable[[int], int]) -> Iterator[bytes]:
+    """Each run of new messages behind the place of its first (from 1), from the front on."""
+    at = 0
+    while at < len(uids):
+        if uids[at] not in fresh:
+            at += 1
+            continue
+        run = [number(uids[at])]
+        while at + len(run) < len(uids) and uids[at + len(run)] in fresh:
+            following = number(uids[at + len(run)])
+            if following != run[-1] + 1:
+                break
+            run.append(following)
+        yield b"%d %b" % (at + 1, ordered_set(run))
+        at += len(run)
+
+
+def _namer(picture: Picture, by_uid: bool) -> Callable[[int], int]:
+    if by_uid:
+        return lambda uid: uid
+    numbers: dict[int, int] = {}
+
+    def number(uid: int) -> int:
+        if not numbers:
+            numbers.update((one, at) for at, one in enumerate(picture.uids, 1))
+        return numbers.get(uid, 0)
+
+    return number
