@@ -97,7 +97,7 @@ class Context:
         return esearch_line(self.tag, self.by_uid, [(what, b"(%b)" % body)]) + b"\r\n"
 
 
-def can_be_kept(key: SearchKey) -> bool:
+def by_content_alone(key: SearchKey) -> bool:
     """Whether a search can be: not one by message numbers or ``$``, which name others later on."""
     pending = [key]
     while pending:

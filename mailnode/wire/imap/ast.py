@@ -20,6 +20,8 @@ from mailnode.wire.imap.fetch_items import FetchItem as FetchItem
 from mailnode.wire.imap.fetch_items import Preview as Preview
 from mailnode.wire.imap.fetch_items import Section as Section
 from mailnode.wire.imap.fetch_items import SectionKind as SectionKind
+from mailnode.wire.imap.multi_search import MultiSearch as MultiSearch
+from mailnode.wire.imap.multi_search import Source as Source
 from mailnode.wire.imap.search_keys import AgeKey as AgeKey
 from mailnode.wire.imap.search_keys import AllKey as AllKey
 from mailnode.wire.imap.search_keys import AndKey as AndKey
@@ -288,6 +290,7 @@ Args = (
     | Sort
     | Thread
     | CancelUpdate
+    | MultiSearch
     | Fetch
     | StoreFlags
     | CopyTo

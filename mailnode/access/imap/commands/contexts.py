@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.verb import SELECTED, Verb
-from mailnode.access.imap.context import MAX_CONTEXTS, Context, can_be_kept
+from mailnode.access.imap.context import MAX_CONTEXTS, Context, by_content_alone
 from mailnode.access.imap.reply import Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.wire.imap.ast import CancelUpdate, Command, Search, Sort
@@ -17,7 +17,7 @@ def keep_up(session: Session, command: Command, args: Search | Sort, results: Re
     """Begin to tell what joins and leaves this result, or say that it will not be told."""
     contexts = session.view().contexts
     contexts.pop(command.tag, None)
-    if len(contexts) >= MAX_CONTEXTS or not can_be_kept(args.key):
+    if len(contexts) >= MAX_CONTEXTS or not by_content_alone(args.key):
         # RFC 5267 4.3: the search was answered all the same.
         refusal = no("this result is not kept up to date", f'NOUPDATE "{command.tag}"')
         session.out.write(refusal.line("*"))

@@ -53,13 +53,14 @@ class Results:
         """The UIDs that ``$`` names from now on, ascending."""
         return tuple(self.picture.uids[row] for row in sorted(self.chosen(returns)))
 
-    def line(self, tag: str, returns: SearchReturn, with_modseq: bool) -> bytes:
-        """The untagged ESEARCH with CRLF; empty where nothing is to be told."""
+    def line(self, tag: str, returns: SearchReturn, with_modseq: bool, where: bytes = b"") -> bytes:
+        """The untagged ESEARCH with CRLF; empty where nothing is to be told. ``where``: the
+        mailbox, for a search in several (RFC 7377)."""
         # RFC 5182 2.1: SAVE alone answers with nothing.
         if returns.options == {"SAVE"} and returns.partial is None:
             return b""
         modseq = self.highest_modseq(self.chosen(returns)) if with_modseq else 0
-        return esearch_line(tag, self.by_uid, self._figures(returns, modseq)) + b"\r\n"
+        return esearch_line(tag, self.by_uid, self._figures(returns, modseq), where) + b"\r\n"
 
     def _figures(self, returns: SearchReturn, modseq: int) -> Iterator[tuple[str, bytes]]:
         options, rows = returns.options, self.rows

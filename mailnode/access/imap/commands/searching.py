@@ -6,7 +6,7 @@ RFC: 3501 6.4.4; 9051 6.4.4; 4731 (ESEARCH); 5182 (SEARCHRES); 7162 3.1.5, 3.1.1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailnode.access.imap.commands.contexts import keep_up
 from mailnode.access.imap.commands.results import Results
@@ -15,7 +15,7 @@ from mailnode.access.imap.reply import Refused, Reply, bad, ok
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import MailnodeError
-from mailnode.store import Picture
+from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import (
     AndKey,
     Command,
@@ -67,12 +67,24 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
 async def find(session: Session, key: SearchKey, picture: Picture) -> Sequence[int]:
     """The rows of the picture that a key names, ascending."""
     selected = session.view()
+    return await find_in(session, selected.folder, key, picture, selected.is_recent, selected.saved)
+
+
+async def find_in(
+    session: Session,
+    folder: Folder,
+    key: SearchKey,
+    picture: Picture,
+    is_recent: Callable[[int], bool] = lambda uid: False,
+    saved: Sequence[int] = (),
+) -> Sequence[int]:
+    """The same in any folder."""
     searcher = Searcher(
-        selected.folder,
+        folder,
         key,
         picture,
-        is_recent=selected.is_recent,
-        saved=selected.saved,
+        is_recent=is_recent,
+        saved=saved,
         now=session.means.clock.now(),
         cache=session.means.cache,
     )
