@@ -203,6 +203,13 @@ class Folder(Protocol):
         ``headers`` (the raw header block) or ``sortkeys`` (``wire.mime.sortkeys``). Parsed on
         first need and kept."""
 
+    def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
+        """Those whose text may contain ``needle`` (case-mapped), and whether it is indexed; the
+        rest certainly does not. Only a filter: look at them."""
+
+    def keep_texts(self, texts: Mapping[int, str]) -> None:
+        """Index the searchable text (case-mapped) of these messages."""
+
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """Store all or none, durably; the new UIDs in order.
 

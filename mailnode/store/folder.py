@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
@@ -210,6 +210,16 @@ class MaildirFolder:
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
         return self._view().summaries(uids, kind, self.read, self._read_head)
+
+    @_verb
+    def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
+        """See ``store.Folder``."""
+        return self._view().may_contain(uids, needle)
+
+    @_verb
+    def keep_texts(self, texts: Mapping[int, str]) -> None:
+        """See ``store.Folder``."""
+        self._view().keep_texts(texts)
 
     def _view(self) -> FolderView:
         with self._core.ledger.mutex:

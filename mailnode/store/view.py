@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from mailnode.model.errors import NoSuchMessage
 from mailnode.runtime.maillog import Event, MailLog, NullLog
+from mailnode.store import fulltext
 from mailnode.store.view_database import (
     Database,
     is_damage,
@@ -45,6 +46,7 @@ _COLUMNS = {
     "header": ("headers",),
     "sorting": ("sortkeys",),
 }
+_TEXTED = ("texted",) if fulltext.AVAILABLE else ()
 _TABLES = {kind: table for table, kinds in _COLUMNS.items() for kind in kinds}
 
 
@@ -212,12 +214,13 @@ class FolderView:
         first_key = self._first_key(db, make=False)
         if first_key is None:
             return
+        keys = [(first_key + uid,) for uid in gone]
         with transaction(db):
             for table in _COLUMNS:
-                db.executemany(
-                    f"DELETE FROM {table} WHERE key = ?",  # noqa: S608
-                    [(first_key + uid,) for uid in gone],
-                )
+                db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608
+            if fulltext.AVAILABLE:
+                cursor = db.executemany("DELETE FROM texted WHERE key = ?", keys)
+                fulltext.note_gone(db, cursor.rowcount)
 
     def prune(self, live: Iterable[int]) -> None:
         """Drop everything but ``live``: for a folder whose expunges went by unseen."""
@@ -229,12 +232,42 @@ class FolderView:
         if first_key is None:
             return
         with transaction(db):
-            for table in _COLUMNS:
-                db.execute(
+            for table in (*_COLUMNS, *_TEXTED):
+                cursor = db.execute(
                     f"DELETE FROM {table} WHERE key BETWEEN ?1 AND ?1 + 4294967295 "  # noqa: S608
                     "AND key NOT IN (SELECT value + ?1 FROM json_each(?2))",
                     (first_key, keep),
                 )
+                if table in _TEXTED:
+                    fulltext.note_gone(db, cursor.rowcount)
+
+    def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
+        """Those whose text may contain ``needle`` (in the form of ``wire.mime.casemap``), and
+        whether it is indexed; the rest certainly does not."""
+        wanted = list(uids)
+        unknown = dict.fromkeys(wanted, not fulltext.AVAILABLE)
+        if not fulltext.AVAILABLE:
+            return unknown
+
+        def look(db: sqlite3.Connection) -> dict[int, bool]:
+            first_key = self._first_key(db, make=False)
+            if first_key is None:
+                return unknown
+            return fulltext.may_contain(db, first_key, wanted, needle)
+
+        return self._view.attempt(self._user, look, unknown)
+
+    def keep_texts(self, texts: Mapping[int, str]) -> None:
+        """Index the searchable text of these messages."""
+
+        def keep(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                first_key = self._first_key(db, make=True)
+                assert first_key is not None
+                fulltext.keep_texts(db, first_key, texts)
+
+        if texts and fulltext.AVAILABLE:
+            self._view.attempt(self._user, keep, None)
 
     def forget_folder(self) -> None:
         """Drop the folder itself (deleted, or its UIDVALIDITY changed)."""

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailnode.store import fulltext
 from mailnode.wire.mime.summary import SUMMARY_VERSION
 
-_FORMAT = 2
+_FORMAT = 3
 _NAME = f"f{_FORMAT}s{SUMMARY_VERSION}"
 # A put waits so long for another process's put; then the summaries are simply not kept.
 _BUSY_S = 2.0
@@ -48,6 +49,7 @@ class Database:
             self.connection.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;"
                 + _SCHEMA
+                + (fulltext.SCHEMA if fulltext.AVAILABLE else "")
             )
         except BaseException:
             self.connection.close()

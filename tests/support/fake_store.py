@@ -87,6 +87,7 @@ class FakeFolder:
         self.recent_from = 1
         self.kept: dict[int, Kept] = {}
         self.vanished: list[tuple[int, int]] = []
+        self.texts: dict[int, str] = {}
         self.keywords: list[str] = []
         self.gone = False
         self.notes: dict[tuple[str, str], bytes] = {}
@@ -161,6 +162,12 @@ class FakeFolder:
             for uid in uids
             if uid in self.kept
         }
+
+    def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
+        return {uid: uid in self.texts for uid in uids if needle in self.texts.get(uid, needle)}
+
+    def keep_texts(self, texts: Mapping[int, str]) -> None:
+        self.texts.update(texts)
 
     def _changed(self) -> None:
         self._picture = None

@@ -22,18 +22,21 @@ from mailnode.access.imap.search_match import (
     matches_facts,
     matches_text,
     rows_by_picture,
+    searchable_texts,
     wants_facts,
     wants_headers,
 )
 from mailnode.model.errors import NoSuchMessage, PermanentError
 from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import AndKey, NotKey, OrKey, SearchKey, TextKey
+from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.decode import DEFAULT_LIMIT
 
 # Nesting of NOT, OR and parentheses; far beyond what people or clients build.
 MAX_DEPTH = 100
 FACTS_AT_ONCE = 500
 HEADERS_AT_ONCE = 50
+TEXTS_AT_ONCE = 20
 
 Steps = Generator[None, None, Rows]
 
@@ -152,19 +155,31 @@ class Searcher:
         }
 
     def _by_text(self, key: TextKey, rows: Rows) -> Steps:
+        uids = self._picture.uids
+        possible = self._folder.may_contain([uids[row] for row in rows], casemap(key.value))
         matching: list[int] = []
+        fresh: dict[int, str] = {}
         for row in rows:
-            if self._contains(key, self._picture.uids[row]):
+            if uids[row] not in possible:
+                continue
+            texts = self._texts(uids[row])
+            if texts is not None and matches_text(key, texts):
                 matching.append(row)
+            if texts is not None and not possible[uids[row]] and self._limit == DEFAULT_LIMIT:
+                fresh[uids[row]] = "\n".join(texts)
+            if len(fresh) >= TEXTS_AT_ONCE:
+                self._folder.keep_texts(fresh)
+                fresh = {}
             yield
+        self._folder.keep_texts(fresh)
         return matching
 
-    def _contains(self, key: TextKey, uid: int) -> bool:
+    def _texts(self, uid: int) -> list[str] | None:
         try:
             message = self._cache.load(self._folder, self._picture.uidvalidity, uid)
         except NoSuchMessage:
-            return False
-        return matches_text(key, message.data, message.root, self._limit)
+            return None
+        return searchable_texts(message.data, message.root, self._limit)
 
 
 def check_depth(key: SearchKey) -> None:

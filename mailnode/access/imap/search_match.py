@@ -168,9 +168,14 @@ def sent_day(block: bytes) -> date | None:
 # ------------------------------------------------------------------ answered by the whole message
 
 
-def matches_text(key: TextKey, message: bytes, root: Part, limit: int = DEFAULT_LIMIT) -> bool:
-    """Whether TEXT or BODY finds its string, in at most ``limit`` bytes of the message."""
+def searchable_texts(message: bytes, root: Part, limit: int = DEFAULT_LIMIT) -> list[str]:
+    """What TEXT looks through, in at most ``limit`` bytes of the message and in the form in which
+    it is compared; all but the first are what BODY looks through."""
+    head = header_text(message[: min(root.body_start, limit)])
+    return [casemap(text) for text in (head, *body_texts(message, root, limit))]
+
+
+def matches_text(key: TextKey, texts: Sequence[str]) -> bool:
+    """Whether TEXT or BODY finds its string in a message's ``searchable_texts``."""
     needle = casemap(key.value)
-    if not key.body_only and needle in casemap(header_text(message[: min(root.body_start, limit)])):
-        return True
-    return not needle or any(needle in casemap(text) for text in body_texts(message, root, limit))
+    return not needle or any(needle in text for text in texts[1 if key.body_only else 0 :])
