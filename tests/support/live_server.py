@@ -19,11 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from mailnode.admin.instance import settings_text
+from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.logline import parse_logfmt
 from mailnode.store.guard import lay_guard
 
 SERVICES = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s")
 WAIT_S = 20.0
+
+
+# A server started with this in its environment is so many seconds ahead of the others.
+CLOCK_OFFSET = "MAILNODE_TEST_CLOCK_OFFSET_S"
+
+
+class OffsetClock(SystemClock):
+    """A machine whose clock is wrong."""
+
+    def __init__(self, offset_s: float) -> None:
+        self._offset_s = offset_s
+
+    def now(self) -> float:
+        """Seconds since 1970, as that machine believes."""
+        return super().now() + self._offset_s
 
 
 class LiveServer:
@@ -52,6 +68,7 @@ class LiveServer:
         for name, keys in sections.items():
             self.sections.setdefault(name, {}).update(keys)
         self.ports: dict[str, int] = {}
+        self.clock_offset_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
     def write(self) -> None:
@@ -66,7 +83,10 @@ class LiveServer:
         self.write()
         command = [sys.executable, "-m", "tests.support.live_server", str(self.config)]
         with (self.folder / "stderr").open("ab") as stderr:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
+            environment = os.environ | {CLOCK_OFFSET: str(self.clock_offset_s)}
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stderr, env=environment
+            )
 
     def start(self) -> LiveServer:
         """Start and wait until every worker serves."""
@@ -153,7 +173,8 @@ def _main() -> int:
         ports: dict[str, Any] = {name: spots[0].port for name, spots in found.services.items()}
         print(json.dumps(ports), flush=True)
 
-    return serve(load_settings(path), ready, reload=lambda: load_settings(path))
+    clock = OffsetClock(float(os.environ.get(CLOCK_OFFSET, "0")))
+    return serve(load_settings(path), ready, reload=lambda: load_settings(path), clock=clock)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,423 @@
+"""Two nodes on one mail root, both active: what one does the other sees, what one leaves behind the
+other finishes, and a node that comes back from a freeze hurts nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import imaplib
+import os
+import signal
+import smtplib
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster_nodes import DOMAIN, PASSWORD, ClusterWorld, Node, cluster_world
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ClusterWorld]:
+    with cluster_world(tmp_path) as found:
+        yield found
+
+
+def until(what: Callable[[], bool], within_s: float = 20.0) -> float:
+    """Wait for it; the seconds it took."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < within_s, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def acquainted(*nodes: Node) -> None:
+    for node in nodes:
+        node.until_event("peer", heard="yes")
+
+
+class Idler:
+    """A session in IDLE on a node."""
+
+    def __init__(self, node: Node, user: str = "user1") -> None:
+        self._sock = node.connect("imap")
+        self._file = self._sock.makefile("rb")
+        self._file.readline()
+        for line in (f"a LOGIN {user}@{DOMAIN} {{0}}", "b SELECT INBOX"):
+            text = line.replace("{0}", f'"{PASSWORD}"')
+            self._sock.sendall(text.encode() + b"\r\n")
+            tag = text[:1].encode()
+            while not (got := self._file.readline()).startswith(tag + b" "):
+                pass
+            assert b" OK" in got, got
+        self._sock.sendall(b"c IDLE\r\n")
+        assert self._file.readline().startswith(b"+")
+
+    def wait(self, word: bytes, within_s: float = 20.0) -> float:
+        """Seconds until a line with the word comes."""
+        self._sock.settimeout(within_s)
+        began = time.monotonic()
+        while word not in (line := self._file.readline()):
+            assert line, "the session ended"
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        self._file.close()
+        self._sock.close()
+
+
+def test_idle_session_hears_of_mail_and_flags_of_the_other_node_at_once(
+    world: ClusterWorld,
+) -> None:
+    one, two = world.node("n1"), world.node("n2")
+    acquainted(one, two)
+    with contextlib.closing(Idler(two)) as idler:
+        times = []
+        for number in range(11):
+            one.send(subject=f"mail {number}")
+            times.append(idler.wait(b"EXISTS"))
+        assert statistics.median(times) <= 0.1, times
+        client = one.imap()
+        client.select()
+        times = []
+        for number in range(1, 12):
+            client.store(str(number), "+FLAGS", "(\\Flagged)")
+            times.append(idler.wait(b"\\Flagged"))
+        assert statistics.median(times) <= 0.1, times
+        client.logout()
+
+
+@pytest.mark.parametrize("how", ["all lost", "switched off"])
+def test_without_any_hint_the_poll_period_is_kept(world: ClusterWorld, how: str) -> None:
+    cluster: dict[str, object] = {"poll_s": 1.0}
+    if how == "all lost":
+        # Where nobody listens: what a cut link between the nodes looks like.
+        cluster["nodes"] = ["n1 127.0.0.99:9", "n2 127.0.0.99:9"]
+    else:
+        cluster["listen"] = []
+    one, two = world.node("n1", cluster=cluster), world.node("n2", cluster=cluster)
+    with contextlib.closing(Idler(two)) as idler:
+        for number in range(3):
+            one.send(subject=f"mail {number}")
+            assert idler.wait(b"EXISTS") < 1.5
+
+
+@pytest.mark.parametrize("older", ["older hint protocol", "no hints at all"])
+def test_older_node_runs_beside_a_newer_one(world: ClusterWorld, older: str) -> None:
+    cluster: dict[str, object] = {"poll_s": 1.0}
+    older_one: dict[str, object] = {"speak_version": 1}
+    cluster |= older_one if older == "older hint protocol" else {"listen": []}
+    one, two = world.node("n1", cluster=cluster), world.node("n2", cluster={"poll_s": 1.0})
+    if older == "older hint protocol":
+        acquainted(one, two)
+        peer = two.status()["hints"]["peers"][0]
+        assert (peer["node"], peer["version"]) == ("n1", 1)
+    for here, there in ((one, two), (two, one)):
+        with contextlib.closing(Idler(there)) as idler:
+            here.send()
+            assert idler.wait(b"EXISTS") < 1.5
+    assert world.findings() == []
+
+
+def test_clocks_that_differ_by_minutes_change_nothing_but_dates(world: ClusterWorld) -> None:
+    one, two = world.node("n1", clock_offset_s=600), world.node("n2", clock_offset_s=-600)
+    acquainted(one, two)
+    with contextlib.closing(Idler(two)) as idler:
+        for number in range(6):
+            one.send(subject=f"ahead {number}")
+            assert idler.wait(b"EXISTS") < 2
+            two.send(subject=f"behind {number}")
+            assert idler.wait(b"EXISTS") < 2
+    pictures = [_picture(node) for node in (one, two)]
+    assert pictures[0] == pictures[1]
+    assert [uid for uid, _ in pictures[0]] == list(range(1, 13))
+    assert [subject for _, subject in pictures[0]] == [
+        f"{kind} {number}" for number in range(6) for kind in ("ahead", "behind")
+    ]
+    one.kill()
+    until(lambda: two.status()["nodes"][0]["state"] == "adopted")
+    assert world.findings() == []
+
+
+def _picture(node: Node, user: str = "user1", folder: str = "INBOX") -> list[tuple[int, str]]:
+    """UID and subject of each message, as the node shows them."""
+    client = node.imap(user)
+    client.select(folder, readonly=True)
+    found = []
+    _, parts = client.uid("FETCH", "1:*", "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    for part in parts:
+        if isinstance(part, tuple):
+            uid = int(part[0].split(b"UID ")[1].split()[0].rstrip(b")"))
+            found.append((uid, part[1].decode().partition(":")[2].strip()))
+    client.logout()
+    return found
+
+
+class Senders:
+    """Clients that send without pause to a node and keep what was acknowledged."""
+
+    def __init__(self, node: Node, count: int) -> None:
+        self._node, self._stop = node, threading.Event()
+        self.acknowledged: list[str] = []
+        self._threads = [threading.Thread(target=self._run, args=(one,)) for one in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, sender: int) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            subject = f"{sender}-{number}"
+            try:
+                self._node.send(subject=subject)
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.05)
+                continue
+            self.acknowledged.append(subject)
+
+    def end(self) -> list[str]:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+        return self.acknowledged
+
+
+def test_nothing_acknowledged_is_lost_with_a_node_killed_under_load(world: ClusterWorld) -> None:
+    one, two = world.node("n1"), world.node("n2")
+    loads = [Senders(one, 3), Senders(two, 2)]
+    until(lambda: len(loads[0].acknowledged) > 40)
+    one.kill()
+    until(lambda: two.status()["nodes"][0]["state"] == "adopted")
+    acknowledged = [subject for load in loads for subject in load.end()]
+    stored = [subject for _, subject in _picture(two)]
+    assert set(acknowledged) <= set(stored)
+    assert world.findings() == []
+    # The dead node comes back under its name and takes part again.
+    one.start()
+    one.send(subject="back")
+    assert [subject for _, subject in _picture(two)][-1] == "back"
+    assert _picture(one) == _picture(two)
+
+
+@contextlib.contextmanager
+def _locked(world: ClusterWorld, user: str) -> Iterator[None]:
+    """Somebody who never ends has the user's folder: every delivery fails for now."""
+    (lock,) = world.root.glob(f"**/{user}/**/mailnode.lock")
+    fd = os.open(lock, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _owe(world: ClusterWorld, node: Node) -> None:
+    """Let the node accept a message that it cannot deliver to user2 yet."""
+    node.send("user2", "first")
+    with _locked(world, "user2"), smtplib.SMTP(node.host, node.ports["smtp"], timeout=30) as client:
+        to = [f"user1@{DOMAIN}", f"user2@{DOMAIN}"]
+        client.sendmail(f"sender@{DOMAIN}", to, "Subject: owed\r\n\r\ntext\r\n")
+        node.kill()
+
+
+def test_what_a_dead_node_owes_is_delivered_by_the_survivor(world: ClusterWorld) -> None:
+    one = world.node("n1", storage={"lock_timeout_s": 0.2})
+    _owe(world, one)
+    spool = world.root / ".mailnode/spool/n1"
+    assert len(list((spool / "active").iterdir())) == 1
+    (spool / "incoming/9.dead").mkdir()
+    (spool / "incoming/9.dead.lock").touch()
+    two = world.node("n2")
+    until(lambda: [subject for _, subject in _picture(two, "user2")] == ["first", "owed"])
+    until(lambda: list((spool / "active").iterdir()) == [])
+    until(
+        lambda: not any(entry.name.startswith("9.dead") for entry in (spool / "incoming").iterdir())
+    )
+    two.until_event("adopted", of="n1")
+    until(lambda: two.status()["adopted"] == {"n1": 1}, 5)
+    # Once, however often it is looked at.
+    time.sleep(1.5)
+    assert [subject for _, subject in _picture(two, "user2")] == ["first", "owed"]
+    assert [subject for _, subject in _picture(two, "user1")] == ["owed"]
+    assert world.findings() == []
+
+
+LATE = b"Subject: late\r\n\r\ntext\r\n"
+
+
+def _is_taken(ask: Callable[[], bool]) -> bool:
+    """Whether a client got its positive answer; no answer is none."""
+    try:
+        return ask()
+    except (smtplib.SMTPException, imaplib.IMAP4.error, OSError):
+        return False
+
+
+def test_frozen_node_keeps_its_lease_until_a_person_says_that_it_is_off(
+    world: ClusterWorld,
+) -> None:
+    one, two = world.node("n1"), world.node("n2")
+    with contextlib.closing(smtplib.SMTP(one.host, one.ports["smtp"], timeout=20)) as talk:
+        talk.ehlo()
+        talk.mail(f"sender@{DOMAIN}")
+        talk.rcpt(f"user1@{DOMAIN}")
+        client = one.imap()
+        one.signal_all(signal.SIGSTOP)
+        time.sleep(1.5)
+        assert {n["node"]: n["state"] for n in two.status()["nodes"]} == {
+            "n1": "serves",
+            "n2": "serves",
+        }
+        refused = two.command("cluster", "takeover", "n1")
+        assert refused.returncode == 2
+        assert "--fenced" in refused.stderr
+        taken = two.command("cluster", "takeover", "n1", "--fenced")
+        assert taken.returncode == 0, taken.stderr
+        pids = one.processes()
+        one.signal_all(signal.SIGCONT)
+        # It woke up under a lease that is another's: not one acknowledgement more.
+        assert not _is_taken(lambda: talk.data(LATE.decode())[0] == 250)
+        assert not _is_taken(lambda: client.append("INBOX", "", "", LATE)[0] == "OK")
+        for pid in pids[1:]:
+            one.until_gone(pid)
+        assert one.wait() == 1
+        assert one.events("lease")[-1]["holding"] == "lost"
+        client.shutdown()
+    two.send(subject="still here")
+    one.start()
+    one.send(subject="back")
+    assert [subject for _, subject in _picture(one)][-2:] == ["still here", "back"]
+    assert world.findings() == []
+
+
+def test_takeover_of_a_dead_node_needs_no_word(world: ClusterWorld) -> None:
+    one = world.node("n1", storage={"lock_timeout_s": 0.2})
+    _owe(world, one)
+    two = world.node("n2", cluster={"takeover_s": 1.0})
+    done = two.command("cluster", "takeover", "n1", "--within", "20")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert [subject for _, subject in _picture(two, "user2")] == ["first", "owed"]
+    assert two.command("cluster", "takeover", "n7").returncode == 2
+    assert two.command("cluster", "takeover", "n2").returncode == 2
+
+
+def test_second_node_of_the_same_name_is_refused_and_says_why(world: ClusterWorld) -> None:
+    one = world.node("n1")
+    twin = Node("n2", world, server={"node": "n1"}, cluster={"listen": []})
+    twin.launch()
+    assert twin.wait() == 1
+    said = (twin.folder / "stderr").read_text()
+    assert "already serves" in said
+    assert f"process {one.process.pid if one.process else 0}" in said
+    one.send()
+
+
+def test_monitor_tells_each_state_in_time(world: ClusterWorld) -> None:
+    one = world.node("n1", server={"stuck_s": 60})
+    for level in ("0", "10"):
+        assert one.command("cluster", "monitor", "--level", level).returncode == 0
+    worker = one.workers()[0]
+    os.kill(worker, signal.SIGSTOP)
+    assert one.command("cluster", "monitor").returncode == 1
+    os.kill(worker, signal.SIGCONT)
+    until(lambda: one.command("cluster", "monitor").returncode == 0)
+    assert one.process
+    one.signal(signal.SIGSTOP)
+    assert one.command("cluster", "monitor", "--level", "10").returncode == 1
+    one.signal(signal.SIGCONT)
+    until(lambda: one.command("cluster", "monitor").returncode == 0)
+    world.root.rename(world.folder / "away")
+    until(lambda: one.command("cluster", "monitor").returncode == 1, 5)
+    (world.folder / "away").rename(world.root)
+    until(lambda: one.command("cluster", "monitor", "--level", "10").returncode == 0, 5)
+    one.kill()
+    for level in ("0", "10"):
+        done = one.command("cluster", "monitor", "--level", level)
+        assert (done.returncode, done.stdout) == (7, "mailnode is not running\n")
+
+
+def test_planned_move_of_an_address_breaks_no_transaction(world: ClusterWorld) -> None:
+    moving = "127.0.0.21"
+    both = {
+        name: [f"127.0.0.11:{port}", f"{moving}:{port}"]
+        for name, port in (("smtp", _free()), ("imap", _free()))
+    }
+    one = world.node("n1", listen=dict(both), server={"workers": 2})
+    stays = Idler(one)
+    one.host = moving
+    idles = Idler(one)
+    talk = smtplib.SMTP(moving, one.ports["smtp"], timeout=20)
+    talk.ehlo()
+    talk.mail(f"sender@{DOMAIN}")
+    talk.rcpt(f"user1@{DOMAIN}")
+    done = threading.Event()
+    answers: list[int] = []
+
+    def drain() -> None:
+        command = ("cluster", "drain", "--within", "15", "--address", moving)
+        answers.append(one.command(*command).returncode)
+        done.set()
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    idles.wait(b"BYE")
+    assert not done.is_set(), "drained though a transaction is open"
+    with one.connect("smtp") as late:
+        assert late.recv(500).startswith(b"421")
+    with one.connect("imap") as late:
+        assert late.recv(500).startswith(b"* BYE")
+    assert talk.data("Subject: on the move\r\n\r\ntext\r\n")[0] == 250
+    thread.join(20)
+    assert answers == [0]
+    # The other address serves on, and heard of the message.
+    stays.wait(b"EXISTS")
+    one.host = "127.0.0.11"
+    one.send(subject="stays")
+    stays.wait(b"EXISTS")
+    assert one.command("cluster", "monitor", "--level", "0").returncode == 0
+    assert one.command("cluster", "undrain", "--address", moving).returncode == 0
+    one.host = moving
+
+    def welcome() -> bool:
+        with one.connect("smtp") as again:
+            return again.recv(500).startswith(b"220")
+
+    until(welcome)
+    stays.close()
+    idles.close()
+    talk.close()
+
+
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_drained_node_turns_all_away_until_it_is_taken_back_even_after_a_restart(
+    world: ClusterWorld,
+) -> None:
+    one, two = world.node("n1"), world.node("n2")
+    # Said on the other node.
+    assert two.command("cluster", "drain", "n1").returncode == 0
+
+    def turned_away() -> bool:
+        with one.connect("smtp") as sock:
+            return sock.recv(500).startswith(b"421")
+
+    until(turned_away)
+    until(lambda: one.command("cluster", "monitor").returncode == 1, 5)
+    one.stop()
+    one.start()
+    until(turned_away)
+    two.send(subject="the other serves")
+    assert two.command("cluster", "undrain", "n1").returncode == 0
+    until(lambda: not turned_away())
+    until(lambda: one.command("cluster", "monitor", "--level", "10").returncode == 0)
