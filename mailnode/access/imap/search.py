@@ -28,7 +28,7 @@ from mailnode.access.imap.search_match import (
 )
 from mailnode.model.errors import NoSuchMessage, PermanentError
 from mailnode.store import Folder, Picture
-from mailnode.wire.imap.ast import AndKey, NotKey, OrKey, SearchKey, TextKey
+from mailnode.wire.imap.ast import AndKey, HeaderKey, NotKey, OrKey, SearchKey, TextKey
 from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.decode import DEFAULT_LIMIT
 
@@ -75,6 +75,7 @@ class Searcher:
         self._cache = cache
         self._limit = limit_bytes
         self.rows: Rows = ()
+        self.scores: dict[int, int] = {}  # by UID, of fuzzy keys (RFC 6203)
         self._steps = self._run(key, range(len(picture.uids)) if rows is None else rows)
 
     def advance(self, steps: int = 20) -> bool:
@@ -150,21 +151,34 @@ class Searcher:
     def _header_finder(self, key: SearchKey) -> Callable[[list[int]], set[int]]:
         assert wants_headers(key)
         judge = header_judge(key)
-        return lambda uids: {
-            uid for uid, block in self._folder.summaries(uids, "headers").items() if judge(block)
-        }
+        fuzzy = isinstance(key, HeaderKey) and key.fuzzy
+
+        def find(uids: list[int]) -> set[int]:
+            blocks = self._folder.summaries(uids, "headers")
+            found = {uid: score for uid, block in blocks.items() if (score := judge(block))}
+            if fuzzy:
+                self._note_scores(found)
+            return set(found)
+
+        return find
+
+    def _note_scores(self, found: dict[int, int]) -> None:
+        for uid, score in found.items():
+            self.scores[uid] = max(score, self.scores.get(uid, 0))
 
     def _by_text(self, key: TextKey, rows: Rows) -> Steps:
         uids = self._picture.uids
-        possible = self._folder.may_contain([uids[row] for row in rows], casemap(key.value))
+        possible = self._possible(key, [uids[row] for row in rows])
         matching: list[int] = []
         fresh: dict[int, str] = {}
         for row in rows:
             if uids[row] not in possible:
                 continue
             texts = self._texts(uids[row])
-            if texts is not None and matches_text(key, texts):
+            if texts is not None and (score := matches_text(key, texts)):
                 matching.append(row)
+                if key.fuzzy:
+                    self._note_scores({uids[row]: score})
             if texts is not None and not possible[uids[row]] and self._limit == DEFAULT_LIMIT:
                 fresh[uids[row]] = "\n".join(texts)
             if len(fresh) >= TEXTS_AT_ONCE:
@@ -173,6 +187,15 @@ class Searcher:
             yield
         self._folder.keep_texts(fresh)
         return matching
+
+    def _possible(self, key: TextKey, uids: list[int]) -> dict[int, bool]:
+        """Those the full-text index does not rule out, and whether they are in it."""
+        needle = casemap(key.value)
+        words = needle.split() if key.fuzzy else [needle]
+        possible = self._folder.may_contain(uids, words[0] if words else "")
+        for word in words[1:]:
+            possible = self._folder.may_contain(possible, word)
+        return possible
 
     def _texts(self, uid: int) -> list[str] | None:
         try:

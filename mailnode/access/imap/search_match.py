@@ -146,8 +146,13 @@ def wants_headers(key: SearchKey) -> bool:
     return isinstance(key, HeaderKey) or (isinstance(key, DateKey) and key.field is DateField.SENT)
 
 
-def header_judge(key: SearchKey) -> Callable[[bytes], bool]:
-    """A test of header blocks for a key that ``wants_headers``."""
+def header_judge(key: SearchKey) -> Callable[[bytes], int]:
+    """A test of header blocks for a key that ``wants_headers``; of a fuzzy one, its score."""
+    if isinstance(key, HeaderKey) and key.fuzzy:
+        field, words = key.name.lower().encode(), casemap(key.value)
+        return lambda block: fuzzy_score(
+            words, [casemap(decode_words(v)) for v in collect(block, (field,)).get(field, ())]
+        )
     if isinstance(key, HeaderKey):
         name, needle = key.name.lower().encode(), casemap(key.value)
         # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
@@ -165,6 +170,15 @@ def sent_day(block: bytes) -> date | None:
     return written_day(values[0]) if values else None
 
 
+def fuzzy_score(wanted: str, texts: Sequence[str]) -> int:
+    """RFC 6203 3, 4: a message matches when all the words are there, in any order; 100 where they
+    stand as they were written, 50 otherwise, 0 for no match. All is case-mapped."""
+    words = wanted.split()
+    if any(" ".join(words) in text for text in texts):
+        return 100
+    return 50 if all(any(word in text for text in texts) for word in words) and texts else 0
+
+
 # ------------------------------------------------------------------ answered by the whole message
 
 
@@ -175,7 +189,10 @@ def searchable_texts(message: bytes, root: Part, limit: int = DEFAULT_LIMIT) -> 
     return [casemap(text) for text in (head, *body_texts(message, root, limit))]
 
 
-def matches_text(key: TextKey, texts: Sequence[str]) -> bool:
-    """Whether TEXT or BODY finds its string in a message's ``searchable_texts``."""
-    needle = casemap(key.value)
-    return not needle or any(needle in text for text in texts[1 if key.body_only else 0 :])
+def matches_text(key: TextKey, texts: Sequence[str]) -> int:
+    """Whether TEXT or BODY finds its string in a message's ``searchable_texts``; of a fuzzy key,
+    its score."""
+    needle, texts = casemap(key.value), texts[1 if key.body_only else 0 :]
+    if key.fuzzy and needle.split():
+        return fuzzy_score(needle, texts)
+    return not needle or any(needle in text for text in texts)

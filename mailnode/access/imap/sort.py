@@ -8,7 +8,8 @@ RFC: 5256 2.2, 3 (SORT); 5957.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from mailnode.store import Folder, MessageInfo, Picture
 from mailnode.wire.imap.ast import Criterion, SortKey
@@ -29,14 +30,21 @@ _TEXTS: dict[SortKey, Callable[[SortKeys], str]] = {
 
 
 def sort_rows(
-    folder: Folder, picture: Picture, rows: Sequence[int], criteria: Iterable[Criterion]
+    folder: Folder,
+    picture: Picture,
+    rows: Sequence[int],
+    criteria: Iterable[Criterion],
+    scores: Mapping[int, int] = MappingProxyType({}),
 ) -> Generator[None, None, list[int]]:
-    """Steps; at their end ``rows`` of the picture in order. Raises ``StorageGone``."""
+    """Steps; at their end ``rows`` of the picture in order. ``scores``: by UID, of a fuzzy search.
+    Raises ``StorageGone``."""
     criteria = list(criteria)
     uids = [picture.uids[row] for row in rows]
     columns: dict[SortKey, Column] = {}
     by_info = {c.key for c in criteria} & _BY_INFO
-    by_keys = {c.key for c in criteria} - _BY_INFO
+    by_keys = {c.key for c in criteria} - _BY_INFO - {SortKey.RELEVANCY}
+    # RFC 6203 5: the most relevant first.
+    columns[SortKey.RELEVANCY] = [-float(scores.get(uid, 100)) for uid in uids]
     if by_info:
         yield from _fill_from_infos(folder, uids, by_info, columns)
     if by_keys:

@@ -84,18 +84,21 @@ class KeywordKey:
 @dataclass(frozen=True, slots=True)
 class HeaderKey:
     """HEADER, and BCC CC FROM SUBJECT TO. ``name`` in lower case; an empty ``value`` asks whether
-    the field is there at all (RFC 9051 6.4.4)."""
+    the field is there at all (RFC 9051 6.4.4). ``fuzzy``: RFC 6203."""
 
     name: str
     value: str
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TextKey:
-    """TEXT, or with ``body_only`` BODY; ``value`` decoded from the search's charset."""
+    """TEXT, or with ``body_only`` BODY; ``value`` decoded from the search's charset;
+    ``fuzzy``: RFC 6203."""
 
     value: str
     body_only: bool = False
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ SearchKey = (
 @dataclass(frozen=True, slots=True)
 class SearchReturn:
     """RETURN options of an extended SEARCH (RFC 4731); ``options`` out of MIN MAX ALL COUNT SAVE
-    CONTEXT UPDATE (RFC 5267).
+    CONTEXT UPDATE (RFC 5267) RELEVANCY (RFC 6203).
 
     ``RETURN ()`` reads as ALL. ``partial`` is a pair like (1, 500) or (-1, -100) (RFC 9394).
     """

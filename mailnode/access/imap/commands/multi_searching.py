@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from mailnode.access.imap.commands.listing import Known, read_known
 from mailnode.access.imap.commands.results import Results
-from mailnode.access.imap.commands.searching import asks_modseq, find, find_in
+from mailnode.access.imap.commands.searching import asks_modseq, check_relevancy, find, find_in
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.context import by_content_alone
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
@@ -45,6 +45,7 @@ async def do_esearch(session: Session, command: Command, args: MultiSearch) -> R
 def _check(session: Session, args: MultiSearch, returns: SearchReturn) -> None:
     if args.search.charset_given and session.enabled.utf8_accept:
         raise Refused(bad("no CHARSET after ENABLE UTF8=ACCEPT"))
+    check_relevancy(args.search.key, returns)
     if all(source.which == "SELECTED" for source in args.sources):
         session.view()  # RFC 7377 2.2: there must be one
         return
@@ -91,7 +92,7 @@ async def _search_selected(
     selected = session.view()
     picture = await session.current(look=True, expunge=True)
     found = await find(session, search.key, picture)
-    results = Results(picture, found, by_uid=True)
+    results = Results(picture, found.rows, True, found.scores)
     if "SAVE" in returns.options:
         selected.saved = results.saved(returns)
     _tell(session, tag, selected.folder.name, search, returns, results)
@@ -110,7 +111,8 @@ async def _search_other(
         found = await find_in(session, folder, search.key, picture)
     finally:
         await pool.run(folder.close)
-    _tell(session, tag, name, search, returns, Results(picture, found, by_uid=True))
+    results = Results(picture, found.rows, True, found.scores)
+    _tell(session, tag, name, search, returns, results)
 
 
 def _open(account: Account, name: str) -> Folder:

@@ -5,8 +5,8 @@ RFC: 4731 3.1; 5182 2.1, 2.4; 5267 3 (ESORT); 7162 3.1.5, 3.1.10; 9394 3.1 (PART
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import SearchReturn
@@ -22,6 +22,7 @@ class Results:
     picture: Picture
     rows: Sequence[int]
     by_uid: bool
+    scores: Mapping[int, int] = field(default_factory=dict)  # by UID (RFC 6203)
 
     def number(self, row: int) -> int:
         """What the client calls the message."""
@@ -41,7 +42,7 @@ class Results:
 
         RFC 5182 2.4, 7162 3.1.10, 9394 3.1.
         """
-        asked = returns.options - {"SAVE", "CONTEXT", "UPDATE"}
+        asked = returns.options - {"SAVE", "CONTEXT", "UPDATE", "RELEVANCY"}
         partial = returns.partial
         if not self.rows or asked & {"ALL", "COUNT"} or not (asked or partial):
             return self.rows
@@ -77,6 +78,11 @@ class Results:
             # RFC 9394 3.1: NIL where the range lies beyond what was found.
             some = ordered_set(self.numbers(cut(rows, returns.partial))) or b"NIL"
             yield "PARTIAL", b"(%d:%d %b)" % (*returns.partial, some)
+        if rows and "RELEVANCY" in options:
+            # RFC 6203 4: in the order of the result.
+            told = rows if returns.partial is None else cut(rows, returns.partial)
+            scores = (b"%d" % self.scores.get(self.picture.uids[row], 100) for row in told)
+            yield "RELEVANCY", b"(%b)" % b" ".join(scores)
         if modseq:
             yield "MODSEQ", b"%d" % modseq
 

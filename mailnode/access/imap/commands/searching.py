@@ -6,7 +6,8 @@ RFC: 3501 6.4.4; 9051 6.4.4; 4731 (ESEARCH); 5182 (SEARCHRES); 7162 3.1.5, 3.1.1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from mailnode.access.imap.commands.contexts import keep_up
 from mailnode.access.imap.commands.results import Results
@@ -19,12 +20,14 @@ from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import (
     AndKey,
     Command,
+    HeaderKey,
     ModSeqKey,
     NotKey,
     OrKey,
     Search,
     SearchKey,
     SearchReturn,
+    TextKey,
 )
 from mailnode.wire.imap.format import search_line
 
@@ -38,6 +41,7 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     if returns is None and session.enabled.rev2:
         # RFC 9051 6.4.4: ESEARCH answers every search; ALL is what is asked without RETURN.
         returns = SearchReturn(frozenset({"ALL"}))
+    check_relevancy(args.key, returns)
     saves = returns is not None and "SAVE" in returns.options
     with_modseq = asks_modseq(args.key)
     if with_modseq:
@@ -45,15 +49,15 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     selected = session.view()
     picture = await session.current(look=with_modseq, expunge=command.uid)
     try:
-        rows = await find(session, args.key, picture)
+        found = await find(session, args.key, picture)
     except MailnodeError:
         if saves:
             selected.saved = ()  # RFC 5182 2.1: a search that fails leaves "$" empty
         raise
-    results = Results(picture, rows, command.uid)
+    results = Results(picture, found.rows, command.uid, found.scores)
     if returns is None:
         # RFC 7162 3.1.5: the highest modseq of what was found, nothing where nothing was.
-        modseq = results.highest_modseq(rows) if with_modseq else 0
+        modseq = results.highest_modseq(found.rows) if with_modseq else 0
         session.out.write(search_line(results.numbers(), modseq or None) + b"\r\n")
         return ok("done")
     if saves:
@@ -64,8 +68,15 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     return ok("done")
 
 
-async def find(session: Session, key: SearchKey, picture: Picture) -> Sequence[int]:
-    """The rows of the picture that a key names, ascending."""
+class Found(NamedTuple):
+    """``rows`` of the picture, ascending; ``scores`` by UID where the search was fuzzy."""
+
+    rows: Sequence[int]
+    scores: dict[int, int]
+
+
+async def find(session: Session, key: SearchKey, picture: Picture) -> Found:
+    """The messages of the picture that a key names."""
     selected = session.view()
     return await find_in(session, selected.folder, key, picture, selected.is_recent, selected.saved)
 
@@ -77,7 +88,7 @@ async def find_in(
     picture: Picture,
     is_recent: Callable[[int], bool] = lambda uid: False,
     saved: Sequence[int] = (),
-) -> Sequence[int]:
+) -> Found:
     """The same in any folder."""
     searcher = Searcher(
         folder,
@@ -90,23 +101,34 @@ async def find_in(
     )
     while not await session.means.pool.run(searcher.advance):
         await session.out.drain()
-    return searcher.rows
+    return Found(searcher.rows, searcher.scores)
+
+
+def check_relevancy(key: SearchKey, returns: SearchReturn | None) -> None:
+    """RFC 6203 4: scores are of fuzzy searches. Raises ``Refused``."""
+    if returns is None or "RELEVANCY" not in returns.options:
+        return
+    if not any(isinstance(at, HeaderKey | TextKey) and at.fuzzy for at in every_key(key)):
+        raise Refused(bad("RELEVANCY needs a FUZZY key"))
 
 
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ is anywhere in a key."""
+    return any(isinstance(at, ModSeqKey) for at in every_key(key))
+
+
+def every_key(key: SearchKey) -> Iterator[SearchKey]:
+    """A key and all below it."""
     pending = [key]
     while pending:
         at = pending.pop()
-        if isinstance(at, ModSeqKey):
-            return True
+        yield at
         if isinstance(at, AndKey):
             pending += at.keys
         elif isinstance(at, OrKey):
             pending += (at.left, at.right)
         elif isinstance(at, NotKey):
             pending.append(at.key)
-    return False
 
 
 VERBS = {"SEARCH": Verb(do_search, SELECTED, After.NUMBERS_STAY)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mailnode.access.imap.commands.contexts import keep_up
 from mailnode.access.imap.commands.results import Results
-from mailnode.access.imap.commands.searching import asks_modseq, find
+from mailnode.access.imap.commands.searching import asks_modseq, check_relevancy, find
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session
@@ -24,12 +24,13 @@ THREADS_AT_ONCE = 500
 async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
     """RFC 5256 3 (SORT), 5267 3 with RETURN."""
     selected, returns = session.view(), args.returns
+    check_relevancy(args.key, returns)
     picture, with_modseq = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
-    steps = sort_rows(selected.folder, picture, found, args.criteria)
-    results = Results(picture, await session.work(steps), command.uid)
+    steps = sort_rows(selected.folder, picture, found.rows, args.criteria, found.scores)
+    results = Results(picture, await session.work(steps), command.uid, found.scores)
     if returns is None:
-        modseq = results.highest_modseq(found) if with_modseq else 0
+        modseq = results.highest_modseq(found.rows) if with_modseq else 0
         line = search_line(results.numbers(), modseq or None, name=b"SORT")
         session.out.write(line + b"\r\n")
         return ok("done")
@@ -46,10 +47,10 @@ async def do_thread(session: Session, command: Command, args: Thread) -> Reply:
     selected = session.view()
     picture, _ = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
-    steps = thread_rows(selected.folder, picture, found, args.algorithm)
+    steps = thread_rows(selected.folder, picture, found.rows, args.algorithm)
     threads = await session.work(steps)
     session.out.write(b"* THREAD" + (b" " if threads else b""))
-    results = Results(picture, found, command.uid)
+    results = Results(picture, found.rows, command.uid)
     for at in range(0, len(threads), THREADS_AT_ONCE):
         some = threads[at : at + THREADS_AT_ONCE]
         session.out.write(b"".join(format_threads(some, results.number)))

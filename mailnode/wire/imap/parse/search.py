@@ -8,6 +8,7 @@ RFC: 3501/9051 6.4.4; 4731 (RETURN), 5032 (OLDER, YOUNGER), 5182 (SAVE), 7162 3.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mailnode.model.flags import Flag
 from mailnode.wire.imap.ast import (
@@ -40,7 +41,7 @@ from mailnode.wire.imap.lexer import UINT32, UINT63, Cursor
 from mailnode.wire.imap.parse.dates import parse_date
 from mailnode.wire.imap.parse.fetch import parse_partial_range
 
-RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE"))
+RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE", "RELEVANCY"))
 _HINTS = frozenset(("CONTEXT", "UPDATE"))  # RFC 5267 4: these ask for no result
 # Charsets that SEARCH takes, each with its codec; the first two are those RFC 9051 asks for.
 CHARSETS: dict[str, str] = {
@@ -187,6 +188,8 @@ class _Reader:
             return _FIXED[name]
         if name == "NOT":
             return NotKey(self._next(depth))
+        if name == "FUZZY":
+            return _fuzzy(self._next(depth))
         if name == "OR":
             return OrKey(self._next(depth), self._next(depth))
         if name not in _WITH_ARGUMENT:
@@ -253,6 +256,17 @@ class _Reader:
     def object_id(self, thread: bool) -> SearchKey:
         """EMAILID's id."""
         return ObjectIdKey(self._cursor.atom("object id"), thread)
+
+
+def _fuzzy(key: SearchKey) -> SearchKey:
+    """RFC 6203 3: a key and all below it; what compares no text stays as it is."""
+    if isinstance(key, HeaderKey | TextKey):
+        return replace(key, fuzzy=True)
+    if isinstance(key, AndKey):
+        return AndKey(tuple(map(_fuzzy, key.keys)))
+    if isinstance(key, OrKey):
+        return OrKey(_fuzzy(key.left), _fuzzy(key.right))
+    return NotKey(_fuzzy(key.key)) if isinstance(key, NotKey) else key
 
 
 _NO_WORD = (*(b"%d" % n for n in range(10)), b"*", b"$", b"(")
