@@ -15,14 +15,17 @@ from mailnode.access.imap.commands import VERBS
 from mailnode.access.imap.commands.verb import After, Verb
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
-from mailnode.access.imap.session import FolderLost, Session, State, log_storage
+from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
+from mailnode.wire.imap.parse import UID_COMMANDS
 from mailnode.wire.imap.receiver import STORING, LiteralTooBig
 
 # RFC 3501 6.3.11, 6.4.7, 6851 3.3: the client may CREATE the folder and try again.
 MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE", "REPLACE"))
+# Commands that name messages by number, or answer so, unless UID stands before them.
+BY_NUMBER = UID_COMMANDS - {"EXPUNGE"}
 FAULT_CODES = {Fault.BAD_CHARSET: "BADCHARSET", Fault.UNKNOWN_CTE: "UNKNOWN-CTE"}
 
 
@@ -47,6 +50,7 @@ async def run_command(session: Session, command: Command) -> Reply | None:
     """
     if session.watch is not None:
         session.watch.held = False
+    session.progress = Progress(command.tag, session.means.clock.monotonic())
     reply = await _run(session, command)
     if reply is not None:
         session.out.write(reply.line(command.tag))
@@ -59,6 +63,9 @@ async def _run(session: Session, command: Command) -> Reply | None:
         return bad("unknown command")
     if session.state not in verb.states:
         return bad(f"not allowed when {session.state.value}")
+    if session.enabled.uidonly and command.name in BY_NUMBER and not command.uid:
+        # RFC 9586 3.2: message numbers are no more.
+        return bad("use the UID form after ENABLE UIDONLY", "UIDREQUIRED")
     reply = await _guarded(session, command, verb)
     if reply is not None and reply.status != "BAD":
         reply = await _with_news(session, command, verb, reply)

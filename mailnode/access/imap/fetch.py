@@ -62,7 +62,7 @@ class Fetcher:
 
     ``condstore``: MODSEQ goes with the FLAGS that tell of a new ``\\Seen``; ``read_only``: nothing
     becomes seen (EXAMINE); ``is_recent`` tells what ``\\Recent`` is to this session; ``cache`` is
-    shared by the sessions of a worker.
+    shared by the sessions of a worker; ``uid_only``: answers are UIDFETCH (RFC 9586).
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Fetcher:
         read_only: bool,
         is_recent: Callable[[int], bool],
         cache: MessageCache,
+        uid_only: bool = False,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._folder = folder
@@ -83,6 +84,7 @@ class Fetcher:
         self._content = ContentWriter(folder, content, cache) if content else None
         self._marks = not read_only and any(map(_marks_seen, items))
         self._condstore = condstore
+        self._uid_only = uid_only
         self._is_recent = is_recent
         self._max_bytes = max_bytes
         self._flag_texts: dict[tuple[int, int, bool], bytes] = {}
@@ -178,6 +180,11 @@ class Fetcher:
         if Fact.MODSEQ in self._facts or (fresh and self._condstore):
             modseq = fresh.modseq if fresh else picture.modseqs[row.number - 1]
             words.append(b"MODSEQ (%d)" % modseq)
+        if self._uid_only:
+            # RFC 9586 3.3: the UID stands in front, and again only where there is nothing else.
+            if words and words[0].startswith(b"UID ") and (len(words) > 1 or self._content):
+                del words[0]
+            return b"* %d UIDFETCH (%b" % (row.uid, b" ".join(words))
         return b"* %d FETCH (%b" % (row.number, b" ".join(words))
 
     def _flags(self, row: Row, picture: Picture, fresh: MessageInfo | None) -> bytes:

@@ -130,7 +130,8 @@ class Selected:
         ``flags`` changes of flags go untold."""
         old, new, diff = self.picture, news.picture, news.diff
         # RFC 7162 3.2.10: after ENABLE QRESYNC, VANISHED stands for every EXPUNGE.
-        gone = vanished_lines(runs(diff.expunged)) if self.enabled.qresync else _expunges(old, diff)
+        by_uid = self.enabled.qresync or self.enabled.uidonly
+        gone = vanished_lines(runs(diff.expunged)) if by_uid else _expunges(old, diff)
         yield from _joined(gone)
         yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
@@ -163,18 +164,24 @@ class Selected:
         if at is None or (told and self.picture.modseqs[at] in told):
             return b""
         condstore, recent = self.enabled.condstore, self.is_recent(uid)
-        return format_flags_fetch(self.picture, at, at + 1, condstore, recent)
+        number = 0 if self.enabled.uidonly else at + 1
+        return format_flags_fetch(self.picture, at, number, condstore, recent)
 
 
 def format_flags_fetch(
     picture: Picture, at: int, number: int, condstore: bool, recent: bool
 ) -> bytes:
-    """``* n FETCH (UID … FLAGS …)`` from row ``at`` of a picture."""
+    """``* n FETCH (UID … FLAGS …)`` from row ``at`` of a picture; with ``number`` 0 UIDFETCH."""
     words = picture_keywords(picture, at)
     flags = format_flags(Flag(picture.flags[at]), words, recent=recent)
     # RFC 7162 3.1: once CONDSTORE is on, MODSEQ goes with every FLAGS.
     modseq = b" MODSEQ (%d)" % picture.modseqs[at] if condstore else b""
-    return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, picture.uids[at], flags, modseq)
+    return b"%bFLAGS %b%b)\r\n" % (fetch_head(number, picture.uids[at]), flags, modseq)
+
+
+def fetch_head(number: int, uid: int) -> bytes:
+    """``* n FETCH (UID … ``; RFC 9586 3.3: without a number, ``* uid UIDFETCH (``."""
+    return b"* %d FETCH (UID %d " % (number, uid) if number else b"* %d UIDFETCH (" % uid
 
 
 def picture_keywords(picture: Picture, at: int) -> list[str]:

@@ -9,13 +9,14 @@ RFC: 3501 3 (states), 5.2, 7.4.1; 7162 3.1.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, TypeVar
 
 from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
-from mailnode.access.imap.reply import Refused, bad, no
+from mailnode.access.imap.reply import Refused, bad, no, ok
 from mailnode.access.imap.selected import News, Selected
 from mailnode.access.imap.watch import Watch
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
@@ -26,6 +27,8 @@ from mailnode.wire.imap.notify_args import NotifyEvent
 T = TypeVar("T")
 # A step of a long command is some hundred messages.
 STEPS_AT_ONCE = 10
+# RFC 9585 3: seconds after which a client may begin to wonder.
+PROGRESS_S = 10.0
 
 
 class State(Enum):
@@ -35,6 +38,14 @@ class State(Enum):
     AUTHENTICATED = "authenticated"
     SELECTED = "selected"
     LOGOUT = "logout"
+
+
+@dataclass(slots=True)
+class Progress:
+    """The running command, and when its client last heard of it."""
+
+    tag: str
+    told_at: float
 
 
 class FolderLost(Exception):
@@ -50,6 +61,7 @@ class Session:
         "idle_tag",
         "means",
         "out",
+        "progress",
         "selected",
         "spools",
         "state",
@@ -67,6 +79,7 @@ class Session:
         self.enabled = Enabled()
         self.watch: Watch | None = None  # NOTIFY, once the client has used it
         self.idle_tag = ""
+        self.progress: Progress | None = None
         self.spools: dict[int, BinaryIO] = {}  # streamed literals of the command being read
 
     # ------------------------------------------------------------------ who and where
@@ -220,8 +233,19 @@ class Session:
             return []
 
         while not (result := await self.means.pool.run(advance)):
-            await self.out.drain()
+            await self.still_at_it()
         return result[0]
+
+    async def still_at_it(self) -> None:
+        """Between two steps of a long command: wait for a slow client, and tell a patient one
+        that its command goes on (RFC 9585). Raises ``Hangup``."""
+        await self.out.drain()
+        now = self.means.clock.monotonic()
+        if self.progress is not None and now - self.progress.told_at >= PROGRESS_S:
+            self.progress.told_at = now
+            # How far it is, nobody knows: RFC 9585 4 allows NIL for both figures.
+            code = f'INPROGRESS ("{self.progress.tag}" NIL NIL)'
+            self.out.write(ok("still working", code).line("*"))
 
     async def current(self, *, look: bool, expunge: bool) -> Picture:
         """Tell the news, then the picture to answer from: the client's message numbers, with

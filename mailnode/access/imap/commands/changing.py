@@ -14,7 +14,7 @@ from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
 from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, ok
-from mailnode.access.imap.selected import News, Selected, format_flags_fetch
+from mailnode.access.imap.selected import News, Selected, fetch_head, format_flags_fetch
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
@@ -83,11 +83,12 @@ def _store_lines(
         at = find_row(newest, uid)
         if row is None or at is None:
             continue
+        number = 0 if selected.enabled.uidonly else row + 1
         if silent:
-            yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (row + 1, uid, newest.modseqs[at])
+            yield b"%bMODSEQ (%d))\r\n" % (fetch_head(number, uid), newest.modseqs[at])
         else:
             recent = selected.is_recent(uid)
-            yield format_flags_fetch(newest, at, row + 1, condstore, recent)
+            yield format_flags_fetch(newest, at, number, condstore, recent)
 
 
 def find_row(picture: Picture, uid: int) -> int | None:

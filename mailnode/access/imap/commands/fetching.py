@@ -78,6 +78,7 @@ def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -
         selected.folder,
         items,
         condstore=session.enabled.condstore,
+        uid_only=session.enabled.uidonly,
         read_only=selected.read_only,
         is_recent=selected.is_recent,
         cache=session.means.cache,

@@ -149,12 +149,18 @@ def _turn_utf8_on(session: Session) -> None:
     session.enabled.utf8_accept = session.enabled.utf8 = True
 
 
+def _turn_uidonly_on(session: Session) -> None:
+    # RFC 9586 3.1
+    session.enabled.uidonly = True
+
+
 # What ENABLE knows; capabilities that need no ENABLE are not among them (RFC 5161 3.1).
 SWITCHES: dict[str, Callable[[Session], None]] = {
     "CONDSTORE": Session.turn_condstore_on,
     "QRESYNC": _turn_qresync_on,
     "IMAP4REV2": _turn_rev2_on,
     "UTF8=ACCEPT": _turn_utf8_on,
+    "UIDONLY": _turn_uidonly_on,
 }
 
 

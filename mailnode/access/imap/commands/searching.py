@@ -27,6 +27,7 @@ from mailnode.wire.imap.ast import (
     Search,
     SearchKey,
     SearchReturn,
+    SeqKey,
     TextKey,
 )
 from mailnode.wire.imap.format import search_line
@@ -76,7 +77,11 @@ class Found(NamedTuple):
 
 
 async def find(session: Session, key: SearchKey, picture: Picture) -> Found:
-    """The messages of the picture that a key names."""
+    """The messages of the picture that a key names. Raises ``Refused`` after ENABLE UIDONLY for
+    keys that are message numbers (RFC 9586 3.2)."""
+    numbers = (isinstance(at, SeqKey) and not at.messages.saved for at in every_key(key))
+    if session.enabled.uidonly and any(numbers):
+        raise Refused(bad("no message numbers after ENABLE UIDONLY", "UIDREQUIRED"))
     selected = session.view()
     return await find_in(session, selected.folder, key, picture, selected.is_recent, selected.saved)
 
@@ -100,7 +105,7 @@ async def find_in(
         cache=session.means.cache,
     )
     while not await session.means.pool.run(searcher.advance):
-        await session.out.drain()
+        await session.still_at_it()
     return Found(searcher.rows, searcher.scores)
 
 

@@ -58,6 +58,8 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
     if args.qresync is not None and not session.enabled.qresync:
         # RFC 7162 3.2.5
         raise Refused(bad("ENABLE QRESYNC first"))
+    if session.enabled.uidonly and args.qresync is not None and args.qresync.match_numbers:
+        raise Refused(bad("no message numbers after ENABLE UIDONLY", "UIDREQUIRED"))
     if session.selected is not None:
         # RFC 7162 3.2.11: what follows belongs to the new folder. Also where SELECT fails.
         await session.leave()
@@ -85,7 +87,8 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     if not selected.enabled.rev2:
         lines.append(b"* %d RECENT\r\n" % selected.recent_count(picture))
     # RFC 9051 E: neither RECENT nor UNSEEN for IMAP4rev2.
-    if first_unseen and not selected.enabled.rev2:
+    # RFC 9586 3.2: nor UNSEEN, a message number, for UIDONLY.
+    if first_unseen and not (selected.enabled.rev2 or selected.enabled.uidonly):
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % first_unseen)
     lines.append(b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % picture.uidvalidity)
     lines.append(b"* OK [UIDNEXT %d] next UID\r\n" % picture.uidnext)
