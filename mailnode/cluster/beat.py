@@ -72,7 +72,7 @@ def _read(path: Path) -> Beat | None:
         kind, pid = path.stem.rpartition("-")[::2]
         state, age_s = process_state(int(pid)), time.monotonic() - float(facts.pop("at"))
         facts.pop("kind")
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if state in "ZX":
         path.unlink(missing_ok=True)
