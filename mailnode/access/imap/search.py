@@ -132,6 +132,8 @@ class Searcher:
             return found
         if isinstance(key, TextKey):
             return (yield from self._by_text(key, rows))
+        if isinstance(key, HeaderKey):
+            rows = self._possible_rows(key, rows)
         by = self._facts_finder(key) if wants_facts(key) else self._header_finder(key)
         size = FACTS_AT_ONCE if wants_facts(key) else HEADERS_AT_ONCE
         matching: list[int] = []
@@ -188,7 +190,12 @@ class Searcher:
         self._folder.keep_texts(fresh)
         return matching
 
-    def _possible(self, key: TextKey, uids: list[int]) -> dict[int, bool]:
+    def _possible_rows(self, key: HeaderKey, rows: Rows) -> Rows:
+        """Those whose header may have it: all header text is in the full-text index, too."""
+        possible = self._possible(key, [self._picture.uids[row] for row in rows])
+        return [row for row in rows if self._picture.uids[row] in possible]
+
+    def _possible(self, key: TextKey | HeaderKey, uids: list[int]) -> dict[int, bool]:
         """Those the full-text index does not rule out, and whether they are in it."""
         needle = casemap(key.value)
         words = needle.split() if key.fuzzy else [needle]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from mailnode.access.imap.connection import Connection
+from mailnode.access.imap.filling import Filler
 from mailnode.access.imap.means import Census, Gate, Means
 from mailnode.access.imap.protocol import ImapFactory, listen
 from mailnode.cluster import Hints
 from mailnode.runtime.clock import Clock
-from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.tasks import Pool
@@ -52,6 +54,8 @@ class ImapService:
         self._hosts: Counter[str] = Counter()
         self._ports: list[Any] = []
         self._sweeper: asyncio.TimerHandle | None = None
+        self._filler = Filler(self._means)
+        self._filling: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
 
     async def serve(self, sock: socket.socket, *, implicit_tls: bool) -> None:
@@ -85,6 +89,16 @@ class ImapService:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        if self._filling is not None:
+            await self._filling
+
+    async def fill(self) -> None:
+        """Use a quiet moment for the view of a client that idles."""
+        try:
+            await self._filler.turn([link.session for link in self._links])
+        except Exception:  # noqa: BLE001 - the barrier: nobody waits for this, the log has it
+            cause = traceback.format_exc()
+            self._means.log.event(Event.ERROR, what="imap filling the view", cause=cause)
 
     def session_count(self) -> int:
         """Open connections now."""
@@ -133,4 +147,6 @@ class ImapService:
         now = self._means.clock.monotonic()
         for link in list(self._links):
             link.sweep(now)
+        if self._filling is None or self._filling.done():
+            self._filling = asyncio.get_running_loop().create_task(self.fill())
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
