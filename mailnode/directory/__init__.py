@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from mailnode.model.address import Address
+from mailnode.model.scram import ScramKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,10 @@ class Directory(Protocol):
         self, user: str, password: str, service: Service, peer: str
     ) -> Mailbox | LoginFailure:
         """Check a password, off the event loop; ``peer`` is the client's IP address."""
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """The user's keys for ``SCRAM-SHA-256`` or ``-SHA-1``; where there are none, always the
+        same ones that no password fits."""
+
+    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+        """Judge a user who has proved to know the main password; see ``login``."""

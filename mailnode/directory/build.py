@@ -16,6 +16,7 @@ from mailnode.directory.mirror import Mirror
 from mailnode.directory.sql import SqlDirectory
 from mailnode.model.address import Address
 from mailnode.model.errors import BadSettings, DirectoryGone
+from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.directory import DirectorySettings
@@ -81,6 +82,17 @@ class LiveDirectory:
     ) -> Mailbox | LoginFailure:
         """See ``Directory.login``."""
         answer = await self._logins.login(user, password, service, peer)
+        if isinstance(answer, Mailbox) and self._settings.own_tables:
+            self._mirror.login(answer.user, service.value, self._clock.now(), peer)
+        return answer
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """See ``Directory.scram_keys``."""
+        return await self._logins.scram_keys(user, mechanism)
+
+    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+        """See ``Directory.admit``."""
+        answer = await self._logins.admit(user, service, peer)
         if isinstance(answer, Mailbox) and self._settings.own_tables:
             self._mirror.login(answer.user, service.value, self._clock.now(), peer)
         return answer

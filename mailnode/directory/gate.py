@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Coroutine
+from typing import Any
 
 from mailnode.directory import Directory, LoginFailure, Mailbox, Service
 from mailnode.directory.throttle import Failures, Friends
 from mailnode.model.errors import DirectoryGone
+from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.login import LoginSettings
@@ -45,12 +48,43 @@ class LoginGate:
     ) -> Mailbox | LoginFailure:
         """The mailbox, or (late) why not. The client hears only that it failed."""
         name = self._completed(user)
+        ask = self._directory.login(name, password, service, peer)
+        return await self._let_in(name, ask, service, peer, mechanism=mechanism, tls=tls)
+
+    @property
+    def scram(self) -> bool:
+        """Are the mechanisms of the SCRAM family offered?"""
+        return self._settings.offer_scram
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """See ``Directory.scram_keys``."""
+        return await self._directory.scram_keys(self._completed(user), mechanism)
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The same for a user who has proved (or, not ``right``, failed) to know the password."""
+        name = self._completed(user)
+        ask = self._directory.admit(name, service, peer) if right else _wrong_password()
+        return await self._let_in(name, ask, service, peer, mechanism=mechanism, tls=tls)
+
+    async def _let_in(
+        self,
+        name: str,
+        ask: Coroutine[Any, Any, Mailbox | LoginFailure],
+        service: Service,
+        peer: str,
+        *,
+        mechanism: str,
+        tls: bool,
+    ) -> Mailbox | LoginFailure:
         network = self._network(peer)
         begun = self._clock.monotonic()
         if self._is_blocked(name, network):
+            ask.close()
             answer: Mailbox | LoginFailure = LoginFailure.THROTTLED
         else:
-            answer = await self._ask(name, password, service, peer, network)
+            answer = await self._ask(ask, name, service, peer, network)
         if isinstance(answer, Mailbox):
             self._friends.add(answer.user, network)
             self._log.event(
@@ -64,10 +98,15 @@ class LoginGate:
         return answer
 
     async def _ask(
-        self, name: str, password: str, service: Service, peer: str, network: str
+        self,
+        ask: Coroutine[Any, Any, Mailbox | LoginFailure],
+        name: str,
+        service: Service,
+        peer: str,
+        network: str,
     ) -> Mailbox | LoginFailure:
         try:
-            return await self._directory.login(name, password, service, peer)
+            return await ask
         except DirectoryGone:
             self._networks.count(network)
             self._say(service, peer, name, "directory not available")
@@ -114,3 +153,7 @@ class LoginGate:
             await asyncio.sleep(wait_s)
         finally:
             self._waiting -= 1
+
+
+async def _wrong_password() -> Mailbox | LoginFailure:
+    return LoginFailure.PASSWORD

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory.found import Found, look
 from mailnode.directory.keys import domain_key
-from mailnode.directory.schema import last_login_table, postfixadmin_tables
+from mailnode.directory.schema import last_login_table, postfixadmin_tables, scram_table
 from mailnode.model.errors import PermanentError
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.sql import Database, Duplicate
@@ -88,6 +88,7 @@ class Ledger:
         self._actor = actor
         self._tables = postfixadmin_tables(settings.table_prefix)
         self._last_login = last_login_table()
+        self._scram = scram_table()
 
     async def _change(self, work: Callable[[Change], Awaitable[T]]) -> T:
         """Run ``work`` in one writing transaction."""

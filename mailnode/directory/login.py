@@ -22,9 +22,11 @@ from mailnode.directory.passwords import (
     hash_new,
     needs_rehash,
 )
+from mailnode.directory.scram import DECOY_ITERATIONS, decoy_keys, find_keys, fingerprint, make_keys
 from mailnode.directory.sql import Credentials, SqlDirectory
 from mailnode.directory.verified import Verified
 from mailnode.model.errors import DirectoryGone, PermanentError
+from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.tasks import Pool
@@ -69,6 +71,29 @@ class Logins:
             self._remember(key, found)
         return answer
 
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """See ``Directory.scram_keys``."""
+        key = address_key(*split_key(user.strip()))
+        found = await self._inner.credentials(key) if key is not None else None
+        keys = None
+        if found is not None:
+            keys = await find_keys(self._inner, found.mailbox.user, found.stored, mechanism)
+        rounds = self._settings.scram_iterations or DECOY_ITERATIONS
+        return keys or decoy_keys(user, mechanism, rounds)
+
+    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+        """See ``Directory.admit``."""
+        key = address_key(*split_key(user.strip()))
+        found = await self._inner.credentials(key) if key is not None else None
+        if key is None or found is None:
+            return LoginFailure.UNKNOWN
+        refusal = _refusal(found)
+        if refusal is not None:
+            return refusal
+        if found.totp and not _is_exception(peer, found.totp_exceptions):
+            return LoginFailure.TOTP
+        return _allowed(found, service)
+
     async def _from_memory(
         self, key: str, password: str, service: Service, peer: str
     ) -> Mailbox | LoginFailure:
@@ -90,15 +115,13 @@ class Logins:
     async def _judge(
         self, found: Credentials, password: str, service: Service, peer: str
     ) -> Mailbox | LoginFailure:
-        if not found.active:
-            return LoginFailure.INACTIVE
-        if found.expired:
-            return LoginFailure.EXPIRED
+        refusal = _refusal(found)
+        if refusal is not None:
+            return refusal
         main_allowed = not found.totp or _is_exception(peer, found.totp_exceptions)
         match = await self._compare(found, password, main_allowed)
         if match is Match.RIGHT:
-            smtp_off = service is Service.SMTP and not found.mailbox.smtp_active
-            return LoginFailure.SMTP_OFF if smtp_off else found.mailbox
+            return _allowed(found, service)
         if not main_allowed:
             return LoginFailure.TOTP
         return LoginFailure.WEAK if match is Match.REFUSED else LoginFailure.PASSWORD
@@ -114,6 +137,7 @@ class Logins:
             if match is Match.RIGHT:
                 self._verified.add(stored, password)
                 await self._improve(found, stored, password)
+                await self._keep_scram(found, stored, password)
                 return match
             first = match if place == 0 else first
         return first
@@ -141,6 +165,31 @@ class Logins:
         except (DirectoryGone, PermanentError):
             return  # the next login tries again
         self._verified.add(better, password)
+
+    async def _keep_scram(self, found: Credentials, stored: str, password: str) -> None:
+        """Make SCRAM keys while the main password is at hand; a failure costs nothing."""
+        rounds, user = self._settings.scram_iterations, found.mailbox.user
+        if not rounds or not self._settings.own_tables or stored != found.stored:
+            return
+        try:
+            if await find_keys(self._inner, user, stored, "SCRAM-SHA-256") is not None:
+                return
+            async with self._slots:
+                keys = await self._pool.run(make_keys, password, rounds)
+            await self._inner.write_scram(user, keys, fingerprint(stored))
+        except (DirectoryGone, PermanentError):
+            return  # the next login tries again
+
+
+def _refusal(found: Credentials) -> LoginFailure | None:
+    if not found.active:
+        return LoginFailure.INACTIVE
+    return LoginFailure.EXPIRED if found.expired else None
+
+
+def _allowed(found: Credentials, service: Service) -> Mailbox | LoginFailure:
+    smtp_off = service is Service.SMTP and not found.mailbox.smtp_active
+    return LoginFailure.SMTP_OFF if smtp_off else found.mailbox
 
 
 def _is_exception(peer: str, allowed: frozenset[str]) -> bool:

@@ -24,7 +24,7 @@ _MADE_BY_US = f"{OWN_PREFIX}schema_version"
 _OWN_VERSION = f"{OWN_PREFIX}version"
 _LOCK_S = 30
 # The newest version of each line in ``migrations/``.
-HEADS = {"postfixadmin": "pfa_1856", "own": "own_0001"}
+HEADS = {"postfixadmin": "pfa_1856", "own": "own_0002"}
 
 
 async def prepare(database: Database, *, prefix: str, create: bool) -> None:

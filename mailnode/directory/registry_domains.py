@@ -188,7 +188,7 @@ class DomainRegistry(Ledger):
         """Everything that names the domain, as PostfixAdmin removes it; app passwords as well."""
         t = self._tables
         users = select(t.mailbox.c.username).where(t.mailbox.c.domain == domain)
-        for table in (t.app_password, t.quota, t.quota2, self._last_login):
+        for table in (t.app_password, t.quota, t.quota2, self._last_login, self._scram):
             if change.found.has(table):
                 await change.execute(delete(table).where(table.c.username.in_(users)))
         if change.found.has(t.fetchmail):

@@ -104,7 +104,8 @@ class MailboxRegistry(Ledger):
             # vacation_notification follows vacation by its foreign key
             places = [(t.fetchmail, "mailbox"), (t.vacation, "email"), (t.quota, "username")]
             places += [(t.quota2, "username"), (t.app_password, "username")]
-            places += [(self._last_login, "username"), (t.alias, "address")]
+            places += [(self._last_login, "username"), (self._scram, "username")]
+            places += [(t.alias, "address")]
             for table, column in [*places, (t.mailbox, "username")]:
                 if change.found.has(table):
                     await change.execute(delete(table).where(table.c[column] == username))

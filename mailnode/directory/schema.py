@@ -96,6 +96,19 @@ def last_login_table() -> Table:
     )
 
 
+def scram_table() -> Table:
+    """Our own: SCRAM keys, each with a fingerprint of the stored password they were made beside."""
+    return Table(
+        f"{OWN_PREFIX}scram",
+        MetaData(),
+        primary("username", key()),
+        primary("mechanism", plain(20)),
+        column("scram_keys", plain(700)),
+        column("fingerprint", plain(64)),
+        **options("mailnode - SCRAM keys of each user"),
+    )
+
+
 def _domain(meta: MetaData, prefix: str) -> Table:
     return Table(
         f"{prefix}domain",

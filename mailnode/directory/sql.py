@@ -22,7 +22,7 @@ from mailnode.directory import DomainKind, Mailbox
 from mailnode.directory.found import Found, look
 from mailnode.directory.gathering import Facts
 from mailnode.directory.keys import address_key, domain_key, maildir_path, split_key
-from mailnode.directory.schema import last_login_table, postfixadmin_tables
+from mailnode.directory.schema import last_login_table, postfixadmin_tables, scram_table
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.clock import Clock
@@ -54,6 +54,7 @@ class SqlDirectory:
         self._database = database
         self._tables = postfixadmin_tables(prefix)
         self._last_login = last_login_table()
+        self._scram = scram_table()
         self._clock = clock
         self._found: Found | None = None
         self._looked_at = 0.0
@@ -262,6 +263,28 @@ class SqlDirectory:
             for (user, service), (at, peer) in sorted(logins.items())
         ]
         await self._upsert(self._last_login, rows, ("at", "peer"))
+
+    async def read_scram(self, user: str, mechanism: str) -> tuple[str, str] | None:
+        """Kept keys as text, and the fingerprint of the password row they belong to."""
+        c = self._scram.c
+
+        async def work(connection: AsyncConnection) -> tuple[str, str] | None:
+            if not (await self._look(connection)).has(self._scram):
+                return None
+            asked = select(c.scram_keys, c.fingerprint)
+            mine = and_(c.username == user, c.mechanism == mechanism)
+            row = (await connection.execute(asked.where(mine))).first()
+            return (row[0], row[1]) if row else None
+
+        return await self._database.read(work)
+
+    async def write_scram(self, user: str, keys: Mapping[str, str], fingerprint: str) -> None:
+        """Keep keys by mechanism."""
+        rows = [
+            {"username": user, "mechanism": name, "scram_keys": text, "fingerprint": fingerprint}
+            for name, text in sorted(keys.items())
+        ]
+        await self._upsert(self._scram, rows, ("scram_keys", "fingerprint"))
 
     async def _upsert(
         self, table: Any, rows: list[dict[str, Any]], changed: tuple[str, ...]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from mailnode.delivery.handover import Handover
 from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.model.scram import ScramKeys
 from mailnode.policy import Chain
 from mailnode.routing import Router
 from mailnode.runtime.clock import Clock
@@ -32,6 +33,18 @@ class Gate(Protocol):
         self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
     ) -> Mailbox | LoginFailure:
         """The user's mailbox, or why not. Raises ``DirectoryGone``."""
+
+    @property
+    def scram(self) -> bool:
+        """Are the mechanisms of the SCRAM family offered?"""
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """The user's keys, or some that no password fits. Raises ``DirectoryGone``."""
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The mailbox of who has proved to know the password, or why not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ RFC: 5321 4.1.1.1, 1869 4.3; each keyword's own beside it.
 from __future__ import annotations
 
 from mailnode.intake.desk import Desk, Role
+from mailnode.model.scram import SCRAM_HASHES
 from mailnode.wire.smtp.reply import Reply
 
 
@@ -32,7 +33,8 @@ def capabilities(desk: Desk, tls: bool, may_log_in: bool) -> dict[str, str]:
     elif desk.role is not Role.LMTP:
         offers["REQUIRETLS"] = ""
     if may_log_in:
-        offers["AUTH"] = "PLAIN LOGIN"  # RFC 4954
+        scram = tuple(SCRAM_HASHES) if desk.gate.scram else ()
+        offers["AUTH"] = " ".join((*scram, "PLAIN", "LOGIN"))  # RFC 4954
     return offers
 
 

@@ -15,6 +15,7 @@ from mailnode.directory.build import LiveDirectory, open_database, open_director
 from mailnode.directory.passwords import check
 from mailnode.model.address import Address
 from mailnode.model.errors import BadSettings, DirectoryGone
+from mailnode.model.scram import SCRAM_HASHES, derive_keys
 from mailnode.runtime.maillog import Event, ListLog, NullLog
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.sql import Database
@@ -159,6 +160,43 @@ async def test_use_and_last_login_are_written(live: LiveDirectory, database: Dat
     used = await database.read(lambda c: c.scalar(text("SELECT bytes FROM quota2")))
     seen = await database.read(lambda c: c.scalar(text("SELECT peer FROM mailnode_last_login")))
     assert (used, seen) == (49, "192.0.2.9")
+
+
+async def test_scram_keys_are_made_beside_a_password(
+    live: LiveDirectory, database: Database
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").mailbox("v@a.test").write(database)
+    decoy = await live.scram_keys("u@a.test", "SCRAM-SHA-256")
+    assert (await live.scram_keys("u@a.test", "SCRAM-SHA-256")).salt == decoy.salt
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    for name, algorithm in SCRAM_HASHES.items():
+        keys = await live.scram_keys(" U@A.test", name)
+        assert keys == derive_keys("pw", keys.salt, keys.iterations, algorithm)
+    # A changed password ends them.
+    change = text("UPDATE mailbox SET password = '{SHA}x' WHERE username = 'u@a.test'")
+    await database.write(lambda c: c.execute(change))
+    assert (await live.scram_keys("u@a.test", "SCRAM-SHA-256")).salt == decoy.salt
+
+
+async def test_scram_keys_of_a_row_that_holds_them(live: LiveDirectory, database: Database) -> None:
+    keys = derive_keys("pw", b"salt", 4096, "sha256")
+    stored = "{SCRAM-SHA-256}" + keys.text()
+    await Seed().domain("a.test").mailbox("u@a.test", stored).write(database)
+    assert await live.scram_keys("u@a.test", "SCRAM-SHA-256") == keys
+    assert (await live.scram_keys("u@a.test", "SCRAM-SHA-1")).salt != b"salt"
+
+
+async def test_who_has_proved_to_know_the_password_is_judged_all_the_same(
+    live: LiveDirectory, database: Database
+) -> None:
+    seed = Seed().domain("a.test").mailbox("u@a.test", smtp_active=0)
+    seed.mailbox("off@a.test", active=0).mailbox("two@a.test", totp_secret="x")
+    await seed.write(database)
+    assert isinstance(await live.admit("u@a.test", IMAP, "::1"), Mailbox)
+    assert await live.admit("u@a.test", SMTP, "::1") is LoginFailure.SMTP_OFF
+    assert await live.admit("off@a.test", IMAP, "::1") is LoginFailure.INACTIVE
+    assert await live.admit("two@a.test", IMAP, "::1") is LoginFailure.TOTP
+    assert await live.admit("none@a.test", IMAP, "::1") is LoginFailure.UNKNOWN
 
 
 async def test_too_many_logins_are_told_to_wait(

@@ -15,6 +15,7 @@ from typing import Any
 from mailnode.access.imap.service import ImapService
 from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.model.errors import DirectoryGone
+from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.settings.imap import ImapSettings
@@ -25,6 +26,7 @@ from mailnode.store import AccountRef, NewMessage, Store
 from tests.support.dialog import Dialog
 from tests.support.fake_store import FakeStore
 from tests.support.reactor_thread import reactor_thread
+from tests.support.scram_client import keys_for
 
 StoreMaker = Callable[[Callable[[str, int], None]], Store]
 DATE = 1_700_000_000.0
@@ -66,6 +68,17 @@ class FakeGate:
         if password != "secret":
             return LoginFailure.PASSWORD
         return Mailbox(user, f"example.test/{user}", self.quota_bytes, "example.test")
+
+    scram = False
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        return keys_for(user, "secret", mechanism)
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        password = "secret" if right else ""
+        return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
 
 
 @cache

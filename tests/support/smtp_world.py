@@ -18,6 +18,7 @@ from mailnode.intake.service import Role, SmtpService
 from mailnode.model.address import Address
 from mailnode.model.envelope import Envelope
 from mailnode.model.errors import DirectoryGone
+from mailnode.model.scram import ScramKeys
 from mailnode.model.status import Outcome, Verdict
 from mailnode.queue.spool import DiskSpool
 from mailnode.routing import Route, RouteKind
@@ -28,6 +29,7 @@ from mailnode.runtime.settings.smtp import SmtpSettings
 from mailnode.runtime.settings.tls import TlsSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import PemCertificates, open_certificates
+from tests.support.scram_client import keys_for
 
 DONE = Outcome(Verdict.DONE, "2.0.0", "ok")
 LATER = Outcome(Verdict.LATER, "4.3.0", "not now")
@@ -106,6 +108,17 @@ class FakeGate:
         if (user, password) == ("alice@here.test", "secret"):
             return mailbox(user)
         return LoginFailure.PASSWORD
+
+    scram = False
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        return keys_for(user, "secret", mechanism)
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        password = "secret" if right else ""
+        return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
 
 
 class FakeCourier:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mailnode.directory import DomainKind, LoginFailure, Mailbox, Service
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
+from mailnode.model.scram import ScramKeys
+from tests.support.scram_client import keys_for
 
 
 @dataclass
@@ -57,3 +59,11 @@ class TableDirectory:
             return LoginFailure.UNKNOWN
         right = self.passwords[user] == password
         return self._mailbox(user) if right else LoginFailure.PASSWORD
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        self._check()
+        return keys_for(user, self.passwords.get(user, "nobody's"), mechanism)
+
+    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+        self._check()
+        return self._mailbox(user) if user in self.passwords else LoginFailure.UNKNOWN

@@ -9,6 +9,7 @@ from typing import Protocol
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.cluster import Hints
 from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.imap import ImapSettings
@@ -27,6 +28,18 @@ class Gate(Protocol):
         self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
     ) -> Mailbox | LoginFailure:
         """The mailbox, or why not. Raises ``DirectoryGone``."""
+
+    @property
+    def scram(self) -> bool:
+        """Are the mechanisms of the SCRAM family offered?"""
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """The user's keys, or some that no password fits. Raises ``DirectoryGone``."""
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The mailbox of who has proved to know the password, or why not."""
 
 
 class Census:

@@ -2,7 +2,7 @@
 
 Promises: a password is never asked for nor taken without TLS unless the settings allow it; a
 client learns that a login failed, never why.
-RFC: 1939 7; 2595 4, 3206, 5034, 6856 2.
+RFC: 1939 7; 2595 4, 3206, 5034, 5802, 6856 2.
 """
 
 from __future__ import annotations
@@ -10,14 +10,25 @@ from __future__ import annotations
 from mailnode.access.pop3.maildrop import open_maildrop
 from mailnode.access.pop3.reply import Refused, Reply, err, ok
 from mailnode.access.pop3.session import Session, State
-from mailnode.directory import LoginFailure, Service
+from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.store import AccountRef
 from mailnode.wire.pop3.command import Command
-from mailnode.wire.sasl import MECHANISMS, Challenge, Credentials, Dialog, Step, open_dialog
+from mailnode.wire.sasl import (
+    Challenge,
+    Credentials,
+    Dialog,
+    KeysWanted,
+    Proof,
+    SaslFailure,
+    SaslFault,
+    Step,
+    open_dialog,
+)
 from mailnode.wire.sasl.dialog import LINE_LIMIT, challenge_line
 
 # RFC 3206 5: the credentials are at fault.
 FAILED = err("authentication failed", "AUTH")
+FOR_ANOTHER = err("not allowed to act as another user", "AUTH")
 
 
 async def do_user(session: Session, command: Command) -> Reply:
@@ -40,22 +51,29 @@ async def do_auth(session: Session, command: Command) -> Reply | None:
     """RFC 5034 4. Leniency: a lone AUTH lists the mechanisms, as clients before it expect."""
     words = command.words()
     if not words:
-        names = MECHANISMS if session.password_allowed() else ()
+        names = session.mechanisms()
         session.out.write("\r\n".join(("+OK", *names, ".", "")).encode())
         return None
     _need_privacy(session)
-    dialog = open_dialog(words[0])
+    dialog = open_dialog(words[0], scram=session.means.gate.scram)
     if dialog is None or len(words) > 2:
         return err("no such mechanism")
     initial = words[1].encode() if len(words) == 2 else None
     step = await _converse(session, dialog, dialog.begin(initial))
     if isinstance(step, Credentials):
         return await _log_in(session, step)
-    return err("authentication takes too long" if isinstance(step, Challenge) else step.fault.value)
+    if isinstance(step, Proof):
+        return await _let_in(session, step)
+    too_long = SaslFault.TOO_MANY_STEPS
+    return err((step.fault if isinstance(step, SaslFailure) else too_long).value)
 
 
 async def _converse(session: Session, dialog: Dialog, step: Step) -> Step:
-    while isinstance(step, Challenge):
+    while isinstance(step, (Challenge, KeysWanted)):
+        if isinstance(step, KeysWanted):
+            keys = await session.means.gate.scram_keys(step.user, step.mechanism)
+            step = dialog.keys(keys)
+            continue
         session.out.write(b"+ " + challenge_line(step) + b"\r\n")
         line = await session.out.read_line(LINE_LIMIT + 2)
         # A line that was too long reads as one the dialog refuses for its length.
@@ -89,22 +107,38 @@ def _need_privacy(session: Session) -> None:
 
 
 async def _log_in(session: Session, claim: Credentials) -> Reply:
-    """The one place where a stranger becomes a user."""
     # RFC 4616 2: nobody here may act as somebody else.
     if claim.for_another:
-        return err("not allowed to act as another user", "AUTH")
-    means, peer = session.means, session.out.peer
-    found = await means.gate.login(
+        return FOR_ANOTHER
+    found = await session.means.gate.login(
         claim.authcid,
         claim.password,
         Service.POP3,
-        peer,
+        session.out.peer,
         mechanism=claim.mechanism,
         tls=session.out.secure,
     )
+    return await _become(session, found)
+
+
+async def _let_in(session: Session, proof: Proof) -> Reply:
+    """RFC 5802: the proof was checked already, the user's state was not."""
+    found = await session.means.gate.proved(
+        proof.authcid,
+        proof.right and not proof.for_another,
+        Service.POP3,
+        session.out.peer,
+        mechanism=proof.mechanism,
+        tls=session.out.secure,
+    )
+    return FOR_ANOTHER if proof.right and proof.for_another else await _become(session, found)
+
+
+async def _become(session: Session, found: Mailbox | LoginFailure) -> Reply:
+    """The one place where a stranger becomes a user."""
     if isinstance(found, LoginFailure):
         return FAILED
-    if not means.census.enter(found.user, peer):
+    if not session.means.census.enter(found.user, session.out.peer):
         return err("too many connections of this user", "SYS/TEMP")
     session.user = found.user
     return await _open(session, AccountRef(found.user, found.maildir, found.quota_bytes))

@@ -20,7 +20,6 @@ from mailnode.model.errors import MailnodeError, StorageFull, StorageGone, Tempo
 from mailnode.runtime.maillog import Event
 from mailnode.wire.pop3.capabilities import capability_lines
 from mailnode.wire.pop3.command import Command
-from mailnode.wire.sasl import MECHANISMS
 
 # ``None``: the handler wrote its reply itself.
 Handler = Callable[[Session, Command], Awaitable[Reply | None]]
@@ -39,7 +38,7 @@ async def do_capa(session: Session, command: Command) -> None:
     stranger = session.state is State.AUTHORIZATION
     days = session.means.settings.expire_days
     lines = capability_lines(
-        mechanisms=tuple(MECHANISMS) if session.password_allowed() else (),
+        mechanisms=session.mechanisms(),
         stls=stranger and not session.out.secure,
         expire_days=None if days < 0 else days,
     )

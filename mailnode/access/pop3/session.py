@@ -13,12 +13,14 @@ from typing import Protocol
 from mailnode.access.imap.means import Census, Gate
 from mailnode.access.pop3.maildrop import Maildrop
 from mailnode.access.pop3.reply import Refused, err
+from mailnode.model.scram import SCRAM_HASHES
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.tasks import Pool
 from mailnode.store import Store
 from mailnode.wire.pop3.uidl import UidlFormat
+from mailnode.wire.sasl import MECHANISMS
 
 
 class State(Enum):
@@ -87,6 +89,12 @@ class Session:
     def password_allowed(self) -> bool:
         """May a client send its password now?"""
         return self.out.secure or self.means.settings.plaintext_login
+
+    def mechanisms(self) -> tuple[str, ...]:
+        """What AUTH takes now, the strongest first."""
+        if not self.password_allowed():
+            return ()
+        return (*SCRAM_HASHES, *MECHANISMS) if self.means.gate.scram else tuple(MECHANISMS)
 
     def forget(self) -> None:
         """RFC 2595 4: after STLS, nothing said before counts."""

@@ -60,6 +60,13 @@ class DirectorySettings(Section):
     rehash_at_login: bool = Field(
         False, description="Store passwords of older schemes as ARGON2ID at the next login"
     )
+    scram_iterations: int = Field(
+        20_000,
+        ge=0,
+        le=1_000_000,
+        description="At a plain login keep keys for SCRAM, made with so many rounds of PBKDF2, in "
+        "an own table; 0 keeps none. See login.offer_scram",
+    )
     maildir_template: str = Field(
         "{domain}/{local}/",
         description="maildir column of new mailboxes; {domain}, {local} and {user} are filled in",

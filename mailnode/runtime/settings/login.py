@@ -11,6 +11,12 @@ class LoginSettings(Section):
     """Delays and limits for failed logins; a right password is never delayed by them."""
 
     default_domain: str = Field("", description="Domain added to a login name without '@'")
+    offer_scram: bool = Field(
+        False,
+        description="Offer SCRAM-SHA-256 and SCRAM-SHA-1. Turn it on once your users have logged "
+        "in by password since keys are kept (directory.scram_iterations): clients that see SCRAM "
+        "may try nothing else",
+    )
     failure_delay_s: float = Field(1.0, ge=0, le=60, description="A refusal comes after so long")
     max_delay_s: float = Field(
         15.0, ge=0, le=120, description="The delay doubles with further failures up to this"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import binascii
 
+from mailnode.model.scram import SCRAM_HASHES, ScramKeys
 from mailnode.wire.sasl.mechanisms import (
+    MALFORMED,
     Challenge,
     Exchange,
     SaslFailure,
@@ -16,6 +18,7 @@ from mailnode.wire.sasl.mechanisms import (
     Step,
     server,
 )
+from mailnode.wire.sasl.scram import Scram
 
 # RFC 4954 4: 12288 octets are enough for every mechanism in use.
 LINE_LIMIT = 12288
@@ -68,13 +71,21 @@ class Dialog:
             return SaslFailure(SaslFault.MALFORMED)
         return self._exchange.step(decoded)
 
+    def keys(self, keys: ScramKeys) -> Step:
+        """What ``KeysWanted`` asked for."""
+        return self._exchange.keys(keys) if isinstance(self._exchange, Scram) else MALFORMED
+
 
 def challenge_line(challenge: Challenge) -> bytes:
     """The base64 that goes behind ``+ `` or ``334 ``."""
     return encode_base64(challenge.data)
 
 
-def open_dialog(mechanism: str, line_limit: int = LINE_LIMIT) -> Dialog | None:
-    """A dialog for the mechanism (any case), ``None`` for one that we do not speak."""
-    exchange = server(mechanism)
+def open_dialog(
+    mechanism: str, line_limit: int = LINE_LIMIT, *, scram: bool = False
+) -> Dialog | None:
+    """A dialog for the mechanism (any case), ``None`` for one that we do not speak; those of the
+    SCRAM family only with ``scram``, for which the caller must have keys."""
+    name = mechanism.upper()
+    exchange = Scram(name) if scram and name in SCRAM_HASHES else server(mechanism)
     return Dialog(exchange, line_limit) if exchange else None

@@ -38,6 +38,30 @@ class Credentials:
         return bool(self.authzid) and self.authzid.lower() != self.authcid.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class KeysWanted:
+    """Find the user's keys for this SCRAM mechanism and give them to ``Dialog.keys``."""
+
+    user: str
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The client has proved that it knows the password of ``authcid``, or (``right`` False) has
+    failed to; act as ``authzid`` (empty: the same)."""
+
+    authcid: str
+    authzid: str
+    mechanism: str
+    right: bool
+
+    @property
+    def for_another(self) -> bool:
+        """True when the client wants to act as somebody else than whose password it knows."""
+        return bool(self.authzid) and self.authzid.lower() != self.authcid.lower()
+
+
 class SaslFault(Enum):
     """Why an exchange ended without credentials."""
 
@@ -54,7 +78,7 @@ class SaslFailure:
     fault: SaslFault
 
 
-Step = Challenge | Credentials | SaslFailure
+Step = Challenge | Credentials | KeysWanted | Proof | SaslFailure
 MALFORMED = SaslFailure(SaslFault.MALFORMED)
 
 

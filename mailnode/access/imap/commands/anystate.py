@@ -8,6 +8,7 @@ from __future__ import annotations
 from mailnode.access.imap.commands.verb import ANY, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session, State
+from mailnode.model.scram import SCRAM_HASHES
 from mailnode.wire.imap.ast import Command, Id, NoArgs
 
 ALWAYS = (
@@ -31,7 +32,10 @@ def capabilities(session: Session) -> str:
     if not session.out.secure and session.means.can_start_tls:
         names += " STARTTLS"
     # RFC 3501 6.2.3, 11.2: no password may cross the wire in clear unless the settings say so.
-    return names + (" AUTH=PLAIN AUTH=LOGIN" if password_allowed(session) else " LOGINDISABLED")
+    if not password_allowed(session):
+        return names + " LOGINDISABLED"
+    scram = "".join(f" AUTH={name}" for name in SCRAM_HASHES) if session.means.gate.scram else ""
+    return f"{names}{scram} AUTH=PLAIN AUTH=LOGIN"
 
 
 def password_allowed(session: Session) -> bool:

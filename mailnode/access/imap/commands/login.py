@@ -2,7 +2,7 @@
 
 Promises: a password is never asked for nor taken without TLS unless the settings allow it; a
 client learns that a login failed, never why.
-RFC: 3501 6.2, 4959, 5530 3 (codes), 8437.
+RFC: 3501 6.2, 4959, 5530 3 (codes), 5802 (SCRAM), 8437.
 """
 
 from __future__ import annotations
@@ -12,15 +12,26 @@ from mailnode.access.imap.commands.verb import KNOWN, STRANGER, After, Verb
 from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session, State, log_storage
-from mailnode.directory import LoginFailure, Service
+from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef
 from mailnode.wire.imap.ast import Authenticate, Command, Login, NoArgs
-from mailnode.wire.sasl import Challenge, Credentials, Dialog, SaslFault, Step, open_dialog
+from mailnode.wire.sasl import (
+    Challenge,
+    Credentials,
+    Dialog,
+    KeysWanted,
+    Proof,
+    SaslFailure,
+    SaslFault,
+    Step,
+    open_dialog,
+)
 from mailnode.wire.sasl.dialog import LINE_LIMIT, challenge_line
 
 FAILED = no("authentication failed", "AUTHENTICATIONFAILED")
+FOR_ANOTHER = no("not allowed to act as another user", "AUTHORIZATIONFAILED")
 
 
 async def do_starttls(session: Session, command: Command, args: NoArgs) -> Reply | None:
@@ -47,14 +58,16 @@ async def do_login(session: Session, command: Command, args: Login) -> Reply:
 async def do_authenticate(session: Session, command: Command, args: Authenticate) -> Reply:
     """RFC 3501 6.2.2, 4959 (initial response)."""
     _need_privacy(session)
-    dialog = open_dialog(args.mechanism)
+    dialog = open_dialog(args.mechanism, scram=session.means.gate.scram)
     if dialog is None:
         return no("no such mechanism", "CANNOT")
     step = await _converse(session, dialog, dialog.begin(args.initial))
     if isinstance(step, Credentials):
         return await _log_in(session, step)
+    if isinstance(step, Proof):
+        return await _let_in(session, step)
     # RFC 3501 6.2.2: a cancelled exchange and one that cannot be read are answered with BAD.
-    fault = step.fault if not isinstance(step, Challenge) else SaslFault.TOO_MANY_STEPS
+    fault = step.fault if isinstance(step, SaslFailure) else SaslFault.TOO_MANY_STEPS
     return bad(fault.value)
 
 
@@ -82,7 +95,11 @@ async def do_unauthenticate(session: Session, command: Command, args: NoArgs) ->
 
 
 async def _converse(session: Session, dialog: Dialog, step: Step) -> Step:
-    while isinstance(step, Challenge):
+    while isinstance(step, (Challenge, KeysWanted)):
+        if isinstance(step, KeysWanted):
+            keys = await session.means.gate.scram_keys(step.user, step.mechanism)
+            step = dialog.keys(keys)
+            continue
         session.out.write(b"+ " + challenge_line(step) + b"\r\n")
         line = await session.out.read_line(LINE_LIMIT)
         # A line that was too long reads as one the dialog refuses for its length.
@@ -97,19 +114,36 @@ def _need_privacy(session: Session) -> None:
 
 
 async def _log_in(session: Session, claim: Credentials) -> Reply:
-    """The one place where a stranger becomes a user."""
     # RFC 4616 2: nobody here may act as somebody else.
     if claim.for_another:
-        return no("not allowed to act as another user", "AUTHORIZATIONFAILED")
-    means, peer = session.means, session.out.peer
-    found = await means.gate.login(
+        return FOR_ANOTHER
+    found = await session.means.gate.login(
         claim.authcid,
         claim.password,
         Service.IMAP,
-        peer,
+        session.out.peer,
         mechanism=claim.mechanism,
         tls=session.out.secure,
     )
+    return await _become(session, found)
+
+
+async def _let_in(session: Session, proof: Proof) -> Reply:
+    """RFC 5802: the proof was checked already, the user's state was not."""
+    found = await session.means.gate.proved(
+        proof.authcid,
+        proof.right and not proof.for_another,
+        Service.IMAP,
+        session.out.peer,
+        mechanism=proof.mechanism,
+        tls=session.out.secure,
+    )
+    return FOR_ANOTHER if proof.right and proof.for_another else await _become(session, found)
+
+
+async def _become(session: Session, found: Mailbox | LoginFailure) -> Reply:
+    """The one place where a stranger becomes a user."""
+    means, peer = session.means, session.out.peer
     if isinstance(found, LoginFailure):
         return FAILED
     ref = AccountRef(found.user, found.maildir, found.quota_bytes)
