@@ -16,7 +16,7 @@ from typing import NamedTuple
 # a header of ten million one-byte lines cheap.
 MAX_FIELDS = 100_000
 
-_FIELD = re.compile(rb"[^\n]*+\n?(?:[ \t][^\n]*+\n?)*+")
+_FIELD = re.compile(rb"[^\n]*+\n?(?:[ \t][^\n]*+\n?)*")
 _LINE_END = re.compile(rb"\r?\n")
 
 

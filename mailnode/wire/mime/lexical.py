@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_QUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*+)\\?"?', re.DOTALL)
+_QUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*)\\?"?', re.DOTALL)
 _PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT_MARK = re.compile(rb"[()\\]")
 _SPACE = re.compile(rb"[ \t\r\n\f\v\0]*+")

@@ -14,7 +14,8 @@ MAX_SUBJECT = 1000
 _SPACES = re.compile(r"[ \t\r\n]+")
 _BLOB = r"\[[^\[\]]*+\] *+"
 _TRAILER = re.compile(r"(?: |\(fwd\))\Z", re.IGNORECASE)
-_LEADER = re.compile(rf"(?:{_BLOB})*+(?:re|fwd?) *+(?:{_BLOB})?+:| ", re.IGNORECASE)
+# No possessive groups: Python 3.11.2, Debian 12's own, matches them wrongly.
+_LEADER = re.compile(rf"(?:{_BLOB})*(?:re|fwd?) *+(?:{_BLOB})?:| ", re.IGNORECASE)
 _LEADING_BLOB = re.compile(_BLOB)
 
 
