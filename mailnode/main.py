@@ -22,7 +22,7 @@ from mailnode.cluster.beat import Heart
 from mailnode.cluster.coherence import excludes_here
 from mailnode.cluster.lease import Lease, take_lease
 from mailnode.cluster.mounts import Locks, mount_of
-from mailnode.model.errors import BadSettings, MailnodeError
+from mailnode.model.errors import BadSettings, MailnodeError, TemporaryError
 from mailnode.runtime.clock import Clock, SystemClock
 from mailnode.runtime.endpoint import Endpoint
 from mailnode.runtime.log import LineLog, open_log
@@ -127,6 +127,9 @@ def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
     root = settings.server.mail_dir
     try:
         read_guard(root)
+    except MailnodeError:
+        return None
+    try:
         if settings.cluster.shared and not settings.cluster.allow_unsafe_storage:
             _try_locks(root)
         return take_lease(
@@ -137,9 +140,10 @@ def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
             clock=clock,
             wait_s=settings.server.drain_s + _ORPHANS_S,
         )
-    except BadSettings:
-        raise
-    except MailnodeError:
+    except TemporaryError as error:
+        if settings.cluster.shared:
+            raise BadSettings(f"[cluster] shared = true, but no lease: {error}") from None
+        # A full disk, say: alone on its mail root a node may still let its users read.
         return None
 
 

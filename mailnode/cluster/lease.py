@@ -115,8 +115,11 @@ def take_lease(
 
 def _open_lock(root: Path, node: str) -> int:
     path = str(nodes_folder(root) / f"{node}.lock")
-    with files.storage_errors(path):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with files.storage_errors(path):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:  # our folder was there a moment ago
+        raise StorageGone(f"{path}: {error.strerror}") from error
 
 
 def _try_lock(fd: int, how: int = fcntl.LOCK_EX) -> bool:

@@ -29,6 +29,7 @@ _GRACE_S = 2.0
 # Deaths before the first generation was ever ready, after which starting is given up.
 _START_DEATHS_MAX = 5
 _TICK_S = 1.0
+_BEAT_S = 0.5
 # A worker that is not ready by then will not be (imports, spool and store are seconds at most).
 _START_S = 60.0
 # If we did not run for so long (stopped, machine asleep), nobody could have been heard.
@@ -93,6 +94,7 @@ class Supervisor:
         self._status = 0
         self._selector = selectors.DefaultSelector()
         self._fed_at = 0.0
+        self._beaten_at = float("-inf")
         self._judged_at = time.monotonic()
 
     def run(self) -> int:
@@ -128,7 +130,12 @@ class Supervisor:
         if not self._stopping:
             self._fill_seats()
         self._feed_watchdog()
-        self._beat(self._facts())
+        self._say_how_it_goes(time.monotonic())
+
+    def _say_how_it_goes(self, now: float) -> None:
+        if now - self._beaten_at >= _BEAT_S:
+            self._beaten_at = now
+            self._beat(self._facts())
 
     def _facts(self) -> dict[str, object]:
         """How it goes, for whoever monitors this node."""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,6 +122,9 @@ def test_sighup_with_new_settings_serves_on_the_same_port(start: Start) -> None:
     # With the old workers goes the service that is off.
     for pid in workers:
         server.until_gone(pid)
+    # Gone is not yet waited for by their supervisor.
+    while workers & set(server.workers()):
+        time.sleep(0.01)
     assert len(server.workers()) == 1
     with pytest.raises(ConnectionRefusedError):
         server.connect("pop3").close()
