@@ -7,11 +7,13 @@ Fails: never; what cannot be read now is left to the search itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mailnode.access.imap.means import Means
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.search_match import searchable_texts
+from mailnode.access.imap.selected import Selected
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import MailnodeError, NoSuchMessage
 from mailnode.runtime.clock import Clock
@@ -29,15 +31,19 @@ class Filler:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._complete: dict[str, int] = {}  # folder key to the UIDNEXT it was complete at
+        self._turns: Counter[str] = Counter()
         self._busy = False
 
     async def turn(self, sessions: Iterable[Session]) -> None:
-        """Work a little on the folder of one client that idles; the longest served comes last."""
-        chosen = next((one for one in sessions if self._is_due(one)), None)
-        if self._busy or chosen is None or chosen.selected is None or chosen.account is None:
+        """Work a little on the folder of one client that idles; who had fewest turns is first."""
+        due = [(one.selected, one.account) for one in sessions if self._is_due(one)]
+        if self._busy or not due:
             return
-        selected, account = chosen.selected, chosen.account
+        selected, account = min(due, key=lambda pair: self._turns[_key(pair[0])])
+        if selected is None or account is None:
+            return
         key, uidnext, name = selected.folder.key, selected.picture.uidnext, selected.folder.name
+        self._turns[key] += 1
         self._busy = True
         try:
             means = self._means
@@ -57,7 +63,12 @@ class Filler:
     def _remember(self, key: str, uidnext: int) -> None:
         if len(self._complete) >= MAX_REMEMBERED:
             self._complete.clear()
+            self._turns.clear()
         self._complete[key] = uidnext
+
+
+def _key(selected: Selected | None) -> str:
+    return selected.folder.key if selected is not None else ""
 
 
 def fill(account: Account, name: str, cache: MessageCache, clock: Clock) -> bool:

@@ -62,3 +62,55 @@ def test_poll_finds_what_no_hint_told(tmp_path: Path) -> None:
         for key in list(first.hints.heard):
             first.hints.publish(key, 0)
         idle.play("S: * 1 EXISTS")
+
+
+def test_what_one_worker_expunged_the_other_tells_as_vanished(tmp_path: Path) -> None:
+    make = maildir_store(tmp_path)
+    with imap_server(make_store=make) as first, imap_server(make_store=make) as second:
+        first.deliver(*(message(n) for n in range(1, 6)))
+        away = first.play(
+            r"""
+            C: a ENABLE QRESYNC
+            ...
+            S: a OK
+            C: b SELECT INBOX
+            ...
+            S~ \* OK \[UIDVALIDITY (?P<validity>\d+)\]
+            ...
+            S~ \* OK \[HIGHESTMODSEQ (?P<modseq>\d+)\]
+            ...
+            S: b OK
+            C: c UID SEARCH RETURN (UPDATE) UNSEEN
+            S: * ESEARCH (TAG "c") UID ALL 1:5
+            S: c OK
+            """
+        )
+        second.play(
+            r"""
+            C: a SELECT INBOX
+            ...
+            S: a OK
+            C: b STORE 2,4 +FLAGS.SILENT (\Deleted)
+            S: b OK
+            C: c EXPUNGE
+            ...
+            S: c OK
+            C: d STORE 1 +FLAGS.SILENT (\Seen)
+            S: d OK
+            """
+        )
+        away.play(
+            r"""
+            C: d CHECK
+            S: * ESEARCH (TAG "c") UID REMOVEFROM (0 2,4)
+            S: * VANISHED 2,4
+            ...
+            S: * ESEARCH (TAG "c") UID REMOVEFROM (0 1)
+            S: d OK
+            C: e SELECT INBOX (QRESYNC ($validity $modseq))
+            ...
+            S: * VANISHED (EARLIER) 2,4
+            S: * 1 FETCH (UID 1 FLAGS (
+            S: e OK
+            """
+        )
