@@ -126,7 +126,7 @@ class FolderCore:
             self._load()
             return
         kind, length, *counters = journal.peek(self.ledger.read(HEADER_SIZE, HEADER_SIZE + 64))
-        mine = [self.state.uidnext, self.state.modseq]
+        mine = [self.state.uidnext, self.state.modseq, self.state.totals]
         same = old is not None and fresh == old._replace(epoch=old.epoch + 1)
         if not same or kind != Kind.SNAPSHOT or counters != mine:
             self._load()
@@ -216,7 +216,7 @@ class FolderCore:
     def _write_snapshot(self, header: Header) -> None:
         state = self.state
         records = journal.pack_record(
-            Kind.SNAPSHOT, state.uidnext, state.modseq, snapshot.pack(state)
+            Kind.SNAPSHOT, state.uidnext, state.modseq, snapshot.pack(state), totals=state.totals
         )
         self.ledger.replace(header, records)
         state.header = header
@@ -278,7 +278,8 @@ class FolderCore:
         modseq = state.modseq + (not quiet)
         uidnext = max(uidnext, state.uidnext)
         if not self._building:
-            self.offset = self.ledger.append(kind, payload, uidnext, modseq).end
+            totals = state.totals_after(kind, payload)
+            self.offset = self.ledger.append(kind, payload, uidnext, modseq, totals).end
         self._take(Record(kind, uidnext, modseq, payload))
         return modseq
 
@@ -294,10 +295,12 @@ class FolderCore:
             return self.ledger.tail()
 
     def commit_blind(self, kind: Kind, payload: bytes, uidnext: int) -> int:
-        """Write a record without needing the state; the folder's modseq after it."""
+        """Write an ADD without needing the state; the folder's modseq after it."""
         if self.loaded is not None:
             return self.commit(kind, payload, uidnext=uidnext)
-        return self.ledger.append(kind, payload, uidnext, self.tail().modseq + 1).modseq
+        tail = self.tail()
+        totals = tail.totals.plus(journal.added_totals(payload))
+        return self.ledger.append(kind, payload, uidnext, tail.modseq + 1, totals).modseq
 
     def keyword_bits(self, keywords: frozenset[str], *, room: int = MAX_KEYWORDS) -> int:
         """Bits for these keywords, giving new ones a bit while fewer than ``room`` have one."""

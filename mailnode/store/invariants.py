@@ -19,7 +19,7 @@ from typing import NamedTuple
 from mailnode.model.errors import StorageGone
 from mailnode.runtime.files import storage_errors
 from mailnode.store import journal, listing, names, snapshot
-from mailnode.store.journal import JOURNAL_NAME, Header, JournalDamaged, Kind, Record
+from mailnode.store.journal import JOURNAL_NAME, Header, JournalDamaged, Kind, OtherFormat, Record
 from mailnode.store.listing import CUR, FoundFile
 from mailnode.store.state import FolderState
 from mailnode.store.takeover import read_keyword_letters
@@ -88,9 +88,7 @@ def look_at_journal(folder: bytes) -> JournalView:
     except JournalDamaged as error:
         view.breaches.append(Breach("journal-damaged", str(error)))
         return view
-    except StorageGone as error:
-        if "newer" not in str(error):
-            raise
+    except OtherFormat as error:
         view.breaches.append(Breach("journal-newer", str(error)))
         return view
     _replay(view, list(spans))

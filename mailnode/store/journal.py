@@ -3,13 +3,13 @@
 Layout, little-endian. Header (64 bytes): magic ``mailnode``, format version u16, header size u16,
 reserved u32, UIDVALIDITY u32, epoch u64, mailbox id (16 bytes), zeros, CRC32 of what precedes.
 Record: marker ``\\xabMR\\n``, length u32 (of the whole record), type u8, version u8, reserved u16,
-uidnext u32, highestmodseq u64 (both as they are *after* the record), payload, CRC32 u32 of all
-that precedes, length u32 again. So the last record can be read backwards, and it alone tells a
-delivery all it needs.
+uidnext u32, highestmodseq u64, messages u32, bytes u64 (all as they are *after* the record),
+payload, CRC32 u32 of all that precedes, length u32 again. So the last record can be read backwards,
+and it alone tells a delivery all it needs, and how much room the folder takes.
 Promises: bytes that are no valid record are never applied. Invalid bytes with nothing valid
 behind them are a torn tail (a crash amid an append); with a valid record behind them, damage.
 A reader of version N ignores record types from 128 up that it does not know.
-Fails: ``JournalDamaged`` for a header that is not one, ``StorageGone`` for a newer format.
+Fails: ``JournalDamaged`` for a header that is not one, ``OtherFormat`` for another version's.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import NamedTuple
 
 from mailnode.model.errors import StorageGone, TemporaryError
 from mailnode.runtime.files import storage_errors
+from mailnode.store import names
 
 JOURNAL_NAME = b"mailnode.journal"
 LOCK_NAME = b"mailnode.lock"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _HEADER = struct.Struct("<8sHHIIQ16s16xI")
-_HEAD = struct.Struct("<4sIBBHIQ")
+_HEAD = struct.Struct("<4sIBBHIQIQ")
 _TAIL = struct.Struct("<II")
 _MAGIC = b"mailnode"
 _MARKER = b"\xabMR\n"
@@ -41,10 +42,16 @@ RECORD_OVERHEAD = _HEAD.size + _TAIL.size
 EMAIL_ID_SIZE = 16
 # A record this long is followed by a MARK, so that reading the last record stays cheap.
 LONG_RECORD_BYTES = 32 * 1024
+# Enough for the last record in nearly every folder; a longer one is read in a second step.
+_LAST_BYTES = 1024
 
 
 class JournalDamaged(TemporaryError):
     """The journal cannot be read as one; the folder's next writer rebuilds it."""
+
+
+class OtherFormat(StorageGone):
+    """The journal is of a version that this program does not read; it is left as it is."""
 
 
 class Kind(IntEnum):
@@ -71,13 +78,28 @@ class Header(NamedTuple):
     mailbox_id: bytes
 
 
+class Totals(NamedTuple):
+    """How many messages there are, and the bytes they count for quota (see ``disk_size``)."""
+
+    messages: int = 0
+    size: int = 0
+
+    def plus(self, other: Totals) -> Totals:
+        """The sum."""
+        return Totals(self.messages + other.messages, self.size + other.size)
+
+
+NOTHING = Totals()
+
+
 class Record(NamedTuple):
-    """A valid record. ``uidnext`` and ``modseq`` are the folder's counters after it."""
+    """A valid record. ``uidnext``, ``modseq`` and ``totals`` are the folder's after it."""
 
     kind: int
     uidnext: int
     modseq: int
     payload: bytes
+    totals: Totals = NOTHING
 
 
 class Span(NamedTuple):
@@ -122,24 +144,31 @@ def pack_header(header: Header) -> bytes:
 
 
 def unpack_header(raw: bytes) -> Header:
-    """Raises ``JournalDamaged``, or ``StorageGone`` when a newer mailnode wrote it."""
+    """Raises ``JournalDamaged``, or ``OtherFormat`` when another version of mailnode wrote it."""
     if len(raw) < HEADER_SIZE or raw[:8] != _MAGIC:
         raise JournalDamaged("no journal header")
     _, version, _, _, uidvalidity, epoch, mailbox_id, crc = _HEADER.unpack(raw[:HEADER_SIZE])
     if crc != zlib.crc32(raw[: HEADER_SIZE - 4]) or not uidvalidity:
         raise JournalDamaged("journal header has a wrong checksum")
     if version > FORMAT_VERSION:
-        raise StorageGone(f"journal format {version} is newer than this program")
+        raise OtherFormat(f"journal format {version} is newer than this program")
+    if version < FORMAT_VERSION:
+        raise OtherFormat(
+            f"journal format {version} is older than {FORMAT_VERSION}, the first one released; "
+            "move the folder's mailnode.journal and mailnode.lock away and it is read anew"
+        )
     return Header(uidvalidity, epoch, mailbox_id)
 
 
-def pack_record(kind: int, uidnext: int, modseq: int, payload: bytes = b"") -> bytes:
+def pack_record(
+    kind: int, uidnext: int, modseq: int, payload: bytes = b"", *, totals: Totals = NOTHING
+) -> bytes:
     """A whole record, followed by a MARK where it is long."""
     length = RECORD_OVERHEAD + len(payload)
-    body = _HEAD.pack(_MARKER, length, kind, 1, 0, uidnext, modseq) + payload
+    body = _HEAD.pack(_MARKER, length, kind, 1, 0, uidnext, modseq, *totals) + payload
     raw = body + _TAIL.pack(zlib.crc32(body), length)
     if length > LONG_RECORD_BYTES:
-        raw += pack_record(Kind.MARK, uidnext, modseq)
+        raw += pack_record(Kind.MARK, uidnext, modseq, totals=totals)
     return raw
 
 
@@ -147,7 +176,7 @@ def unpack_record(raw: bytes | memoryview, start: int) -> tuple[Record, int] | N
     """The record at ``start`` and where it ends; None where no valid one begins there."""
     if len(raw) - start < RECORD_OVERHEAD:
         return None
-    marker, length, kind, _, _, uidnext, modseq = _HEAD.unpack_from(raw, start)
+    marker, length, kind, _, _, uidnext, modseq, *totals = _HEAD.unpack_from(raw, start)
     end = start + length
     if marker != _MARKER or length < RECORD_OVERHEAD or end > len(raw):
         return None
@@ -155,21 +184,34 @@ def unpack_record(raw: bytes | memoryview, start: int) -> tuple[Record, int] | N
     body = memoryview(raw)[start : end - _TAIL.size]
     if again != length or crc != zlib.crc32(body):
         return None
-    return Record(kind, uidnext, modseq, bytes(body[_HEAD.size :])), end
+    return Record(kind, uidnext, modseq, bytes(body[_HEAD.size :]), Totals(*totals)), end
 
 
-def peek(raw: bytes) -> tuple[int, int, int, int]:
-    """Type, length, uidnext and modseq that a record's first bytes claim, unchecked."""
+def peek(raw: bytes) -> tuple[int, int, int, int, Totals]:
+    """Type, length, uidnext, modseq and totals that a record's first bytes claim, unchecked."""
     if len(raw) < RECORD_OVERHEAD:
-        return 0, 0, 0, 0
-    _, length, kind, _, _, uidnext, modseq = _HEAD.unpack_from(raw)
-    return kind, length, uidnext, modseq
+        return 0, 0, 0, 0, NOTHING
+    _, length, kind, _, _, uidnext, modseq, *totals = _HEAD.unpack_from(raw)
+    return kind, length, uidnext, modseq, Totals(*totals)
 
 
 def last_length(raw: bytes) -> int:
     """The length of the record that these last bytes of a journal end; 0 where none can."""
     length = int.from_bytes(raw[-4:], "little") if len(raw) >= RECORD_OVERHEAD else 0
     return length if length >= RECORD_OVERHEAD else 0
+
+
+def last_record(fd: int, size: int) -> Record | None:
+    """The record that ends a journal of ``size`` bytes; None where it ends with none."""
+    start = max(HEADER_SIZE, size - _LAST_BYTES)
+    raw = read_range(fd, start, size)
+    length = last_length(raw)
+    if not length or length > size - HEADER_SIZE:
+        return None
+    if length > len(raw):
+        raw = read_range(fd, size - length, size)
+    found = unpack_record(raw, len(raw) - length)
+    return found[0] if found else None
 
 
 def scan(raw: bytes, base: int = 0) -> Iterator[Span]:
@@ -235,7 +277,7 @@ def known(record: Record) -> bool:
         return True
     if record.kind >= _MAY_IGNORE:
         return False
-    raise StorageGone(f"journal record type {record.kind} is newer than this program")
+    raise OtherFormat(f"journal record type {record.kind} is newer than this program")
 
 
 def pack_added(messages: Iterable[Added]) -> bytes:
@@ -258,6 +300,19 @@ def unpack_added(payload: bytes) -> list[Added]:
         email_id = payload[name_at + name_len : at]
         messages.append(Added(uid, flags, bits, size, internal, save, name, email_id))
     return messages
+
+
+def disk_size(base: bytes, size: int) -> int:
+    """What a message counts for quota: its size on disk if its name tells it, else ``size``, the
+    one with CRLF line ends."""
+    told = names.size_in(base)
+    return size if told is None else told
+
+
+def added_totals(payload: bytes) -> Totals:
+    """By how much an ADD makes a folder grow."""
+    messages = unpack_added(payload)
+    return Totals(len(messages), sum(disk_size(m.name, m.size) for m in messages))
 
 
 def pack_uids(uids: Sequence[int]) -> bytes:

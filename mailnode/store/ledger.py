@@ -5,8 +5,8 @@ journal it sees is the one at the path. A torn tail is cut before the first appe
 Fails: ``FolderBusy`` when the lock does not come free in time, ``NoSuchFolder`` when the folder
 went away meanwhile, ``JournalDamaged`` when the journal must be rebuilt.
 Locks: ``mutex`` (threads of this process), then ``flock`` on ``mailnode.lock`` (processes and
-nodes); both belong to ``hold``. Order among folders: by path. Inside: the quota file's and the
-UIDVALIDITY counter's own short locks, nothing else; no network peer is ever awaited inside.
+nodes); both belong to ``hold``. Order among folders: by path. Inside: the UIDVALIDITY counter's
+own short lock, nothing else; no network peer is ever awaited inside.
 The lock file is never replaced and never removed while its folder lives.
 """
 
@@ -24,12 +24,18 @@ from typing import NamedTuple
 from mailnode.model.errors import NoSuchFolder, TemporaryError
 from mailnode.runtime import files
 from mailnode.store import journal
-from mailnode.store.journal import JOURNAL_NAME, LOCK_NAME, Header, JournalDamaged, Record
+from mailnode.store.journal import (
+    JOURNAL_NAME,
+    LOCK_NAME,
+    NOTHING,
+    Header,
+    JournalDamaged,
+    Record,
+    Totals,
+)
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _FRESH = b".new"
-# Enough for the last record in nearly every folder; a longer one is read in a second step.
-_TAIL_BYTES = 1024
 # The lock file: one line of intent, one line of identity, each this long.
 _INTENT_BYTES = 64
 
@@ -41,11 +47,12 @@ class FolderBusy(TemporaryError):
 
 
 class Tail(NamedTuple):
-    """The counters after the last record, and where the next one goes."""
+    """The counters after the last record, where the next one goes, and what the folder holds."""
 
     uidnext: int
     modseq: int
     end: int
+    totals: Totals = NOTHING
 
 
 class Ledger:
@@ -224,15 +231,9 @@ class Ledger:
         return self._tail
 
     def _last_record(self, size: int) -> Tail | None:
-        start = max(journal.HEADER_SIZE, size - _TAIL_BYTES)
-        raw = self.read(start, size)
-        length = journal.last_length(raw)
-        if not length or length > size - journal.HEADER_SIZE:
-            return None
-        if length > len(raw):
-            raw = self.read(size - length, size)
-        found = journal.unpack_record(raw, len(raw) - length)
-        return Tail(found[0].uidnext, found[0].modseq, size) if found else None
+        with files.storage_errors(self.journal_path):
+            found = journal.last_record(self.fd, size)
+        return Tail(found.uidnext, found.modseq, size, found.totals) if found else None
 
     def _cut(self, size: int) -> Tail:
         last: Record | None = None
@@ -247,17 +248,17 @@ class Ledger:
             raise JournalDamaged("no valid record")
         if torn < size:
             files.truncate(self.fd, end, self.journal_path)
-        return Tail(last.uidnext, last.modseq, end)
+        return Tail(last.uidnext, last.modseq, end, last.totals)
 
-    def append(self, kind: int, payload: bytes, uidnext: int, modseq: int) -> Tail:
+    def append(self, kind: int, payload: bytes, uidnext: int, modseq: int, totals: Totals) -> Tail:
         """Write one record at the end; all or nothing. Inside ``hold``, after ``tail``."""
-        raw = journal.pack_record(kind, uidnext, modseq, payload)
+        raw = journal.pack_record(kind, uidnext, modseq, payload, totals=totals)
         try:
             files.append(self.fd, raw, self.journal_path)
         except BaseException:
             self._undo_append()
             raise
-        self._tail = Tail(uidnext, modseq, self._tail.end + len(raw))
+        self._tail = Tail(uidnext, modseq, self._tail.end + len(raw), totals)
         return self._tail
 
     def _undo_append(self) -> None:

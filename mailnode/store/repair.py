@@ -165,6 +165,7 @@ def _mend_sizes(core: FolderCore) -> None:
     if new_bases or sizes != state.sizes:
         _rename_bases(state, new_bases)
         state.sizes = sizes
+        state.recount()
         core.rewrite()
     for path in old_paths:
         files.unlink(path, missing_ok=True)

@@ -61,6 +61,7 @@ def unpack(header: Header, record: Record, expunge_history: int) -> FolderState:
     state.keywords = tuple(text.split("\n")) if text else ()
     state.email_ids = dict(_EMAIL_ID.iter_unpack(raw[at + keywords :]))
     state.uidnext, state.modseq = record.uidnext, record.modseq
+    state.disk_bytes = record.totals.size
     state.forget_past()
     return state
 

@@ -21,6 +21,9 @@ from mailnode.store.journal import (
     Header,
     Kind,
     Record,
+    Totals,
+    added_totals,
+    disk_size,
     known,
     unpack_added,
     unpack_flagged,
@@ -48,6 +51,7 @@ class FolderState:
             array("I"), array("B"), array("Q"), array("Q"),
         )  # fmt: skip
         self.sizes, self.internal_us, self.save_us = array("Q"), array("q"), array("q")
+        self.disk_bytes = 0  # what the messages count for quota
         self.name_at, self.blob = array("I"), bytearray(_SLASH)
         self.email_ids: dict[int, bytes] = {}
         self.gone_uids, self.gone_modseqs, self.horizon = array("I"), array("Q"), 0
@@ -110,6 +114,30 @@ class FolderState:
         gone = set(self.gone_uids[bisect_right(self.gone_modseqs, modseq) :])
         return sorted(gone if wanted is None else gone.intersection(wanted))
 
+    # -- how much is here ------------------------------------------------------------------
+
+    @property
+    def totals(self) -> Totals:
+        """Messages and the bytes they count for quota."""
+        return Totals(len(self.uids), self.disk_bytes)
+
+    def size_for_quota(self, indexes: Iterable[int]) -> int:
+        """What these messages count for quota, in bytes."""
+        return sum(disk_size(self.name(i), self.sizes[i]) for i in indexes)
+
+    def recount(self) -> None:
+        """Add up anew what all messages count for quota."""
+        self.disk_bytes = self.size_for_quota(range(len(self)))
+
+    def totals_after(self, kind: int, payload: bytes) -> Totals:
+        """What ``totals`` will be once this record is applied."""
+        if kind == Kind.ADD:
+            return self.totals.plus(added_totals(payload))
+        if kind == Kind.EXPUNGE:
+            gone = self.indexes(unpack_uids(payload))
+            return self.totals.plus(Totals(-len(gone), -self.size_for_quota(gone)))
+        return self.totals
+
     # -- changing --------------------------------------------------------------------------
 
     def apply(self, record: Record, *, remember: bool = True) -> None:
@@ -158,6 +186,7 @@ class FolderState:
             self.modseqs.append(modseq)
             self.bits.append(m.keyword_bits)
             self.sizes.append(m.size)
+            self.disk_bytes += disk_size(m.name, m.size)
             self.internal_us.append(m.internal_us)
             self.save_us.append(m.save_us)
             self.name_at.append(len(self.blob))
@@ -187,6 +216,7 @@ class FolderState:
         if not indexes:
             return []
         gone = [self.uids[i] for i in indexes]
+        self.disk_bytes -= self.size_for_quota(indexes)
         self._own("uids", "flags", "modseqs", "bits")
         for uid in gone:
             self.email_ids.pop(uid, None)
