@@ -160,8 +160,9 @@ def _has_work(folder: Path) -> bool:
     """Whether entries wait there, or unfinished ones lie about."""
     for part in ("active", "incoming"):
         try:
-            if any(True for _ in os.scandir(folder / part)):
-                return True
+            with os.scandir(folder / part) as entries:
+                if any(True for _ in entries):
+                    return True
         except OSError:
             continue
     return False
