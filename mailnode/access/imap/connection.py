@@ -55,6 +55,7 @@ class Connection:
         "_input_paused",
         "_on_end",
         "_opened_at",
+        "_pushed",
         "_reason",
         "_receiver",
         "_spooler",
@@ -91,7 +92,7 @@ class Connection:
         self._receiver = Receiver(STRANGER_LIMITS)
         self._spooler = Spooler(means)
         self._bad = self._steps = 0
-        self._input_paused = self._stop = False
+        self._input_paused = self._stop = self._pushed = False
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._blocked_at = 0.0
@@ -237,7 +238,9 @@ class Connection:
 
     async def _step(self) -> bool:
         """Handle one thing; False when there is nothing to do until more octets come."""
-        if self._should_push():
+        # By turns, so that a mailbox that never rests does not keep commands waiting.
+        self._pushed = self._should_push() and not self._pushed
+        if self._pushed:
             await push(self.session)
             return True
         if self.session.idle_tag:
@@ -245,7 +248,7 @@ class Connection:
         event = self._receiver.next()
         if event is None:
             self._want_input()
-            return False
+            return self._should_push()
         reply = await self._handle(event)
         self._count(reply)
         return True
@@ -254,7 +257,7 @@ class Connection:
         line = self._receiver.next_line(DONE_LIMIT)
         if line is None:
             self._want_input()
-            return False
+            return self._should_push()
         self._count(await end_idle(self.session, getattr(line, "data", None)))
         return True
 

@@ -332,3 +332,21 @@ def test_s5_own_messages_elsewhere_are_no_news(imap: ImapServer) -> None:
     )
     imap.deliver(message(1), folder="Sent")
     dialog.play('S: * STATUS "Sent" (UIDNEXT 3 MESSAGES 2)')
+
+
+def test_a_mailbox_that_never_rests_does_not_hold_up_commands() -> None:
+    with imap_server() as server:
+        dialog = server.play(f"C: a NOTIFY SET (mailboxes Sent {MESSAGES})\nS: a OK")
+        (link,) = server.service._links
+        watch = link.session.watch
+        assert watch is not None
+        look = watch.look
+
+        def restless(account):  # type: ignore[no-untyped-def]
+            found = look(account)
+            watch.changed.add("Sent")  # there is always something more to look at
+            return found
+
+        watch.look = restless  # type: ignore[method-assign]
+        server.deliver(message(1), folder="Sent")
+        dialog.play("...\nC: b NOOP\nS: b OK\nC: c LOGOUT\n...\nS: c OK")
