@@ -114,3 +114,37 @@ def test_what_one_worker_expunged_the_other_tells_as_vanished(tmp_path: Path) ->
             S: e OK
             """
         )
+
+
+@pytest.mark.parametrize("hints", [True, False])
+def test_notify_hears_of_the_other_worker(tmp_path: Path, hints: bool) -> None:
+    others: list[ImapServer] = []
+    make = telling(maildir_store(tmp_path), others)
+    with imap_server(make_store=maildir_store(tmp_path)) as first:
+        if hints:
+            others.append(first)
+        with imap_server(make_store=make) as second:
+
+            def poll() -> None:
+                for key in [] if hints else list(first.hints.heard):
+                    first.hints.publish(key, 0)
+
+            watch = first.play(
+                "C: a NOTIFY SET (personal (MessageNew MessageExpunge MailboxName"
+                " SubscriptionChange MailboxMetadataChange))\nS: a OK"
+            )
+            second.deliver(message(1), folder="Sent")
+            poll()
+            watch.play('S: * STATUS "Sent" (UIDNEXT 2 MESSAGES 1)')
+            active = second.play("C: a CREATE Work\nS: a OK")
+            poll()
+            watch.play('S: * LIST (\\HasNoChildren) "/" "Work"')
+            active.play('C: b SETMETADATA Work (/shared/comment "x")\nS: b OK')
+            poll()
+            watch.play('S: * METADATA "Work" /shared/comment')
+            active.play("C: c RENAME Work Job\nS: c OK\nC: d SUBSCRIBE Job\nS: d OK")
+            poll()
+            watch.play('...\nS~ \\* LIST \\(.*\\) "/" "Job" \\("OLDNAME" \\("Work"\\)\\)')
+            second.deliver(message(2), folder="Job")
+            poll()
+            watch.play('...\nS: * STATUS "Job" (UIDNEXT 2 MESSAGES 1)')
