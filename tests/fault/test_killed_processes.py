@@ -102,11 +102,22 @@ def _subjects_and_flags(instance: Instance, user: str) -> tuple[list[str], set[i
 
 
 def _check_store(instance: Instance) -> None:
-    command = [sys.executable, "-m", "mailnode", "store", "check", "--json"]
+    """Clean, but for the use of a mailbox: what was charged for a message in a killed worker's
+    hands stays charged until it is counted anew (docs/store.md), which ``--repair`` does."""
+    findings = _findings(instance)
+    assert {finding["invariant"] for finding in findings} <= {"quota"}, findings
+    if findings:
+        assert all(finding["repaired"] for finding in _findings(instance, "--repair"))
+        assert _findings(instance) == []
+
+
+def _findings(instance: Instance, *options: str) -> list[dict[str, str]]:
+    command = [sys.executable, "-m", "mailnode", "store", "check", "--json", *options]
     command += ["--config", str(Path(instance.folder) / "mailnode.toml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["findings"] == []
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+    return found
 
 
 def test_workers_and_supervisor_killed_under_load(tmp_path: Path) -> None:
