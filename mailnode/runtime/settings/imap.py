@@ -65,9 +65,9 @@ class ImapSettings(Section):
         "Turn it off behind a proxy that checks logins and then only passes octets on.",
     )
     accept_8bit_headers: bool = Field(
-        default=False,
+        default=True,
         description="Take messages with 8-bit header fields by APPEND also from clients that did "
-        "not enable UTF-8, against RFC 6855 4; helps when old mail is moved here.",
+        "not enable UTF-8. RFC 6855 4 says to refuse them, but then old mail cannot be moved here.",
     )
     annotations: int = Field(
         default=50,
