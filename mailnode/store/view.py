@@ -157,7 +157,10 @@ class View:
 
 
 class FolderView:
-    """Summaries of one folder under one UIDVALIDITY. Kinds: ``wire.mime.summary.KINDS`` and ``sortkeys``."""
+    """Summaries of one folder under one UIDVALIDITY.
+
+    Kinds: ``wire.mime.summary.KINDS`` and ``sortkeys``.
+    """
 
     def __init__(self, view: View, user: str, mailbox_id: str, uidvalidity: int) -> None:
         self._view = view
