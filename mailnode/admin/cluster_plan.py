@@ -68,7 +68,7 @@ class Plan:
     def _check_words(self) -> None:
         for path in (str(self.mount), self.disk, self.drbd_device, self.program):
             if not _PATH.fullmatch(path):
-                raise ValueError(f'"{path}": a path of letters, digits, "_", "." and "-" is needed here')
+                raise ValueError(f'"{path}": only letters, digits, "_", "." and "-" in this path')
         if "-" in str(self.mount):
             raise ValueError("mount: systemd's name for it would be another one, avoid the dash")
         for word in (self.nic, self.secret):

@@ -36,12 +36,14 @@ async def fill_directory(
 ) -> list[str]:
     """Have the domain and these mailboxes in the directory; the mailboxes that were new.
 
-    All get the same password, hashed once. Raises ``DirectoryGone``, ``BadSettings``.
+    All get the same password, hashed once. A new domain's postmaster@, abuse@ and their kin lead
+    to the first mailbox (RFC 5321 4.5.1, RFC 2142); a domain found is left as it is.
+    Raises ``DirectoryGone``, ``BadSettings``.
     """
     settings = load_settings(config)
     async with open_registry(settings.directory) as registry:
         if await registry.domain(domain) is None:
-            await registry.add_domain(domain)
+            await registry.add_domain(domain, aliases_to=users[0] if users else "")
         there = {mailbox.username for mailbox in await registry.mailboxes(domain)}
         new = [user for user in users if user not in there]
         if new:

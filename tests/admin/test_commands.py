@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import mailnode
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -56,6 +58,17 @@ def test_quickstart_sets_up_and_says_what_to_add(
     assert [row["username"] for row in rows] == ["postmaster@example.org"]
     unit = tmp_path / "root/etc/systemd/system/mailnode.service"
     assert "ExecStart=" in unit.read_text()
+
+
+def test_the_first_mailbox_gets_the_mail_every_domain_owes_an_ear(
+    tmp_path: Path, command: Command
+) -> None:
+    words = ("quickstart", "example.org", "--root", tmp_path, "--user", "alice", "--json")
+    config = json.loads(command(*words).stdout)["config"]
+    rows = json.loads(command("alias", "list", "-c", config, "--json").stdout)
+    led = {row["address"]: row["targets"] for row in rows if row["address"] != "alice@example.org"}
+    names = ("abuse", "hostmaster", "postmaster", "webmaster")
+    assert led == {f"{name}@example.org": ["alice@example.org"] for name in names}
 
 
 def test_quickstart_never_replaces_settings_unasked(
@@ -162,3 +175,11 @@ def test_a_missing_settings_file_is_one_line(
     done = command(*words, "-c", tmp_path / "none.toml", status=2)
     assert done.stderr.startswith(f"mailnode: {tmp_path}/none.toml: no such file")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_version_is_told(command: Command) -> None:
+    assert command("--version").stdout == f"mailnode {mailnode.__version__}\n"
+
+
+def test_an_unknown_command_is_named_on_one_line(command: Command) -> None:
+    assert command("nosuch", status=2).stderr == "mailnode: No such command 'nosuch'; see --help\n"

@@ -95,7 +95,7 @@ async def run_command(session: Session, command: Command) -> Reply | None:
     if verb is None:
         return err("unknown command")
     if session.state not in verb.states:
-        return err(f"not in {session.state.value} state")
+        return err(f"not allowed in {session.state.value} state")
     if command.name not in _ARGUED and command.words():
         return err("no arguments allowed")
     try:

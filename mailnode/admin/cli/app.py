@@ -7,9 +7,11 @@ they run. Expected errors are one line and exit status 2.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from mailnode import __version__
 from mailnode.admin.cli import (
     admins,
     alias,
@@ -52,6 +54,22 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(cluster.app, name="cluster")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mailnode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Entry point of the ``mailnode`` command."""
     try:
@@ -61,7 +79,7 @@ def main() -> None:
         typer.echo("mailnode: given up", err=True)
         sys.exit(1)
     except typer.TyperException as error:
-        _fail(" ".join(error.format_message().split()) + "; see --help")
+        _fail(" ".join(error.format_message().split()).rstrip(".") + "; see --help")
     except CliError as error:
         _fail(str(error))
     except MailnodeError as error:
