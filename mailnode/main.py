@@ -20,7 +20,7 @@ from typing import Any
 
 from mailnode.cluster.beat import Heart
 from mailnode.cluster.coherence import excludes_here
-from mailnode.cluster.lease import Lease, take_lease
+from mailnode.cluster.lease import Lease, LeaseHeld, take_lease
 from mailnode.cluster.mounts import Locks, mount_of
 from mailnode.model.errors import BadSettings, MailnodeError, TemporaryError
 from mailnode.runtime.clock import Clock, SystemClock
@@ -87,7 +87,16 @@ def serve(
         if account:
             account.own(map(Path, listeners.paths()))
             account.drop()
-        lease = _take_lease(settings, clock)
+        try:
+            lease = _take_lease(settings, clock)
+        except TemporaryError as error:
+            # Not wrong settings: who started us is to try again.
+            remedy = "see mailnode cluster status on another node"
+            log.event(
+                Event.LEASE, of=settings.server.node, holding="not had", reason=error, remedy=remedy
+            )
+            log.flush()
+            return 1
         house = House(settings, listeners, given, log, clock, ready, reload, lease)
         _preload()
         supervisor = Supervisor(
@@ -122,7 +131,8 @@ def _make_folders(settings: Settings, account: RunAs | None) -> None:
 def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
     """Become this node; ``None`` without a mail root, which the workers then say.
 
-    Raises ``BadSettings`` when a node of this name is there already.
+    Raises ``BadSettings`` when a node of this name is there already; ``TemporaryError`` when there
+    may be one elsewhere or, on a shared mail root, nobody can tell.
     """
     root = settings.server.mail_dir
     try:
@@ -141,8 +151,8 @@ def _take_lease(settings: Settings, clock: Clock) -> Lease | None:
             wait_s=settings.server.drain_s + _ORPHANS_S,
         )
     except TemporaryError as error:
-        if settings.cluster.shared:
-            raise BadSettings(f"[cluster] shared = true, but no lease: {error}") from None
+        if settings.cluster.shared or isinstance(error, LeaseHeld):
+            raise
         # A full disk, say: alone on its mail root a node may still let its users read.
         return None
 

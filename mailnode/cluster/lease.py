@@ -24,15 +24,26 @@ from pathlib import Path
 
 from mailnode import __version__
 from mailnode.cluster.layout import make_layout, nodes_folder, spool_of
-from mailnode.cluster.record import Holding, Record, read_record, record_path, this_place
+from mailnode.cluster.record import (
+    Holding,
+    Record,
+    read_record,
+    record_path,
+    started_ticks,
+    this_place,
+)
 from mailnode.cluster.record import write_record as write
-from mailnode.model.errors import BadSettings, LeaseLost, StorageGone
+from mailnode.model.errors import BadSettings, LeaseLost, StorageGone, TemporaryError
 from mailnode.runtime import files
 from mailnode.runtime.clock import Clock
 
 _STEP_S = 0.05
 # A lock may be held for a moment by a node that looks whether we are dead.
 _SURE_S = 1.0
+
+
+class LeaseHeld(TemporaryError):
+    """Somebody we cannot see holds our name; it may end."""
 
 
 class Lease:
@@ -86,7 +97,8 @@ def take_lease(
     root: Path, node: str, *, spool: Path, hint_version: int, clock: Clock, wait_s: float
 ) -> Lease:
     """Become the node. ``wait_s``: how long workers of a supervisor that was killed may take to
-    end. Raises ``BadSettings`` when another node of this name lives."""
+    end. Raises ``BadSettings`` when a node of this name lives here, ``LeaseHeld`` when one does,
+    or seems to, elsewhere."""
     make_layout(root)
     fd = _open_lock(root, node)
     try:
@@ -99,6 +111,7 @@ def take_lease(
             token=secrets.token_hex(16),
             holding=Holding.HELD,
             pid=os.getpid(),
+            pid_started=started_ticks(os.getpid()),
             place=this_place(),
             started_at=now,
             changed_at=now,
@@ -137,11 +150,15 @@ def _wait_for_lock(fd: int, root: Path, node: str, wait_s: float) -> None:
         waited = time.monotonic() - began
         record = read_record(root, node) or Record(node)
         lives = record.holding is Holding.HELD and record.is_running_here()
-        if waited > wait_s or (lives and waited > _SURE_S):
-            who = f"process {record.pid}" if lives else "another machine or a process that ends"
+        if lives and waited > _SURE_S:
             raise BadSettings(
-                f'[server] node = "{node}": a node of this name already serves {root} ({who}); '
-                "give each node a name of its own, or stop that one"
+                f'[server] node = "{node}": a node of this name already serves {root} (process '
+                f"{record.pid}); give each node a name of its own, or stop that one"
+            )
+        if waited > wait_s:
+            raise LeaseHeld(
+                f'another machine, or a process that does not end, holds the lease of "{node}" on '
+                f"{root}: end it, or wait until the storage has freed its locks"
             )
         time.sleep(_STEP_S)
 

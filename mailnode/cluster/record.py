@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import cache
@@ -33,8 +34,9 @@ class Holding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``place`` names the machine's boot and process namespace, so that ``pid`` can be judged;
-    ``by`` is who took the lease from the node; times are seconds since 1970."""
+    """``place`` names machine and process namespace, and ``pid_started`` tells a process from a
+    later one of the same number, so that ``pid`` can be judged; ``by`` is who took the lease from
+    the node; times are seconds since 1970."""
 
     node: str
     generation: int = 0
@@ -42,6 +44,7 @@ class Record:
     holding: Holding = Holding.STOPPED
     by: str = ""
     pid: int = 0
+    pid_started: int = 0
     place: str = ""
     started_at: float = 0.0
     changed_at: float = 0.0
@@ -53,7 +56,9 @@ class Record:
 
     def is_running_here(self) -> bool:
         """Whether the process that wrote it lives on, on this machine."""
-        return self.place == this_place() and self.pid > 0 and process_state(self.pid) not in "ZX"
+        if self.place != this_place() or self.pid <= 0 or process_state(self.pid) in "ZX":
+            return False
+        return started_ticks(self.pid) == self.pid_started
 
 
 def record_path(root: Path, node: str) -> Path:
@@ -92,15 +97,31 @@ def write_record(root: Path, record: Record) -> None:
 
 def process_state(pid: int) -> str:
     """One letter, as ``ps`` shows it (T: stopped); X for a process that is gone."""
+    fields = _stat(pid)
+    return fields[0] if fields else "X"
+
+
+def started_ticks(pid: int) -> int:
+    """When the process began, in clock ticks since boot; 0 for one that is gone."""
+    fields = _stat(pid)
+    return int(fields[19]) if len(fields) > 19 else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """proc(5): the fields of ``stat`` from the state on."""
     try:
         # The name in parentheses may hold anything, blanks included.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return "X"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 @cache
 def this_place() -> str:
-    """This boot of this machine, and the namespace in which our process ids count."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    """This machine, and the namespace in which our process ids count. Asks for nothing that our
+    systemd unit hides (ProcSubset=pid)."""
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    return f"{machine or socket.gethostname()}:{os.stat('/proc/self/ns/pid').st_ino}"

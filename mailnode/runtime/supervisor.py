@@ -95,6 +95,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._fed_at = 0.0
         self._beaten_at = float("-inf")
+        self._told = (False, False)
         self._judged_at = time.monotonic()
 
     def run(self) -> int:
@@ -133,8 +134,9 @@ class Supervisor:
         self._say_how_it_goes(time.monotonic())
 
     def _say_how_it_goes(self, now: float) -> None:
-        if now - self._beaten_at >= _BEAT_S:
-            self._beaten_at = now
+        turn = (self._served, self._stopping)
+        if now - self._beaten_at >= _BEAT_S or turn != self._told:
+            self._beaten_at, self._told = now, turn
             self._beat(self._facts())
 
     def _facts(self) -> dict[str, object]:
@@ -267,6 +269,8 @@ class Supervisor:
             self._finish_swap()
         elif not self._served:
             self._served = True
+            # Told before anybody hears that we are ready, and may ask.
+            self._say_how_it_goes(time.monotonic())
             self._owner.became_ready()
             self._notifier.ready(f"{wanted.workers} workers")
 

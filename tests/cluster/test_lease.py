@@ -8,13 +8,22 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailnode.cluster.layout import known_nodes, spool_of
-from mailnode.cluster.lease import Lease, adopt_lease, declare_dead, is_locked, take_lease
-from mailnode.cluster.record import Holding, process_state, read_record, record_path
+from mailnode.cluster.lease import (
+    Lease,
+    LeaseHeld,
+    adopt_lease,
+    declare_dead,
+    is_locked,
+    take_lease,
+)
+from mailnode.cluster.record import Holding, process_state, read_record, record_path, this_place
 from mailnode.model.errors import BadSettings, LeaseLost, StorageGone
 from mailnode.runtime.clock import SystemClock
 
@@ -131,7 +140,7 @@ def test_returning_node_waits_for_who_adopts_its_queue(tmp_path: Path) -> None:
     take(tmp_path).release(0.0)
     fd = os.open(tmp_path / ".mailnode/nodes/n1.lock", os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX)
-    with pytest.raises(BadSettings, match="already serves"):
+    with pytest.raises(LeaseHeld, match="holds the lease"):
         take(tmp_path, wait_s=0.2)
     os.close(fd)
     take(tmp_path).release(0.0)
@@ -224,6 +233,29 @@ def test_nodes_are_known_by_record_or_spool(tmp_path: Path) -> None:
     spool_of(tmp_path, "n0").mkdir()
     spool_of(tmp_path, ".odd").mkdir()
     assert known_nodes(tmp_path) == ["n0", "n1"]
+
+
+def test_process_that_got_the_number_of_a_dead_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    lease = take(tmp_path)
+    assert lease.record.is_running_here()
+    assert not replace(lease.record, pid_started=1).is_running_here()
+    assert not replace(lease.record, place="elsewhere").is_running_here()
+    lease.release(0.0)
+
+
+def test_place_needs_nothing_that_our_unit_hides(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.read_text
+
+    def read_text(self: Path, *more: Any) -> str:
+        if str(self).startswith(("/proc/sys", "/proc/stat", "/etc")):
+            raise FileNotFoundError(str(self))
+        return real(self, *more)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    this_place.cache_clear()
+    place = this_place()
+    this_place.cache_clear()
+    assert ":" in place
 
 
 def test_state_of_processes() -> None:
