@@ -221,7 +221,9 @@ def _locked(world: ClusterWorld, user: str) -> Iterator[None]:
 def _owe(world: ClusterWorld, node: Node) -> None:
     """Let the node accept a message that it cannot deliver to user2 yet."""
     node.send("user2", "first")
-    with _locked(world, "user2"), smtplib.SMTP(node.host, node.ports["smtp"], timeout=30) as client:
+    client = smtplib.SMTP(node.host, node.ports["smtp"], timeout=30)
+    # Closed without QUIT: the node is dead by then, or in the middle of dying.
+    with _locked(world, "user2"), contextlib.closing(client):
         to = [f"user1@{DOMAIN}", f"user2@{DOMAIN}"]
         client.sendmail(f"sender@{DOMAIN}", to, "Subject: owed\r\n\r\ntext\r\n")
         node.kill()
