@@ -1,0 +1,77 @@
+"""``mailnode cluster watch``: gives the addresses up under Heartbeat when mailnode cannot serve."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailnode.admin.cli.frame import Config, read_settings
+
+if TYPE_CHECKING:
+    from mailnode.cluster.standby import Answer
+    from mailnode.runtime.settings.load import Settings
+
+HB_STANDBY = Path("/usr/share/heartbeat/hb_standby")
+# Heartbeat only takes the order; the move itself goes on by itself.
+_ORDER_S = 30
+
+
+def watch(
+    config: Config,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 2.0,
+    deep: Annotated[
+        float, typer.Option(help="Seconds between looks at ports and storage as well.")
+    ] = 10.0,
+    command: Annotated[
+        Path, typer.Option(help="Gives everything to the other node; called with: all.")
+    ] = HB_STANDBY,
+) -> None:
+    """Watch this node's mailnode; when it cannot serve, have Heartbeat move the addresses.
+
+    Heartbeat runs it itself (ha.cf: respawn). Pacemaker does not need it.
+    """
+    from mailnode.cluster.standby import Rhythm, Watcher
+
+    settings = read_settings(config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Watcher(
+        ask=_question(settings),
+        give_up=lambda: _order(command),
+        say=lambda text: typer.echo(text, err=True),
+        rhythm=Rhythm(look_s=interval, deep_s=deep, answer_s=deep),
+    ).run(stop)
+
+
+def _question(settings: Settings) -> Callable[[int], Answer]:
+    from mailnode.cluster.probe import NOT_RUNNING, SERVES, look_deep, look_shallow
+    from mailnode.cluster.standby import Answer
+    from mailnode.runtime.proxies import TrustedProxies
+
+    server = settings.server
+    proxies = TrustedProxies(settings.cluster.trusted_proxies)
+    meaning = {SERVES: Answer.SERVES, NOT_RUNNING: Answer.NOT_RUNNING}
+
+    def ask(level: int) -> Answer:
+        if level:
+            verdict = look_deep(server.run_dir, server.mail_dir, within_s=5.0, proxies=proxies)
+        else:
+            verdict = look_shallow(server.run_dir)
+        return meaning.get(verdict.status, Answer.BROKEN)
+
+    return ask
+
+
+def _order(command: Path) -> bool:
+    try:
+        done = subprocess.run([str(command), "all"], check=False, timeout=_ORDER_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
