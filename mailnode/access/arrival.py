@@ -7,6 +7,7 @@ header ends the connection. The header comes before TLS, also where TLS starts w
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 from mailnode.runtime.maillog import Event, MailLog
@@ -14,7 +15,7 @@ from mailnode.runtime.proxies import HEADER_WITHIN_S, TrustedProxies
 from mailnode.wire.proxy.header import Malformed, NeedMore, looks_like_header, parse_header
 
 
-class Arrival:
+class Arrival(ABC):
     """Mixin of a Twisted protocol, which calls ``arrive`` and ``arrived`` and has ``begin``."""
 
     transport: Any
@@ -22,9 +23,9 @@ class Arrival:
     _late: asyncio.TimerHandle | None = None
     _fresh = True
 
+    @abstractmethod
     def begin(self, host: str) -> None:
         """The client is known: greet it, or start TLS."""
-        raise NotImplementedError
 
     def arrive(self, proxies: TrustedProxies) -> None:
         """The connection is there."""

@@ -39,7 +39,12 @@ SEAMS = {
 DOORS: dict[str, tuple[str, ...]] = {
     "aiosmtpd": ("mailnode.intake.",),
     "twisted.mail": ("mailnode.access.imap.", "mailnode.access.pop3."),
-    "twisted": ("mailnode.access.imap.", "mailnode.access.pop3.", "mailnode.runtime."),
+    "twisted": (
+        "mailnode.access.door",
+        "mailnode.access.imap.",
+        "mailnode.access.pop3.",
+        "mailnode.runtime.",
+    ),
     "sqlalchemy": ("mailnode.runtime.sql", "mailnode.directory."),
     "sqlite3": ("mailnode.store.", "mailnode.runtime.sql"),
     "aiosqlite": ("mailnode.runtime.sql",),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 
-from mailnode.access.imap.means import Wire
+from mailnode.access.link import Wire
 from mailnode.wire.imap.receiver import Breath, Event, Line, LineTooLong, Receiver
 
 # RFC 4978 3: raw deflate, without the header and checksum of zlib.

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from mailnode.access.imap.commands import VERBS
 from mailnode.access.imap.commands.verb import After, Verb
-from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
 from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
+from mailnode.access.link import Hangup
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed

@@ -1,66 +1,18 @@
-"""What all sessions of a worker share, and the count of who is logged in from where."""
+"""What all sessions of a worker share, and their way to the client."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mailnode.access.admission import Census, Gate
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.cluster import Hints
-from mailnode.directory import LoginFailure, Mailbox, Service
-from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.store import Store
-
-
-class Hangup(Exception):
-    """The client is gone; whatever waits for it ends."""
-
-
-class Gate(Protocol):
-    """Checks passwords, throttles and logs (``directory.gate.LoginGate``)."""
-
-    async def login(
-        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The mailbox, or why not. Raises ``DirectoryGone``."""
-
-    @property
-    def scram(self) -> bool:
-        """Are the mechanisms of the SCRAM family offered?"""
-
-    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
-        """The user's keys, or some that no password fits. Raises ``DirectoryGone``."""
-
-    async def proved(
-        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The mailbox of who has proved to know the password, or why not."""
-
-
-class Census:
-    """How many logged-in sessions each pair of user and IP address has."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def enter(self, user: str, ip: str) -> bool:
-        """Count one more, unless the limit is reached."""
-        if self._counts[user, ip] >= self._limit:
-            return False
-        self._counts[user, ip] += 1
-        return True
-
-    def leave(self, user: str, ip: str) -> None:
-        """Count one less; who is not there any more takes no memory."""
-        self._counts[user, ip] -= 1
-        if self._counts[user, ip] <= 0:
-            del self._counts[user, ip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +62,3 @@ class Out(Protocol):
 
     def wake(self) -> None:
         """A hint came while the client idles: run ``commands.idle.push`` soon."""
-
-
-class Wire(Protocol):
-    """What the framework's door does for us."""
-
-    def write(self, data: bytes) -> None:
-        """Queue for sending."""
-
-    def start_tls(self) -> None:
-        """Begin the handshake."""
-
-    def pause(self) -> None:
-        """Stop reading from the socket."""
-
-    def resume(self) -> None:
-        """Read again."""
-
-    def close(self) -> None:
-        """Send what is queued, then close."""
-
-    def abort(self) -> None:
-        """Close at once."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from mailnode.access.imap.means import Hangup
+from mailnode.access.link import Hangup
 from mailnode.access.pop3 import authorization as auth
 from mailnode.access.pop3 import transaction as trans
 from mailnode.access.pop3.reply import Refused, Reply, err, from_error, ok

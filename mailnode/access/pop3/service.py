@@ -1,19 +1,13 @@
-"""The POP3 service of a worker: its sockets, its sessions, its end.
-
-Promises: one coarse timer for all sessions; ``drain`` returns within its time.
-"""
+"""The POP3 service of a worker; see ``access.service``."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mailnode.access.imap.means import Census, Gate
+from mailnode.access.admission import Census, Gate
 from mailnode.access.pop3.connection import Connection
 from mailnode.access.pop3.session import Means
+from mailnode.access.service import AccessService
 from mailnode.cluster import Hints
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
@@ -24,10 +18,11 @@ from mailnode.runtime.tls import Certificates
 from mailnode.store import Store
 from mailnode.wire.pop3.uidl import UidlFormat
 
-SWEEP_S = 5.0
+if TYPE_CHECKING:
+    from mailnode.access.door import DoorProtocol
 
 
-class Pop3Service:
+class Pop3Service(AccessService[Connection]):
     """Implements ``runtime.service.Service``. ``hints`` are taken as by every access service and
     not used: a POP3 session sees its maildrop as it was at login."""
 
@@ -47,97 +42,15 @@ class Pop3Service:
         census = Census(settings.max_sessions_per_user_ip)
         uidl = UidlFormat(settings.uidl_format)
         self._means = Means(settings, gate, store, pool, clock, log, uidl, census)
-        self._certificates = certificates
-        self._settings = settings
-        self._proxies = proxies or TrustedProxies()
-        self._links: dict[Connection, str] = {}  # and the local address each came in on
-        self._closes: Callable[[str], bool] = lambda local: False
-        self._hosts: Counter[str] = Counter()
-        self._ports: list[Any] = []
-        self._sweeper: asyncio.TimerHandle | None = None
-        self._empty = asyncio.Event()
-
-    async def serve(self, sock: socket.socket, *, implicit_tls: bool) -> None:
-        """Accept on an already bound and listening socket; returns once accepting."""
-        # Imported only here: twisted.mail.pop3 takes the process's reactor when it is imported,
-        # so the reactor must have been chosen before.
-        from mailnode.access.pop3.protocol import Pop3Factory, listen
-
-        sock.setblocking(False)
-        factory = Pop3Factory(
-            self._means,
-            self._certificates,
-            implicit_tls,
-            self._admit,
-            self._enlist,
-            self._strike_off,
-            self._proxies,
-        )
-        self._ports.append(listen(sock, factory))
-        if self._sweeper is None:
-            self._sweep()
-
-    async def drain(self, timeout_s: float) -> None:
-        """Stop accepting, let commands end, say goodbye, return within the time."""
-        for port in self._ports:
-            port.stopListening()
-        self._ports.clear()
-        for link in list(self._links):
-            link.stop()
-        await self._wait_empty(timeout_s)
-        for link in list(self._links):
-            link.abort()
-        # What was cut off still closes its folder.
-        await self._wait_empty(1.0)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
-
-    def session_count(self) -> int:
-        """Open connections now."""
-        return len(self._links)
-
-    def sessions_by_address(self) -> Counter[str]:
-        """See ``Service``."""
-        return Counter(self._links.values())
-
-    def turn_away(self, closes: Callable[[str], bool]) -> None:
-        """See ``Service``."""
-        self._closes = closes
-        for link, local in list(self._links.items()):
-            if closes(local):
-                link.stop()
-
-    async def _wait_empty(self, timeout_s: float) -> None:
-        if not self._links:
-            return
-        self._empty.clear()
-        try:
-            await asyncio.wait_for(self._empty.wait(), timeout_s)
-        except TimeoutError:
-            return
-
-    def _admit(self, host: str, local: str) -> bool:
-        return (
-            not self._closes(local)
-            and len(self._links) < self._settings.max_sessions
-            and self._hosts[host] < self._settings.max_sessions_per_ip
+        super().__init__(
+            bounds=settings, certificates=certificates, clock=clock, log=log, proxies=proxies
         )
 
-    def _enlist(self, link: Connection, local: str) -> None:
-        self._links[link] = local
-        self._hosts[link.peer] += 1
+    def _protocol(self) -> type[DoorProtocol]:
+        # Imported only here: twisted.mail.pop3 takes the process's reactor when it is imported.
+        from mailnode.access.pop3.protocol import Pop3Protocol
 
-    def _strike_off(self, link: Connection) -> None:
-        self._links.pop(link, None)
-        self._hosts[link.peer] -= 1
-        if self._hosts[link.peer] <= 0:
-            del self._hosts[link.peer]
-        if not self._links:
-            self._empty.set()
+        return Pop3Protocol
 
-    def _sweep(self) -> None:
-        now = self._means.clock.monotonic()
-        for link in list(self._links):
-            link.sweep(now)
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+    def _connect(self, wire: DoorProtocol, host: str, implicit_tls: bool) -> Connection:
+        return Connection(self._means, wire, host, implicit_tls, self._strike_off)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from mailnode.access.imap.means import Census, Gate
+from mailnode.access.admission import Census, Gate
 from mailnode.access.pop3.maildrop import Maildrop
 from mailnode.access.pop3.reply import Refused, err
 from mailnode.model.scram import SCRAM_HASHES

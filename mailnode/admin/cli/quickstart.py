@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailnode.admin.cli.frame import AsJson, CliError, print_json
-from mailnode.admin.dns import records_for
+from mailnode.admin.dns import Record, records_for
 
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -73,9 +74,16 @@ def quickstart(
             }
         )
         return
-    typer.echo(f"Settings   {machine.config}")
+    _tell(machine.config, mailbox, password if made else "", records, notes)
+
+
+def _tell(
+    config: Path, mailbox: str, password: str, records: Sequence[Record], notes: Sequence[str]
+) -> None:
+    """What was made, what to add to DNS, what to do next."""
+    typer.echo(f"Settings   {config}")
     typer.echo(f"Mailbox    {mailbox}")
-    typer.echo(f"Password   {password if made else '(the mailbox was there already)'}")
+    typer.echo(f"Password   {password or '(the mailbox was there already)'}")
     typer.echo("\nAdd to the DNS zone, and a PTR record for each address at your provider:\n")
     for record in records:
         typer.echo(f"{record.line():<78} ; {record.why}")

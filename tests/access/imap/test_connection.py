@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailnode.access.imap.connection import INPUT_HIGH, Connection
-from mailnode.access.imap.means import Census, Means
+from mailnode.access.admission import Census
+from mailnode.access.imap.connection import Connection
+from mailnode.access.imap.means import Means
 from mailnode.access.imap.patience import CLOSING_S
+from mailnode.access.link import INPUT_HIGH
 from mailnode.model.errors import StorageGone
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.runtime.settings.imap import ImapSettings
@@ -114,7 +116,7 @@ async def test_input_waits_while_a_command_runs(pool: Pool) -> None:
     lines = 100_000
     for at in range(0, lines, 2000):
         bench.link.received(b"".join(b"n%d NOOP\r\n" % n for n in range(at, at + 2000)))
-        unread = len(bench.link._receiver)
+        unread = len(bench.link._input)
         assert unread < INPUT_HIGH + 40_000
         await bench.until(lambda: not bench.wire.paused)
     await bench.until(lambda: b"n%d OK" % (lines - 1) in bench.wire.sent)

@@ -121,7 +121,7 @@ def test_a_bomb_costs_its_sender_only() -> None:
         sock: Any = dialog.client().sock
         sizes = []
         (link,) = server.service._links
-        receiver = link._receiver
+        receiver = link._input
         inflate = receiver._inflate  # type: ignore[attr-defined]
 
         def counted() -> bool:

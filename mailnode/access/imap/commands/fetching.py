@@ -15,11 +15,11 @@ from mailnode.access.imap.commands.results import cut
 from mailnode.access.imap.commands.resync import known_spans, vanished
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.fetch import Fetcher, Rendered
-from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.message_file import FilePart
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import Selected, vanished_lines
 from mailnode.access.imap.session import Session
+from mailnode.access.link import Hangup
 from mailnode.model.errors import StorageGone
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, Fetch

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from mailnode.access.imap.commands.anystate import capabilities, password_allowed
 from mailnode.access.imap.commands.verb import KNOWN, STRANGER, After, Verb
-from mailnode.access.imap.means import Hangup
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session, State, log_storage
+from mailnode.access.link import Hangup
 from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.maillog import Event

@@ -1,0 +1,144 @@
+"""The door to Twisted that IMAP and POP3 share: transport, TLS and flow control.
+
+Promises: no rule of a protocol lives here; Twisted's grammar, command methods and error texts are
+never reached, since ``dataReceived`` hands all octets to the link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory
+from zope.interface import implementer
+
+from mailnode.access.arrival import Arrival
+from mailnode.access.link import Link
+from mailnode.runtime.maillog import MailLog
+from mailnode.runtime.proxies import TrustedProxies
+from mailnode.runtime.tls import Certificates
+
+Welcome = Callable[["DoorProtocol", str, bool], Link[Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """What the connections of one listening socket share. ``welcome`` makes the link, or gives
+    ``None`` when there are too many."""
+
+    welcome: Welcome
+    certificates: Certificates
+    implicit_tls: bool
+    proxies: TrustedProxies
+    log: MailLog
+
+
+@implementer(IPushProducer)
+class DoorProtocol(Arrival):
+    """Mixin before one of Twisted's mail protocols: one connection of a client."""
+
+    service: str
+    full: bytes  # said to a client that is one too many
+
+    def __init__(self, door: Doorway) -> None:
+        # Not the framework's __init__: what it sets up is for its own dispatch.
+        self._door = door
+        self.link: Link[Any] | None = None
+
+    # ------------------------------------------------------------------ from Twisted
+
+    def connectionMade(self) -> None:
+        """A client is there, or a load balancer that will say who is."""
+        self.arrive(self._door.proxies)
+
+    def begin(self, host: str) -> None:
+        """See ``Arrival``."""
+        self.link = self._door.welcome(self, host, self._door.implicit_tls)
+        if self.link is None:
+            # A client that expects TLS could not read it.
+            if not self._door.implicit_tls:
+                self.transport.write(self.full)
+            self.transport.loseConnection()
+            return
+        if hasattr(self.transport, "setTcpNoDelay"):  # not on a Unix socket
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        if self._door.implicit_tls:
+            self.start_tls()
+        self.transport.registerProducer(self, True)
+        self.link.opened()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets from the client, decrypted."""
+        data = self.arrived(data, self.service, self._door.log)
+        if data and self.link is not None:
+            self.link.received(data)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """The client is gone, for whatever reason."""
+        self.depart()
+        if self.link is not None:
+            self.link.gone()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough to send."""
+        if self.link is not None:
+            self.link.output_blocked()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent it."""
+        if self.link is not None:
+            self.link.output_free()
+
+    def stopProducing(self) -> None:
+        """The transport died; ``connectionLost`` follows."""
+
+    # ------------------------------------------------------------------ for the link
+
+    def write(self, data: bytes) -> None:
+        """Queue for sending."""
+        self.transport.write(data)
+
+    def start_tls(self) -> None:
+        """Begin the handshake, with the newest certificate."""
+        self.transport.startTLS(self._door.certificates.twisted_options())
+
+    def pause(self) -> None:
+        """Stop reading from the socket."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        # Twisted waits for a producer to end before it closes.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.transport.abortConnection()
+
+
+class DoorFactory(Factory):
+    """Makes a protocol for each connection of one listening socket."""
+
+    noisy = False
+
+    def __init__(self, protocol: type[DoorProtocol], door: Doorway) -> None:
+        self._protocol, self._door = protocol, door
+
+    def buildProtocol(self, addr: Any) -> Any:  # Twisted wants a type of its own
+        """Called by Twisted for each connection."""
+        return self._protocol(self._door)
+
+
+def listen(sock: Any, protocol: type[DoorProtocol], door: Doorway) -> Any:
+    """Accept on a bound and listening socket; the port, whose ``stopListening`` ends it."""
+    from twisted.internet import reactor
+
+    return reactor.adoptStreamPort(sock.fileno(), sock.family, DoorFactory(protocol, door))
