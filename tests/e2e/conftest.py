@@ -17,7 +17,7 @@ CLIENT_TIMEOUT_S = 90
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with demo_server(tmp_path_factory.mktemp("demo") / "d", users=12) as instance:
+    with demo_server(tmp_path_factory.mktemp("demo") / "d", users=14) as instance:
         yield instance
 
 

@@ -6,15 +6,18 @@ import imaplib
 import mailbox
 import os
 import poplib
+import shutil
 import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from mailnode.admin.instance import Instance
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.e2e
 Run = Callable[..., str]
@@ -151,8 +154,11 @@ def _tree(root: Path) -> set[str]:
     return found
 
 
-def test_mutt_reads_flags_and_saves_in_batch(server: Instance, run: Run, tmp_path: Path) -> None:
-    user = server.users[4]
+@pytest.mark.parametrize(("program", "number"), [("mutt", 4), ("neomutt", 11)])
+def test_mutt_reads_flags_and_saves_in_batch(
+    server: Instance, run: Run, tmp_path: Path, program: str, number: int
+) -> None:
+    user = server.users[number]
     _send(server, user, "for mutt")
     host, port = server.address("imaps")
     rc = tmp_path / "muttrc"
@@ -165,10 +171,76 @@ def test_mutt_reads_flags_and_saves_in_batch(server: Instance, run: Run, tmp_pat
     )
     url = f"imaps://{host}:{port}"
     keys = "push '<flag-message><copy-message>=Archive<enter><quit>'\n"
-    run("script", "-qec", f'mutt -F {rc} -e "{keys.strip()}" -f {url}/INBOX', "/dev/null")
+    run("script", "-qec", f'{program} -F {rc} -e "{keys.strip()}" -f {url}/INBOX', "/dev/null")
     with _inbox(server, user) as box:
         assert len(box.uid("SEARCH", "FLAGGED")[1][0].split()) == 1
         assert box.select("Archive")[1] == [b"1"]
+
+
+def test_offlineimap_two_ways_and_nothing_the_second_time(
+    server: Instance, run: Run, tmp_path: Path
+) -> None:
+    user = server.users[2]
+    for number in range(3):
+        _send(server, user, f"offline {number}")
+    _, port = server.address("imaps")
+    local = tmp_path / "mail"
+    rc = tmp_path / "offlineimaprc"
+    rc.write_text(
+        f"[general]\naccounts = a\nmetadata = {tmp_path}/meta\n"
+        "[Account a]\nlocalrepository = near\nremoterepository = far\n"
+        f"[Repository near]\ntype = Maildir\nlocalfolders = {local}\n"
+        f"[Repository far]\ntype = IMAP\nremotehost = localhost\nremoteport = {port}\n"
+        f"remoteuser = {user}\nremotepass = {server.password}\nssl = yes\n"
+        f"sslcacertfile = {server.certificate}\n"
+    )
+    sync = ("offlineimap", "-c", str(rc), "-o", "-u", "basic")
+    run(*sync)
+    near = mailbox.Maildir(str(local / "INBOX"), create=False)
+    before = _subjects(server, user)
+    assert sorted(f"Subject: {one['Subject']}".encode() for one in near) == sorted(before)
+    near.remove(sorted(near.keys())[0])
+    near.add(b"From: me@example.test\nSubject: written here\n\nLocal.\n")
+    run(*sync)
+    after = _subjects(server, user)
+    assert len(after) == len(before)
+    assert b"Subject: written here" in after
+    run(*sync)  # Brings the new message's name with its UID into line.
+    settled = _tree(local), _figures(server, user)
+    run(*sync)
+    assert (_tree(local), _figures(server, user)) == settled
+
+
+def test_aerc_reads_flags_copies_and_moves(server: Instance, tmp_path: Path) -> None:
+    if shutil.which("aerc") is None:
+        pytest.skip("aerc is not installed: run scripts/test")
+    user = server.users[12]
+    _send(server, user, "for aerc")
+    _, port = server.address("imaps")
+    accounts = tmp_path / ".config" / "aerc" / "accounts.conf"
+    accounts.parent.mkdir(parents=True)
+    accounts.write_text(
+        f"[a]\nsource = imaps://{quote(user, safe='')}:{server.password}@localhost:{port}\n"
+        f"from = Me <{user}>\ndefault = INBOX\ncache-headers = false\n"
+    )
+    accounts.chmod(0o600)
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "TERM": "xterm"}
+    environment |= {"LC_ALL": "C.UTF-8", "SSL_CERT_FILE": server.certificate}
+    with Terminal(["aerc"], environment) as aerc:
+        aerc.until("for aerc")
+        aerc.type(":flag\r")
+        aerc.until("flagged")
+        aerc.type(":cp Archive\r")
+        aerc.until("opied.")  # It draws only the letters that changed.
+        aerc.type(":mv Trash\r")
+        aerc.until("moved")
+        aerc.type(":quit\r")
+        aerc.ended()
+    assert b"Subject: for aerc" not in _subjects(server, user)
+    with _inbox(server, user) as box:
+        for folder in ("Archive", "Trash"):
+            box.select(folder)
+            assert len(box.uid("SEARCH", "FLAGGED")[1][0].split()) == 1
 
 
 def test_fetchmail_by_pop3_and_imap(server: Instance, run: Run, tmp_path: Path) -> None:

@@ -18,3 +18,14 @@ def test_all_or_none(imap: ImapServer) -> None:
         S: c OK
         """
     )
+
+
+def test_two_spaces_before_the_next_message_as_imapclient_sends_them(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a APPEND INBOX {3+}
+        C: one  {3+}
+        C: two
+        S~ a OK \[APPENDUID \d+ 1:2\] .*
+        """
+    )

@@ -23,6 +23,8 @@ def parse_append(cursor: Cursor, uid: bool) -> Append:
         if len(messages) >= cursor.bounds.items:
             cursor.fail("too many messages", Fault.TOO_LONG)
         cursor.space()
+        # RFC 3502 has one space here; IMAPClient puts two before a second literal.
+        cursor.take(b" ")
         messages.append(_message(cursor))
     return Append(mailbox, tuple(messages))
 
