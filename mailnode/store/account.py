@@ -31,6 +31,7 @@ from mailnode.store.folder import MaildirFolder
 from mailnode.store.home import Home
 from mailnode.store.journal import Header
 from mailnode.store.names import INBOX
+from mailnode.store.syncing import sync_folder
 
 _TRASH_PREFIX = b"mailnode.deleted-"
 P = ParamSpec("P")
@@ -104,7 +105,7 @@ class MaildirAccount:
     @_verb
     def open(self, name: str, read_only: bool = False) -> MaildirFolder:
         """See ``store.Account``."""
-        core = self._home.open_core(name)
+        core = self._home.current_core(self._home.disk_name(name))
         return MaildirFolder(names.canonical(name), core, self._home, self.ref, read_only)
 
     @_verb
@@ -193,7 +194,7 @@ class MaildirAccount:
         view.folder(self.ref.user, header.mailbox_id.hex(), header.uidvalidity).forget_folder()
 
     def _header(self, disk: bytes) -> Header:
-        core = self._home.core_at(disk)
+        core = self._home.current_core(disk)
         try:
             with core.changing() as state:
                 return state.header
@@ -205,9 +206,13 @@ class MaildirAccount:
         core = self._home.core_at(disk)
         try:
             with core.ledger.hold():
+                # Whoever syncs by path will not find it there any more.
+                sync_folder(core)
                 files.rename(core.path, target)
                 core.stale = True
             files.fsync_dir(self._home.path)
+            # Sessions that have it open look, and go on under the new name.
+            self._home.services.core.on_change(core.key, 0)
         finally:
             self._home.release_core(core)
 

@@ -7,12 +7,13 @@ Locks: short looks under ``core.ledger.mutex``; the rest where the verbs live (`
 from __future__ import annotations
 
 import io
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
-from mailnode.model.errors import NoSuchMessage, PermanentError
+from mailnode.model.errors import NoSuchFolder, NoSuchMessage, PermanentError
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
 from mailnode.store import (
@@ -34,13 +35,16 @@ from mailnode.store.core import FolderCore
 from mailnode.store.faults import plain_errors
 from mailnode.store.home import Home
 from mailnode.store.journal import Kind, pack_recent
+from mailnode.store.ledger import FolderBusy
 from mailnode.store.look import look
-from mailnode.store.state import FolderState
+from mailnode.store.state import message_info
 from mailnode.store.view import FolderView
 from mailnode.wire.mime.summary import HEAD_LIMIT, header_end
 
-_MICRO = 1_000_000
 _HEAD_BYTES = 16 * 1024  # what most headers fit in
+# What a verb sees of a folder that another session renamed or deleted.
+GONE = (NoSuchFolder, FileNotFoundError, NotADirectoryError)
+_RENAMES = 8  # in a row, while one operation runs
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -48,12 +52,19 @@ T = TypeVar("T")
 def _verb(
     method: Callable[Concatenate[MaildirFolder, P], T],
 ) -> Callable[Concatenate[MaildirFolder, P], T]:
-    """A verb that raises only what ``store`` says."""
+    """A verb that raises only what ``store`` says, and goes after a folder that was renamed."""
 
     @wraps(method)
     def spoken(self: MaildirFolder, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with plain_errors(self._home.services.guard):
-            return method(self, *args, **kwargs)
+            for _ in range(_RENAMES):
+                try:
+                    return method(self, *args, **kwargs)
+                except GONE:
+                    others = [one for one in args if isinstance(one, MaildirFolder)]
+                    if not any(one.follow() for one in (self, *others)):
+                        raise
+        raise FolderBusy(self.key)
 
     return spoken
 
@@ -73,6 +84,7 @@ class MaildirFolder:
         self.name, self.key, self.read_only = name, core.key, read_only
         self._core, self._home, self._ref = core, home, ref
         self._open = True
+        self._following = threading.Lock()  # looked for by one thread at a time; outermost
         try:
             with core.ledger.mutex:
                 core.catch_up()
@@ -87,6 +99,22 @@ class MaildirFolder:
         if self._open:
             self._open = False
             self._home.release_core(self._core)
+
+    def follow(self) -> bool:
+        """Go on under its new name after the folder was renamed, by whomever; False when it was
+        not, or is no more. What a verb did before it noticed must not count: see ``_settle``."""
+        with self._following:
+            disk = self._home.whereabouts(bytes.fromhex(self.mailbox_id)) if self._open else None
+            if disk is None or self._home.folder_path(disk) == self._core.path:
+                return False
+            try:
+                core = self._home.current_core(disk)
+            except NoSuchFolder:
+                return True  # and once more already: found at the next try
+            old, self._core = self._core, core
+            self.name, self.key = names.disk_to_folder(disk) or self.name, core.key
+            self._home.release_core(old)
+            return True
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -125,7 +153,7 @@ class MaildirFolder:
         """See ``store.Folder``."""
         with self._core.ledger.mutex:
             state = self._core.state
-            return [_info(state, index) for index in state.indexes(uids)]
+            return [message_info(state, index) for index in state.indexes(uids)]
 
     def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
         """See ``store.Folder``."""
@@ -276,7 +304,21 @@ class MaildirFolder:
             self._home.give_back(self._ref, size, len(messages))
             raise
         with self._home.doubting():
-            return transfer.append(self._core, staged, self._home.services.group.sync_dir)
+            uids = transfer.append(self._core, staged)
+            self._settle()
+        return uids
+
+    def _settle(self) -> None:
+        """Make durable what was placed. It must not be placed once more when the folder is renamed
+        meanwhile, so a failure here does not look like a folder that is gone."""
+        for _ in range(_RENAMES):
+            try:
+                transfer.settle(self._core, self._home.services.group.sync_dir)
+                return
+            except GONE:
+                if not self.follow():
+                    break
+        raise FolderBusy(self.key)
 
     @_verb
     def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
@@ -285,8 +327,9 @@ class MaildirFolder:
         sizes = self._sizes(uids)
         there._home.charge(there._ref, sum(sizes.values()), len(sizes))
         with there._home.doubting():
-            sync_dir = self._home.services.group.sync_dir
-            pairs = transfer.copy(self._core, sizes, there._core, sync_dir)
+            pairs = transfer.copy(self._core, sizes, there._core)
+            if pairs:
+                there._settle()
         left = dict(sizes)
         for old, _ in pairs:
             left.pop(old, None)
@@ -341,19 +384,3 @@ def _size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
 def _without(flags: bytes, flag: Flag) -> int:
     """How many messages lack the flag."""
     return sum(flags.count(bits) for bits in range(32) if not bits & flag)
-
-
-def _info(state: FolderState, index: int) -> MessageInfo:
-    bits = state.bits[index]
-    keywords = (word for i, word in enumerate(state.keywords) if bits >> i & 1)
-    return MessageInfo(
-        uid=state.uids[index],
-        modseq=state.modseqs[index],
-        flags=Flag(state.flags[index]),
-        keywords=frozenset(keywords),
-        size=state.sizes[index],
-        internal_date=state.internal_us[index] / _MICRO,
-        save_date=state.save_us[index] / _MICRO,
-        email_id=state.email_id(index).hex(),
-        thread_id="",
-    )

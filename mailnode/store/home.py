@@ -26,6 +26,7 @@ from mailnode.runtime import files
 from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef, QuotaUse, listing, names, quota, subscriptions
 from mailnode.store.core import CoreContext, FolderCore
+from mailnode.store.journal import JOURNAL_NAME, identity_in
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.quota import Quota
 from mailnode.store.shelf import Shelf
@@ -192,6 +193,16 @@ class Home:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
+    def whereabouts(self, mailbox_id: bytes) -> bytes | None:
+        """What the folder with this id is called on disk now; None where there is none."""
+        # Without the lock a folder that is being renamed could be passed over.
+        with self.lock():
+            for disk in listing.list_folders(self.path):
+                path = self.folder_path(disk) + b"/" + JOURNAL_NAME
+                if identity_in(path) == mailbox_id:
+                    return disk
+        return None
+
     def key(self, disk: bytes) -> str:
         """What change hints are keyed by."""
         return f"{self.maildir}\0{disk.decode('ascii', 'backslashreplace')}"
@@ -204,6 +215,20 @@ class Home:
         """The same by the name on disk."""
         path = self.folder_path(disk)
         return self.services.shelf.take(path, lambda: self._make_core(path, disk))
+
+    def current_core(self, disk: bytes) -> FolderCore:
+        """The same in step with the disk, also where another node gave the name of a folder that
+        we have at hand to another folder. Raises ``NoSuchFolder``."""
+        core = self.core_at(disk)
+        try:
+            with core.ledger.mutex:
+                core.catch_up()
+        except BaseException as error:
+            self.release_core(core)
+            if isinstance(error, NoSuchFolder) and core.stale:
+                return self.core_at(disk)
+            raise
+        return core
 
     def _make_core(self, path: bytes, disk: bytes) -> FolderCore:
         core = FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)

@@ -160,6 +160,15 @@ def unpack_header(raw: bytes) -> Header:
     return Header(uidvalidity, epoch, mailbox_id)
 
 
+def identity_in(path: bytes) -> bytes | None:
+    """The mailbox id in the header of the journal at ``path``; None where none can be read."""
+    try:
+        with storage_errors(path), open(path, "rb", buffering=0) as file:
+            return unpack_header(file.read(HEADER_SIZE)).mailbox_id
+    except (FileNotFoundError, NotADirectoryError, JournalDamaged, OtherFormat):
+        return None
+
+
 def pack_record(
     kind: int, uidnext: int, modseq: int, payload: bytes = b"", *, totals: Totals = NOTHING
 ) -> bytes:

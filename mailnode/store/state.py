@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import compress
 
-from mailnode.store import Change, Picture, PictureDiff, names
+from mailnode.model.flags import Flag
+from mailnode.store import Change, MessageInfo, Picture, PictureDiff, names
 from mailnode.store.journal import (
     Added,
     Flagged,
@@ -36,6 +37,7 @@ MAX_KEYWORDS = 64
 # Above this many removals one sweep over the columns is cheaper than single deletions.
 _SWEEP = 64
 _LOG_ENTRIES = 4096
+_MICRO = 1_000_000
 _LOG_UIDS = 200_000
 _SLASH = b"/"  # cannot occur in a file name, so it parts the names in the blob
 
@@ -295,6 +297,23 @@ class FolderState:
             tuple(added),
             tuple(sorted(uid for uid in flagged - expunged if uid < old.uidnext)),
         )
+
+
+def message_info(state: FolderState, index: int) -> MessageInfo:
+    """The facts of the message at ``index``."""
+    bits = state.bits[index]
+    keywords = (word for i, word in enumerate(state.keywords) if bits >> i & 1)
+    return MessageInfo(
+        uid=state.uids[index],
+        modseq=state.modseqs[index],
+        flags=Flag(state.flags[index]),
+        keywords=frozenset(keywords),
+        size=state.sizes[index],
+        internal_date=state.internal_us[index] / _MICRO,
+        save_date=state.save_us[index] / _MICRO,
+        email_id=state.email_id(index).hex(),
+        thread_id="",
+    )
 
 
 def compare(old: Picture, new: Picture) -> PictureDiff:

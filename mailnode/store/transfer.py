@@ -1,7 +1,8 @@
 """Bringing messages into a folder: staged in ``tmp/``, placed under the lock, made durable.
 
-Promises: ``append``, ``copy`` and ``move`` store all or none and return when it is durable; a
-moved message is at no time in neither folder (a crash may leave it in both).
+Promises: ``append``, ``copy`` and ``move`` store all or none; it is durable after ``settle`` (which
+``move`` does itself); a moved message is at no time in neither folder (a crash may leave it in
+both).
 Fails: ``StorageFull``, ``StorageGone``, ``NoSuchFolder``, ``FolderBusy``.
 Locks: ``core.changing``; for two folders both, ordered by path.
 """
@@ -79,19 +80,17 @@ def stage_all(core: FolderCore, messages: Sequence[NewMessage]) -> list[Staged]:
     return staged
 
 
-def append(core: FolderCore, staged: list[Staged], sync_dir: SyncDir) -> list[int]:
-    """See ``Folder.append``; quota is the caller's."""
+def append(core: FolderCore, staged: list[Staged]) -> list[int]:
+    """See ``Folder.append``; quota is the caller's, and so is ``settle``."""
     try:
         with core.changing():
-            uids = _place(core, staged)
+            return _place(core, staged)
     except BaseException:
         unstage(staged)
         raise
-    _settle(core, sync_dir)
-    return uids
 
 
-def _settle(core: FolderCore, sync_dir: SyncDir) -> None:
+def settle(core: FolderCore, sync_dir: SyncDir) -> None:
     """Names and records durable: from here on the client may hear OK."""
     sync_dir(core.path + b"/cur")
     with core.ledger.mutex:
@@ -153,16 +152,11 @@ def _both(source: FolderCore, target: FolderCore) -> Iterator[None]:
         yield
 
 
-def copy(
-    source: FolderCore, uids: Iterable[int], target: FolderCore, sync_dir: SyncDir
-) -> list[tuple[int, int]]:
-    """See ``Folder.copy``."""
+def copy(source: FolderCore, uids: Iterable[int], target: FolderCore) -> list[tuple[int, int]]:
+    """See ``Folder.copy``; ``settle`` the target afterwards."""
     wanted = list(uids)
     with _both(source, target):
-        pairs = _copy(source, wanted, target)
-    if pairs:
-        _settle(target, sync_dir)
-    return pairs
+        return _copy(source, wanted, target)
 
 
 def move(
@@ -173,7 +167,7 @@ def move(
     with _both(source, target):
         pairs = _copy(source, wanted, target)
         if pairs:
-            _settle(target, sync_dir)
+            settle(target, sync_dir)
             change.remove(source, [old for old, _ in pairs], only_deleted=False)
     return pairs
 

@@ -46,11 +46,11 @@ def acquainted(*nodes: Node) -> None:
 class Idler:
     """A session in IDLE on a node."""
 
-    def __init__(self, node: Node, user: str = "user1") -> None:
+    def __init__(self, node: Node, user: str = "user1", folder: str = "INBOX") -> None:
         self._sock = node.connect("imap")
         self._file = self._sock.makefile("rb")
         self._file.readline()
-        for line in (f"a LOGIN {user}@{DOMAIN} {{0}}", "b SELECT INBOX"):
+        for line in (f"a LOGIN {user}@{DOMAIN} {{0}}", f"b SELECT {folder}"):
             text = line.replace("{0}", f'"{PASSWORD}"')
             self._sock.sendall(text.encode() + b"\r\n")
             tag = text[:1].encode()
@@ -123,6 +123,27 @@ def test_older_node_runs_beside_a_newer_one(world: ClusterWorld, older: str) -> 
         with contextlib.closing(Idler(there)) as idler:
             here.send()
             assert idler.wait(b"EXISTS") < 1.5
+    assert world.findings() == []
+
+
+def test_folder_renamed_on_the_other_node_stays_selected(world: ClusterWorld) -> None:
+    one, two = world.node("n1"), world.node("n2")
+    acquainted(one, two)
+    here, there = one.imap(), two.imap()
+    here.create("Work")
+    here.append("Work", "", "", b"Subject: one\r\n\r\ntext\r\n")
+    with contextlib.closing(Idler(two, folder="Work")) as idler:
+        there.select("Work")
+        assert here.rename("Work", "Job")[0] == "OK"
+        # IDLE goes on: hints of the new name come, without a poll period between.
+        here.append("Job", "", "", b"Subject: two\r\n\r\ntext\r\n")
+        assert idler.wait(b"2 EXISTS") < 5
+        assert there.store("1", "+FLAGS", "(\\Flagged)")[0] == "OK"
+        assert idler.wait(b"\\Flagged") < 5
+    assert there.uid("COPY", "1:2", "INBOX")[0] == "OK"
+    for client in (here, there):
+        client.logout()
+    assert _picture(one, folder="Job") == _picture(two, folder="Job") == [(1, "one"), (2, "two")]
     assert world.findings() == []
 
 

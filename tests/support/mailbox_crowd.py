@@ -114,10 +114,12 @@ class Member:
     def _rename(self) -> None:
         self._renamed += 1
         new = f"{self.name}-{self._renamed}"
-        # A session that has it selected would lose it.
-        for session in self._sessions:
-            _ok(session.select("INBOX"))
+        # Whoever has it selected keeps it, whichever node renames it.
+        selecting = self._session()
+        _ok(selecting.select(self.own))
         _ok(self._session().rename(self.own, new))
+        _ok(selecting.noop())
+        _ok(selecting.close())
         for folder, subject in [key for key in self.state if key[0] == self.own]:
             self.state[new, subject] = self.state.pop((folder, subject))
         self.own = new

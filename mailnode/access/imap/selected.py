@@ -17,7 +17,7 @@ from mailnode.access.imap.enabled import Enabled
 from mailnode.model.flags import Flag
 from mailnode.store import Folder, Picture, PictureDiff
 from mailnode.wire.imap.format import flags as format_flags
-from mailnode.wire.imap.format import range_set
+from mailnode.wire.imap.format import list_line, mailbox, range_set
 from mailnode.wire.imap.sets import runs
 
 # Untagged lines are handed to the connection in pieces of about this many.
@@ -44,9 +44,11 @@ class Selected:
         "enabled",
         "folder",
         "heard",
+        "heard_key",
         "keywords",
         "made",
         "must_look",
+        "name",
         "own",
         "picture",
         "read_only",
@@ -69,11 +71,13 @@ class Selected:
         self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
         self.contexts: dict[str, Context] = {}  # by tag: results to be kept up to date
+        self.name = folder.name  # the one the client knows; the folder may have got another
+        self.heard_key = ""
         self._silence: Callable[[], None] | None = None
 
-    def listen(self, subscribe: Callable[[], Callable[[], None]]) -> None:
-        """Begin to hear hints; ``subscribe`` returns the call that ends it."""
-        self._silence = subscribe()
+    def listen(self, key: str, subscribe: Callable[[], Callable[[], None]]) -> None:
+        """Begin to hear hints for ``key``; ``subscribe`` returns the call that ends it."""
+        self.heard_key, self._silence = key, subscribe()
 
     def silence(self) -> None:
         """Hear no more hints."""
@@ -215,6 +219,12 @@ def keyword_lines(picture: Picture, read_only: bool) -> list[bytes]:
     lasting = b"()" if read_only else every[:-1] + b" \\*)"
     text = b"read-only" if read_only else b"keywords may be made"
     return [b"* FLAGS %b\r\n" % every, b"* OK [PERMANENTFLAGS %b] %b\r\n" % (lasting, text)]
+
+
+def renamed_line(name: str, asked: str) -> bytes:
+    """An untagged LIST for an IMAP4rev2 client, with OLDNAME where it knows another name."""
+    old = b'("OLDNAME" (%b))' % mailbox(asked, utf8=True) if asked not in ("", name) else b""
+    return list_line((), name, utf8=True, extended=old) + b"\r\n"
 
 
 def vanished_lines(spans: Iterable[tuple[int, int]], *, earlier: bool = False) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad, no, ok
-from mailnode.access.imap.selected import News, Selected
+from mailnode.access.imap.selected import News, Selected, renamed_line
 from mailnode.access.imap.watch import Watch
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
 from mailnode.runtime.maillog import Event
@@ -100,8 +100,11 @@ class Session:
         """Go to the selected state and begin to hear of changes."""
         self.selected = selected
         self.state = State.SELECTED
+        self._listen(selected)
+
+    def _listen(self, selected: Selected) -> None:
         key = selected.folder.key
-        selected.listen(lambda: self.means.hints.subscribe(key, self._heard))
+        selected.listen(key, lambda: self.means.hints.subscribe(key, self._heard))
 
     async def leave(self) -> None:
         """Back to the authenticated state; nothing is expunged."""
@@ -171,13 +174,38 @@ class Session:
         hear that messages are gone. Raises ``FolderLost``.
         """
         selected = self.selected
-        if selected is None or not (look or selected.dirty):
+        if selected is None:
+            return
+        self._follow(selected)
+        if not (look or selected.dirty):
             return
         try:
             news = await self.means.pool.run(selected.look)
         except NoSuchFolder:
             raise FolderLost from None
+        self._follow(selected)
         await self.tell_news(news, expunge=expunge, own=own)
+
+    def _follow(self, selected: Selected) -> None:
+        """RFC 2180 3.4: a folder that was renamed stays selected; only its name is another."""
+        if selected.heard_key == selected.folder.key:
+            return
+        selected.silence()
+        self._listen(selected)
+        # Nobody told us of changes between the rename and now.
+        selected.must_look = True
+        name = selected.folder.name
+        if name != selected.name and self.enabled.rev2:
+            # RFC 9051 6.3.9.7: OLDNAME tells which mailbox it was.
+            self.out.write(renamed_line(name, selected.name))
+        selected.name = name
+
+    def renamed(self, old: str, new: str) -> None:
+        """We renamed a folder: perhaps the selected one, or one above it."""
+        selected = self.selected
+        if selected is not None and f"{selected.name}/".startswith(f"{old}/"):
+            selected.name = new + selected.name[len(old) :]
+            selected.must_look = True
 
     async def tell_news(self, news: News | None, *, expunge: bool, own: bool = False) -> None:
         """Tell what a look has found, or hold it back until EXPUNGE may be told.

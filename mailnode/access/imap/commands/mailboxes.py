@@ -11,10 +11,11 @@ from collections.abc import Callable
 from mailnode.access.imap.commands.batching import each_folder
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
+from mailnode.access.imap.selected import renamed_line
 from mailnode.access.imap.session import Session
 from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
-from mailnode.wire.imap.format import list_line, mailbox, status_line
+from mailnode.wire.imap.format import status_line
 
 # RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
 USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
@@ -47,11 +48,10 @@ async def do_delete(session: Session, command: Command, args: OneMailbox) -> Rep
 
 async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
     """RFC 3501 6.3.5; INBOX keeps existing, its messages move."""
-    if args.old != "INBOX":
-        await _let_go(session, args.old)
     session.did(args.old, args.new)
     await session.means.pool.run(session.owner().rename, args.old, args.new)
     if args.old != "INBOX":
+        session.renamed(args.old, args.new)
         _tell_name(session, args.new, args.old)
     return ok("renamed")
 
@@ -62,16 +62,10 @@ def _tell_name(session: Session, name: str, asked: str) -> None:
         session.out.write(renamed_line(name, asked))
 
 
-def renamed_line(name: str, asked: str) -> bytes:
-    """An untagged LIST for an IMAP4rev2 client, with OLDNAME where it knows another name."""
-    old = b'("OLDNAME" (%b))' % mailbox(asked, utf8=True) if asked not in ("", name) else b""
-    return list_line((), name, utf8=True, extended=old) + b"\r\n"
-
-
 async def _let_go(session: Session, name: str) -> None:
-    """Deselect the folder that this session is about to delete or rename (or its child).
+    """Deselect the folder that this session is about to delete (or its child).
 
-    RFC 2180 3.1: other sessions that have it selected are disconnected when they look at it.
+    RFC 2180 3.3: other sessions that have it selected are disconnected when they look at it.
     """
     selected = session.selected
     if selected is not None and (selected.folder.name + "/").startswith(name + "/"):

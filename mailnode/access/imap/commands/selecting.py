@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import batches, chosen
-from mailnode.access.imap.commands.mailboxes import renamed_line
 from mailnode.access.imap.commands.resync import resynced
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
@@ -18,6 +17,7 @@ from mailnode.access.imap.selected import (
     News,
     Selected,
     keyword_lines,
+    renamed_line,
     vanished_lines,
 )
 from mailnode.access.imap.session import Session
