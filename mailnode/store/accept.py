@@ -1,7 +1,7 @@
 """Delivery: many copies, each safe or refused on its own.
 
 Steps, each over the whole batch so that copies share the waits for the disk: open the folders,
-charge the quota, write ``tmp/``, sync the files, place in ``new/`` and record (one lock per
+see that there is room, write ``tmp/``, sync the files, place in ``new/`` and record (one lock per
 folder), sync the folders. A copy that fails in a step gets its outcome and drops out.
 Promises: ``DONE`` only when file and name are durable. The record need not be: a file without one
 is adopted. Cost does not depend on what the folder holds.
@@ -31,6 +31,7 @@ from mailnode.store import Delivery, names, transfer
 from mailnode.store.core import FolderCore
 from mailnode.store.home import Home
 from mailnode.store.journal import Added, Kind, pack_added
+from mailnode.store.quota import RoomTaken
 from mailnode.store.syncing import GroupSync
 from mailnode.store.transfer import Staged
 
@@ -44,7 +45,7 @@ class _Copy:
     home: Home | None = None
     core: FolderCore | None = None
     staged: Staged | None = None
-    charged: int = 0
+    kept: int = 0  # bytes of room that are ours until the message is recorded
     placed: bytes = b""
 
 
@@ -55,6 +56,8 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome(Verdict.NEVER, "5.2.2", error.public, cause)
     if isinstance(error, StorageFull):
         return Outcome(Verdict.LATER, "4.3.1", error.public, cause)
+    if isinstance(error, RoomTaken):
+        return Outcome(Verdict.LATER, "4.2.2", error.public, cause)
     public = error.public if isinstance(error, TemporaryError) else TemporaryError.public
     return Outcome(Verdict.LATER, "4.3.0", public, cause)
 
@@ -72,7 +75,7 @@ class Acceptance:
         copies = [_Copy(delivery) for delivery in batch]
         try:
             self._each(copies, self._open)
-            self._each(copies, self._charge)
+            self._each(copies, _reserve)
             self._each(copies, partial(_stage, sync=len(copies) == 1))
             if len(copies) > 1:
                 self._each(copies, _sync_staged)
@@ -109,9 +112,7 @@ class Acceptance:
         """Take back what a failed copy left. A copy already recorded stays: better twice."""
         if copy.staged is not None and not copy.placed:
             transfer.unstage([copy.staged])
-        if copy.charged and not copy.placed and copy.home is not None:
-            size, copy.charged = copy.charged, 0
-            copy.home.give_back(copy.delivery.account, size, 1)
+        _let_room_go(copy)
 
     # -- the steps -------------------------------------------------------------------------
 
@@ -125,11 +126,6 @@ class Acceptance:
             # The folder was deleted or never made: the message is still its owner's.
             copy.core = copy.home.open_core(names.INBOX)
 
-    def _charge(self, copy: _Copy) -> None:
-        size = sum(map(files.chunk_size, copy.delivery.message.chunks))
-        _home(copy).charge(copy.delivery.account, size, 1)
-        copy.charged = size
-
     def _place_all(self, copies: list[_Copy]) -> None:
         by_folder: dict[bytes, list[_Copy]] = {}
         for copy in copies:
@@ -138,6 +134,8 @@ class Acceptance:
         for path in sorted(by_folder):
             together = by_folder[path]
             self._attempt(together, partial(_place, together))
+            for copy in together:
+                _let_room_go(copy)
 
     def _settle_all(self, copies: list[_Copy]) -> None:
         by_directory: dict[bytes, list[_Copy]] = {}
@@ -156,8 +154,22 @@ class Acceptance:
 
     def _release(self, copies: list[_Copy]) -> None:
         for copy in copies:
+            _let_room_go(copy)
             if copy.core is not None and copy.home is not None:
                 copy.home.release_core(copy.core)
+                if copy.placed:
+                    copy.home.tell_use(copy.delivery.account)
+
+
+def _reserve(copy: _Copy) -> None:
+    size = sum(map(files.chunk_size, copy.delivery.message.chunks))
+    copy.kept = _home(copy).reserve(copy.delivery.account, size)
+
+
+def _let_room_go(copy: _Copy) -> None:
+    kept, copy.kept = copy.kept, 0
+    if kept:
+        _home(copy).release(kept)
 
 
 def _stage(copy: _Copy, *, sync: bool) -> None:

@@ -180,16 +180,13 @@ class MaildirAccount:
             header = self._header(disk)
             self._home.next_uidvalidity(header.uidvalidity)
             trash = self._home.path + b"/" + _TRASH_PREFIX + os.urandom(8).hex().encode()
-            try:
-                self._rename_folder(disk, trash)
-            finally:
-                self._home.doubt_use()
+            self._rename_folder(disk, trash)
             uses = subscriptions.read_uses(self._home.path)
             if uses.pop(disk, None):
                 subscriptions.write_uses(self._home.path, uses)
         self._tell()
         self._empty_trash()
-        self._home.report_use(self.ref)
+        self._home.tell_use(self.ref)
         view = self._home.services.view
         view.folder(self.ref.user, header.mailbox_id.hex(), header.uidvalidity).forget_folder()
 

@@ -26,13 +26,6 @@ class TooManyKeywords(PermanentError):
     public = "too many different keywords in this mailbox"
 
 
-class Removed(NamedTuple):
-    """Messages that are gone, and the bytes their files took."""
-
-    uids: list[int]
-    size: int
-
-
 class _Sorted(NamedTuple):
     changed: list[int]  # indexes, as ``gone`` and ``modified`` are UIDs
     modified: tuple[int, ...]
@@ -101,18 +94,17 @@ def _flag(core: FolderCore, indexes: list[int], change: Flagged) -> None:
     core.ledger.finish()
 
 
-def remove(core: FolderCore, uids: Iterable[int] | None, *, only_deleted: bool) -> Removed:
+def remove(core: FolderCore, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
     """Expunge these messages (None: all), or those of them that carry ``\\Deleted``."""
     with core.changing() as state:
         indexes = list(range(len(state))) if uids is None else state.indexes(uids)
         if only_deleted:
             indexes = [i for i in indexes if state.flags[i] & Flag.DELETED]
         if not indexes:
-            return Removed([], 0)
+            return []
         gone = [state.uids[i] for i in indexes]
         bases = [state.name(i) for i in indexes]
         paths = [core.expected(i) for i in indexes]
-        size = sum(disk_size(state, i, base) for i, base in zip(indexes, bases, strict=True))
         core.ledger.begin(core.offset)
         core.commit(Kind.EXPUNGE, pack_uids(gone))
         finder = _Finder(core)
@@ -120,7 +112,7 @@ def remove(core: FolderCore, uids: Iterable[int] | None, *, only_deleted: bool) 
             core.where.pop(base, None)
             finder.unlink(base, path)
         core.ledger.finish()
-        return Removed(gone, size)
+        return gone
 
 
 def disk_size(state: FolderState, index: int, base: bytes) -> int:

@@ -9,7 +9,6 @@ Locks: one folder at a time, while its journal and names are read.
 from __future__ import annotations
 
 import os
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -18,25 +17,18 @@ from pathlib import Path
 from mailnode.model.errors import NoSuchFolder
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.files import storage_errors
-from mailnode.store import Finding, invariants, listing, names, quota
+from mailnode.store import Finding, invariants, listing, names
 from mailnode.store.guard import read_guard
 from mailnode.store.home import account_path
 from mailnode.store.invariants import Breach, JournalView
 from mailnode.store.journal import JOURNAL_NAME, LOCK_NAME
 from mailnode.store.ledger import Ledger
 
-# Use and files are read one after the other; only a difference that stays is one.
-_QUOTA_LOOKS = 4
-_QUOTA_PAUSE_S = 0.3
-# A file in tmp/ as young as this may belong to a delivery under way.
-_IN_FLIGHT_S = 60.0
-
 
 class Checker:
     """Looks at folders below ``root``; accounts are named by their path below it (``maildir``).
 
-    ``deep`` reads every message whole, to compare sizes with CRLF line ends. ``live`` False says
-    that nobody delivers meanwhile, so that a wrong use needs no second look.
+    ``deep`` reads every message whole, to compare sizes with CRLF line ends.
     """
 
     def __init__(
@@ -46,10 +38,9 @@ class Checker:
         *,
         lock_timeout_s: float = 30.0,
         deep: bool = False,
-        live: bool = True,
     ) -> None:
         self.root, self._clock = os.fsencode(root), clock
-        self._lock_timeout_s, self._deep, self._live = lock_timeout_s, deep, live
+        self._lock_timeout_s, self._deep = lock_timeout_s, deep
         read_guard(root)
 
     def now(self) -> float:
@@ -87,7 +78,6 @@ class Checker:
             if view.header is not None:
                 ids[view.header.mailbox_id].append(name)
         yield from _twin_ids(maildir, ids)
-        yield from self._quota(maildir, path)
 
     def folder(self, maildir: str, name: str) -> list[Finding]:
         """Findings of one folder. Raises ``NoSuchFolder``."""
@@ -134,22 +124,6 @@ class Checker:
             elif view.usable:
                 breaches += invariants.compare(path, view, found)
         return view, found
-
-    def _quota(self, maildir: str, path: bytes) -> Iterator[Finding]:
-        """Use against files. They cannot be read at one moment: on a live store only a difference
-        that stays while nobody charges anything is one."""
-        seen: tuple[object, ...] = ()
-        for _ in range(_QUOTA_LOOKS):
-            look = (_signature(path), _quota_drift(path))
-            drift = look[1]
-            if drift is None:
-                return
-            if not self._live or (look == seen and not _busy(path, self.now())):
-                detail = f"use is {drift[0]:+} bytes, {drift[1]:+} messages off"
-                yield Finding(maildir, "", "quota", detail)
-                return
-            seen = look
-            time.sleep(_QUOTA_PAUSE_S)
 
 
 def findings(maildir: str, folder: str, breaches: Iterable[Breach]) -> Iterator[Finding]:
@@ -217,43 +191,3 @@ def _twin_ids(maildir: str, ids: dict[bytes, list[str]]) -> Iterator[Finding]:
         for name in folders[1:]:
             detail = f"the id {mailbox_id.hex()} belongs to {folders[0]} too"
             yield Finding(maildir, name, "mailbox-id", detail)
-
-
-def _quota_drift(path: bytes) -> tuple[int, int] | None:
-    """Use minus what the files hold; ``None`` when they agree or no use is kept."""
-    kept = quota.read_use(path)
-    if kept is None:
-        return None
-    size, messages = quota.count_files(path)
-    drift = (kept[0] - size, kept[1] - messages)
-    return drift if any(drift) else None
-
-
-def _signature(account: bytes) -> tuple[int, ...]:
-    """Differs whenever something was charged in between."""
-    try:
-        with storage_errors(account):
-            facts = os.stat(account + b"/" + quota.SIZE_NAME)
-    except FileNotFoundError:
-        return ()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
-
-
-def _busy(account: bytes, now: float) -> bool:
-    """True while something is being delivered: it is charged already and not yet placed."""
-    for disk in folder_entries(account):
-        tmp = folder_path(account, disk) + b"/tmp"
-        try:
-            with storage_errors(tmp), os.scandir(tmp) as entries:
-                if any(now - _changed_at(entry) < _IN_FLIGHT_S for entry in entries):
-                    return True
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return False
-
-
-def _changed_at(entry: os.DirEntry[bytes]) -> float:
-    try:
-        return entry.stat(follow_symlinks=False).st_ctime
-    except FileNotFoundError:
-        return 0.0

@@ -57,8 +57,6 @@ class FolderCore:
         listing.check_plain(path)
         self.path, self.key, self.context = path, key, context
         self.next_uidvalidity = next_uidvalidity
-        self.doubt_use: Callable[[], None] = lambda: None  # what to call when messages may be
-        # there that were never charged to the account
         self.ledger = Ledger(path, context.settings.lock_timeout_s)
         self.loaded: FolderState | None = None
         self.offset = 0  # the journal is applied up to here

@@ -47,6 +47,7 @@ def write_dovecot_uidlist(
 def export_dovecot(home: Home) -> list[Exported]:
     """Write the lists of every folder of an account."""
     disks = {names.INBOX: b"", **home.disk_names()}
+    home.drop_foreign_count()  # what an earlier server counted; Dovecot counts anew
     return [_export_folder(home, name, disk) for name, disk in sorted(disks.items())]
 
 

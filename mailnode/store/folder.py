@@ -284,26 +284,20 @@ class MaildirFolder:
 
     def _remove(self, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
         self._must_write()
-        with self._home.doubting():
-            removed = change.remove(self._core, uids, only_deleted=only_deleted)
-        if removed.uids:
-            self._home.give_back(self._ref, removed.size, len(removed.uids))
-            self._view().forget(removed.uids)
+        removed = change.remove(self._core, uids, only_deleted=only_deleted)
+        if removed:
+            self._home.tell_use(self._ref)
+            self._view().forget(removed)
             self._home.services.lazy.later(self._core)
-        return removed.uids
+        return removed
 
     @_verb
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
         self._must_write()
         size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
-        self._home.charge(self._ref, size, len(messages), spare_bytes)
-        try:
+        with self._home.room(self._ref, size, spare_bytes):
             staged = transfer.stage_all(self._core, messages)
-        except BaseException:
-            self._home.give_back(self._ref, size, len(messages))
-            raise
-        with self._home.doubting():
             uids = transfer.append(self._core, staged)
             self._settle()
         return uids
@@ -325,15 +319,10 @@ class MaildirFolder:
         """See ``store.Folder``. Raises ``OverQuota``."""
         there = _ours(target)
         sizes = self._sizes(uids)
-        there._home.charge(there._ref, sum(sizes.values()), len(sizes))
-        with there._home.doubting():
+        with there._home.room(there._ref, sum(sizes.values())):
             pairs = transfer.copy(self._core, sizes, there._core)
             if pairs:
                 there._settle()
-        left = dict(sizes)
-        for old, _ in pairs:
-            left.pop(old, None)
-        there._home.give_back(there._ref, sum(left.values()), len(left))
         return pairs
 
     @_verb
@@ -347,8 +336,7 @@ class MaildirFolder:
             self.remove([old for old, _ in pairs])
             return pairs
         sync_dir = self._home.services.group.sync_dir
-        with self._home.doubting():
-            pairs = transfer.move(self._core, wanted, there._core, sync_dir)
+        pairs = transfer.move(self._core, wanted, there._core, sync_dir)
         if pairs:
             self._view().forget([old for old, _ in pairs])
             self._home.services.lazy.later(self._core)

@@ -21,16 +21,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailnode.model.errors import BadFolderName, MailnodeError, NoSuchFolder
+from mailnode.model.errors import BadFolderName, NoSuchFolder
 from mailnode.runtime import files
-from mailnode.runtime.maillog import Event
-from mailnode.store import AccountRef, QuotaUse, listing, names, quota, subscriptions
+from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.journal import JOURNAL_NAME, identity_in
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.quota import Quota
 from mailnode.store.shelf import Shelf
 from mailnode.store.syncing import GroupSync, LazySync
+from mailnode.store.use_mirror import UseMirror
 from mailnode.store.view import View
 
 ACCOUNT_NAME = b"mailnode.account"
@@ -51,7 +51,7 @@ class Services:
     lazy: LazySync
     view: View
     guard: Callable[[], None]
-    on_use: Callable[[str, int, int], None]
+    mirror: UseMirror
 
 
 def account_path(root: bytes, maildir: str) -> bytes:
@@ -74,8 +74,7 @@ class Home:
         self.maildir = maildir.strip("/")
         self.path = account_path(services.root, maildir)
         self.services = services
-        settings = services.core.settings
-        self._quota = Quota(self.path, settings.lock_timeout_s, settings.quota_recheck_s)
+        self._quota = Quota(self.path)
         self._ready = False
 
     # -- the account lock and what it guards -----------------------------------------------
@@ -231,9 +230,7 @@ class Home:
         return core
 
     def _make_core(self, path: bytes, disk: bytes) -> FolderCore:
-        core = FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
-        core.doubt_use = self.doubt_use
-        return core
+        return FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
 
     def release_core(self, core: FolderCore) -> None:
         """Give a folder back."""
@@ -241,50 +238,39 @@ class Home:
 
     # -- quota -----------------------------------------------------------------------------
 
-    def charge(self, ref: AccountRef, size: int, messages: int, spare: int = 0) -> None:
-        """Take room, or with negative numbers give it back; ``spare`` bytes beyond the limit are
-        forgiven. Raises ``OverQuota``."""
-        if size or messages:
-            limit = ref.quota_bytes and ref.quota_bytes + spare
-            use = self._quota.charge(size, messages, limit)
-            self.services.on_use(ref.user, use.used_bytes, use.messages)
+    def reserve(self, ref: AccountRef, size: int, spare: int = 0) -> int:
+        """Keep room for ``size`` bytes; ``spare`` bytes beyond the limit are forgiven. What to
+        ``release`` once they are recorded or given up. Raises ``OverQuota``, ``RoomTaken``."""
+        if not ref.quota_bytes:
+            return 0
+        self._quota.reserve(size, ref.quota_bytes + spare)
+        return size
 
-    def give_back(self, ref: AccountRef, size: int, messages: int) -> None:
-        """Give room back; where that fails, the use is counted anew at the next need."""
-        try:
-            self.charge(ref, -size, -messages)
-        except MailnodeError as error:
-            self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
-            self.doubt_use()
-
-    def recount(self) -> None:
-        """Count the files now, whatever the use was; the limit stays as it was noted."""
-        self._quota.recount(quota.read_limit(self.path))
+    def release(self, size: int) -> None:
+        """Let room go that ``reserve`` kept."""
+        self._quota.release(size)
 
     @contextmanager
-    def doubting(self) -> Iterator[None]:
-        """Run what may fail half done; if it does, the use is counted anew at the next need."""
+    def room(self, ref: AccountRef, size: int, spare: int = 0) -> Iterator[None]:
+        """Store ``size`` bytes inside: see ``reserve``; the use is told of afterwards."""
+        kept = self.reserve(ref, size, spare)
         try:
             yield
-        except BaseException:
-            self.doubt_use()
-            raise
+        finally:
+            self.release(kept)
+            self.tell_use(ref)
 
-    def doubt_use(self) -> None:
-        """After a failure that may have left messages behind: count anew at the next use."""
-        try:
-            self._quota.doubt()
-        except MailnodeError as error:
-            self.services.core.log.event(Event.ERROR, what="quota", cause=str(error))
-
-    def report_use(self, ref: AccountRef) -> None:
-        """Tell those who mirror it what is in use now."""
-        use = self.use(ref)
-        self.services.on_use(ref.user, use.used_bytes, use.messages)
+    def tell_use(self, ref: AccountRef) -> None:
+        """Have those told who mirror it that another use is to be expected."""
+        self.services.mirror.changed(ref.user, self._quota)
 
     def use(self, ref: AccountRef) -> QuotaUse:
         """Use and limit now."""
         return self._quota.use(ref.quota_bytes)
+
+    def drop_foreign_count(self) -> None:
+        """See ``Quota``."""
+        self._quota.drop_foreign_count()
 
 
 def make_parts(path: bytes) -> None:

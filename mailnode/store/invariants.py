@@ -19,7 +19,17 @@ from typing import NamedTuple
 from mailnode.model.errors import StorageGone
 from mailnode.runtime.files import storage_errors
 from mailnode.store import journal, listing, names, snapshot
-from mailnode.store.journal import JOURNAL_NAME, Header, JournalDamaged, Kind, OtherFormat, Record
+from mailnode.store.journal import (
+    JOURNAL_NAME,
+    NOTHING,
+    Header,
+    JournalDamaged,
+    Kind,
+    OlderFormat,
+    OtherFormat,
+    Record,
+    Totals,
+)
 from mailnode.store.listing import CUR, FoundFile
 from mailnode.store.state import FolderState
 from mailnode.store.takeover import read_keyword_letters
@@ -29,7 +39,8 @@ INVARIANTS = {
     "journal-missing": "A folder that had a journal has one.",
     "journal-damaged": "The journal's header and every record up to its last are valid.",
     "journal-torn": "The journal ends with a whole record.",
-    "journal-newer": "The journal is of a version that this program knows.",
+    "journal-newer": "The journal is of no later version than this program knows.",
+    "journal-older": "The journal is of no version from before the first release.",
     "counters": "UIDNEXT and MODSEQ never go back; UIDs lie below UIDNEXT, MODSEQs not above the "
     "highest.",
     "uids": "UIDs strictly ascend; none was ever given twice.",
@@ -46,7 +57,7 @@ INVARIANTS = {
     "tmp": "No file in tmp is older than 36 hours.",
     "folder-name": "Every sub-folder's name can be shown to a client.",
     "mailbox-id": "No two folders of an account have one mailbox id.",
-    "quota": "maildirsize adds up to what the folders hold.",
+    "quota": "The last record's totals are what the messages of the journal add up to.",
 }
 # https://cr.yp.to/proto/maildir.html: what is older was left by a delivery that died.
 TMP_LIFE_S = 36 * 3600
@@ -73,7 +84,7 @@ class JournalView:
     @property
     def usable(self) -> bool:
         """True when files may be compared with it."""
-        fatal = {"journal-missing", "journal-damaged", "journal-newer"}
+        fatal = {"journal-missing", "journal-damaged", "journal-newer", "journal-older"}
         return self.state is not None and not any(b.invariant in fatal for b in self.breaches)
 
 
@@ -89,25 +100,30 @@ def look_at_journal(folder: bytes) -> JournalView:
         view.breaches.append(Breach("journal-damaged", str(error)))
         return view
     except OtherFormat as error:
-        view.breaches.append(Breach("journal-newer", str(error)))
+        age = "older" if isinstance(error, OlderFormat) else "newer"
+        view.breaches.append(Breach(f"journal-{age}", str(error)))
         return view
     _replay(view, list(spans))
     return view
 
 
 def _replay(view: JournalView, spans: list[journal.Span]) -> None:
+    told = NOTHING
     for number, span in enumerate(spans):
         if span.record is None:
             kind = "journal-torn" if number == len(spans) - 1 else "journal-damaged"
             view.breaches.append(
                 Breach(kind, f"bytes {span.start} to {span.end} are no valid record")
             )
-        elif not _replay_one(view, span.record):
+        elif _replay_one(view, span.record):
+            told = span.record.totals
+        else:
             return
     if view.state is None:
         view.breaches.append(Breach("journal-damaged", "no valid record"))
     else:
         view.breaches += _check_state(view.state)
+        view.breaches += _check_totals(view.state, told)
 
 
 def _replay_one(view: JournalView, record: Record) -> bool:
@@ -169,6 +185,14 @@ def _check_state(state: FolderState) -> Iterator[Breach]:
         if name in seen:
             yield Breach("names", os.fsdecode(name), (seen[name], uid))
         seen[name] = uid
+
+
+def _check_totals(state: FolderState, told: Totals) -> Iterator[Breach]:
+    """By the names, not by the sum that the state keeps: that came from a record as well."""
+    there = Totals(len(state), state.size_for_quota(range(len(state))))
+    if told != there:
+        detail = f"{told.size} bytes in {told.messages} messages told, {there.size} in "
+        yield Breach("quota", f"{detail}{there.messages} recorded")
 
 
 def compare(folder: bytes, view: JournalView, files: list[FoundFile]) -> Iterator[Breach]:

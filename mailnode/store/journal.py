@@ -54,6 +54,10 @@ class OtherFormat(StorageGone):
     """The journal is of a version that this program does not read; it is left as it is."""
 
 
+class OlderFormat(OtherFormat):
+    """It is of a version from before the first release."""
+
+
 class Kind(IntEnum):
     """Record types."""
 
@@ -144,7 +148,8 @@ def pack_header(header: Header) -> bytes:
 
 
 def unpack_header(raw: bytes) -> Header:
-    """Raises ``JournalDamaged``, or ``OtherFormat`` when another version of mailnode wrote it."""
+    """Raises ``JournalDamaged``, or ``OtherFormat`` when another version of mailnode wrote it
+    (``OlderFormat`` when an older one did)."""
     if len(raw) < HEADER_SIZE or raw[:8] != _MAGIC:
         raise JournalDamaged("no journal header")
     _, version, _, _, uidvalidity, epoch, mailbox_id, crc = _HEADER.unpack(raw[:HEADER_SIZE])
@@ -153,7 +158,7 @@ def unpack_header(raw: bytes) -> Header:
     if version > FORMAT_VERSION:
         raise OtherFormat(f"journal format {version} is newer than this program")
     if version < FORMAT_VERSION:
-        raise OtherFormat(
+        raise OlderFormat(
             f"journal format {version} is older than {FORMAT_VERSION}, the first one released; "
             "move the folder's mailnode.journal and mailnode.lock away and it is read anew"
         )

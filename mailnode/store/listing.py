@@ -72,16 +72,24 @@ def list_files(folder: bytes, places: Iterable[bytes] = (NEW, CUR)) -> list[Foun
     return found
 
 
-def list_folders(account: bytes) -> list[bytes]:
-    """Names on disk of an account's folders, INBOX (the account itself) left out."""
+def list_dot_directories(account: bytes) -> list[bytes]:
+    """Names on disk of all that may be a folder, INBOX (the account itself) left out; none is
+    asked whether it is one."""
     with storage_errors(account), os.scandir(account) as entries:
         return [
             entry.name
             for entry in entries
-            if entry.name.startswith(b".")
-            and entry.is_dir(follow_symlinks=False)
-            and os.path.isdir(entry.path + b"/" + CUR)
+            if entry.name.startswith(b".") and entry.is_dir(follow_symlinks=False)
         ]
+
+
+def list_folders(account: bytes) -> list[bytes]:
+    """Names on disk of an account's folders, INBOX left out."""
+    return [
+        disk
+        for disk in list_dot_directories(account)
+        if os.path.isdir(account + b"/" + disk + b"/" + CUR)
+    ]
 
 
 def mtime_ns(path: bytes) -> int:

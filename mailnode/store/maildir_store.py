@@ -28,6 +28,7 @@ from mailnode.store.guard import Guard
 from mailnode.store.home import Home, Services
 from mailnode.store.shelf import Shelf
 from mailnode.store.syncing import GroupSync, LazySync
+from mailnode.store.use_mirror import UseMirror
 from mailnode.store.view import View
 
 # Accounts kept at hand; one costs a few hundred bytes and no descriptor.
@@ -59,7 +60,7 @@ class MaildirStore:
             lazy=LazySync(settings.flag_sync_s, log),
             view=View(state, log=log),
             guard=self.guard,
-            on_use=on_use,
+            mirror=UseMirror(on_use, log),
         )
         self._lock = threading.Lock()  # around _homes; a leaf
         self._homes: OrderedDict[str, Home] = OrderedDict()
@@ -93,6 +94,7 @@ class MaildirStore:
     def close(self) -> None:
         """Sync what waits and let all descriptors go."""
         self._services.lazy.close()
+        self._services.mirror.close()
         self._services.shelf.close()
         self._services.view.close()
 

@@ -22,7 +22,6 @@ from mailnode.store.core import FolderCore
 from mailnode.store.home import Home, make_parts
 from mailnode.store.journal import Kind, pack_uids
 from mailnode.store.listing import FoundFile
-from mailnode.store.quota import SIZE_NAME
 from mailnode.store.state import FolderState
 
 REMEDIES = {
@@ -43,9 +42,9 @@ REMEDIES = {
     "size": "corrected name and journal",
     "tmp": "removed",
     "mailbox-id": "gave the folder an id of its own",
-    "quota": "counted anew",
+    "quota": "added up anew, in a new journal",
 }
-_LEAVE_ALONE = frozenset({"journal-newer"})
+_LEAVE_ALONE = frozenset({"journal-newer", "journal-older"})
 
 
 class Repairer:
@@ -70,8 +69,6 @@ class Repairer:
             mine = [finding for finding in before if finding.folder == name]
             if mine:
                 self._repair_folder(home, disk, mine)
-        if os.path.lexists(home.path + b"/" + SIZE_NAME):
-            home.recount()
         yield from _settled(before, list(self._checker.account(maildir)))
 
     def _repair_folder(self, home: Home, disk: bytes, found: list[Finding]) -> None:
@@ -114,6 +111,9 @@ def _repair_core(core: FolderCore, broken: set[str]) -> None:
         rescan.reconcile(core)
         if "size" in broken:
             _mend_sizes(core)
+        if "quota" in broken:
+            state.recount()
+            core.rewrite()
         if "mailbox-id" in broken:
             core.rewrite(mailbox_id=os.urandom(16))
         if "keywords-file" in broken:

@@ -240,7 +240,7 @@ def test_the_diaries_add_up(world: Path, diaries: list[dict[str, Any]]) -> None:
 
 
 def test_the_checker_has_nothing_to_say(world: Path) -> None:
-    assert list(Checker(world / "mail", SystemClock(), deep=True, live=False).everything()) == []
+    assert list(Checker(world / "mail", SystemClock(), deep=True).everything()) == []
 
 
 @pytest.mark.parametrize(("name", "path"), [("INBOX", ""), ("Archive", ".Archive")])

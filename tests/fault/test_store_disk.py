@@ -62,7 +62,7 @@ def fill_disk(one: OpenStore) -> Path:
 
 
 def check(one: OpenStore) -> list[str]:
-    return [str(f) for f in Checker(one.root, SystemClock(), live=False, deep=True).everything()]
+    return [str(f) for f in Checker(one.root, SystemClock(), deep=True).everything()]
 
 
 def test_deliveries_until_the_disk_is_full(one: OpenStore) -> None:

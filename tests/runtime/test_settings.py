@@ -68,6 +68,11 @@ def test_overrides_lie_over_the_file_key_by_key(write: Write) -> None:
     assert settings.listen.pop3 == (Endpoint("::1", 0),)
 
 
+def test_a_key_of_an_earlier_version_is_passed_over(write: Write) -> None:
+    found = load_settings(write("[storage]\nquota_recheck_s = 60\nopen_folders = 9\n"))
+    assert found.storage.open_folders == 9
+
+
 def test_all_errors_are_told_one_line_each(write: Write) -> None:
     lines = _errors(
         write(

@@ -74,10 +74,9 @@ def settle(one: OpenStore) -> None:
                 folder.close()
 
 
-def findings(one: OpenStore, *, crashed: bool = False) -> list[Finding]:
-    """What the checker says. A crash may leave the use wrong until the next recount."""
-    found = list(Checker(one.root, SystemClock(), live=False).everything())
-    return [finding for finding in found if not (crashed and finding.invariant == "quota")]
+def findings(one: OpenStore) -> list[Finding]:
+    """What the checker says."""
+    return list(Checker(one.root, SystemClock()).everything())
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,21 @@ error texts are made from it, so that no setting is documented twice.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Section(BaseModel):
     """Base of one ``[section]`` of ``mailnode.toml``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # Keys of earlier versions that no longer mean anything: an upgrade must not stop at them.
+    retired: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pass_over_retired(cls, given: Any) -> Any:
+        if cls.retired and isinstance(given, dict):
+            return {key: value for key, value in given.items() if key not in cls.retired}
+        return given

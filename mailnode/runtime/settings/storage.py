@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from mailnode.runtime.settings.section import Section
@@ -10,6 +12,8 @@ from mailnode.runtime.settings.section import Section
 class StorageSettings(Section):
     """Settings of the store. The same on every node that shares the mail root."""
 
+    # Use was recounted so often before the journals told it.
+    retired: ClassVar[frozenset[str]] = frozenset({"quota_recheck_s"})
     special_folders: dict[str, str] = Field(
         {
             "\\Drafts": "Drafts",
@@ -47,9 +51,4 @@ class StorageSettings(Section):
         20_000,
         ge=100,
         description="Expunged UIDs each folder remembers for clients that were away (QRESYNC).",
-    )
-    quota_recheck_s: float = Field(
-        900.0,
-        ge=1,
-        description="Seconds between full recounts of a mailbox that seems to be over its quota.",
     )
