@@ -1,33 +1,8 @@
-"""Who may come in: the gate that checks logins, and the count of who is there from where."""
+"""How many logged-in sessions there are from where."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
-
-from mailnode.directory import LoginFailure, Mailbox, Service
-from mailnode.model.scram import ScramKeys
-
-
-class Gate(Protocol):
-    """Checks passwords, throttles and logs (``directory.gate.LoginGate``)."""
-
-    async def login(
-        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The mailbox, or why not. Raises ``DirectoryGone``."""
-
-    @property
-    def scram(self) -> bool:
-        """Are the mechanisms of the SCRAM family offered?"""
-
-    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
-        """The user's keys, or some that no password fits. Raises ``DirectoryGone``."""
-
-    async def proved(
-        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The mailbox of who has proved to know the password, or why not."""
 
 
 class Census:

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from mailnode.access.arrival import Arrival
 from mailnode.access.link import Link
+from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
+from mailnode.runtime.tunnel import OpenSslTunnel
 
 Welcome = Callable[["DoorProtocol", str, bool], Link[Any] | None]
 
@@ -35,7 +37,7 @@ class Doorway:
     log: MailLog
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class DoorProtocol(Arrival):
     """Mixin before one of Twisted's mail protocols: one connection of a client."""
 
@@ -68,7 +70,13 @@ class DoorProtocol(Arrival):
         if self._door.implicit_tls:
             self.start_tls()
         self.transport.registerProducer(self, True)
-        self.link.opened()
+        if not self._door.implicit_tls:
+            self.link.opened()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is on. Greeted only now, a client is told what its TLS connection allows."""
+        if self.link is not None and self._door.implicit_tls:
+            self.link.opened()
 
     def dataReceived(self, data: bytes) -> None:
         """Octets from the client, decrypted."""
@@ -104,6 +112,10 @@ class DoorProtocol(Arrival):
     def start_tls(self) -> None:
         """Begin the handshake, with the newest certificate."""
         self.transport.startTLS(self._door.certificates.twisted_options())
+
+    def tunnel(self) -> Tunnel:
+        """The TLS connection."""
+        return OpenSslTunnel(self.transport.getHandle())
 
     def pause(self) -> None:
         """Stop reading from the socket."""

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.clock import Clock
 
 # So much unread input is taken while a command runs; then the client has to wait.
@@ -33,6 +34,9 @@ class Wire(Protocol):
 
     def start_tls(self) -> None:
         """Begin the handshake."""
+
+    def tunnel(self) -> Tunnel:
+        """The TLS connection; only once the handshake is done."""
 
     def pause(self) -> None:
         """Stop reading from the socket."""
@@ -187,6 +191,10 @@ class Link(ABC, Generic[InputT]):
         self._input.discard()
         self._wire.start_tls()
         self.secure = True
+
+    def tunnel(self) -> Tunnel | None:
+        """The TLS connection that the client came through."""
+        return self._wire.tunnel() if self.secure and not self.lost else None
 
     # ------------------------------------------------------------------ running
 

@@ -5,6 +5,7 @@ Promises: an unknown state raises ``DirectoryGone``; it is never taken for "no s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -50,6 +51,9 @@ class LoginFailure(Enum):
     TOTP = "main password not allowed with two-factor login"
     WEAK = "password scheme not allowed"
     THROTTLED = "too many failures"
+    ANOTHER = "wants to act as another user"
+    TOKEN = "access token not good"
+    SCOPE = "access token not meant for mail"
 
 
 class DomainKind(Enum):
@@ -86,5 +90,55 @@ class Directory(Protocol):
         """The user's keys for ``SCRAM-SHA-256`` or ``-SHA-1``; where there are none, always the
         same ones that no password fits."""
 
-    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
-        """Judge a user who has proved to know the main password; see ``login``."""
+    async def admit(
+        self, user: str, service: Service, peer: str, *, by_password: bool = True
+    ) -> Mailbox | LoginFailure:
+        """Judge a user who has proved to know the main password (or, not ``by_password``, who he
+        is: its expiry and second factor do not count then); see ``login``."""
+
+
+class Issuer(Protocol):
+    """Who made the access tokens that we take."""
+
+    scope: str
+    configuration: str  # where clients find the issuer's OpenID configuration; may be empty
+
+    async def judge(self, token: str) -> str | LoginFailure:
+        """The user name in a good token, or why it is not good. Raises ``DirectoryGone`` when
+        that cannot be known now."""
+
+
+class Gate(Protocol):
+    """Checks logins, throttles and logs (``directory.gate.LoginGate``). All verbs raise
+    ``DirectoryGone``. ``tls``: came under TLS; ``mechanism``: for the log."""
+
+    @property
+    def scram(self) -> bool:
+        """Are the mechanisms of the SCRAM family offered?"""
+
+    @property
+    def issuer(self) -> Issuer | None:
+        """Whose access tokens are taken, if any are."""
+
+    async def login(
+        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The user's mailbox, or why not."""
+
+    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
+        """The user's keys, or some that no password fits."""
+
+    async def proved(
+        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The mailbox of who has proved to know the password, or why not."""
+
+    async def certified(
+        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
+    ) -> Mailbox | LoginFailure:
+        """The mailbox ``user`` (empty: of the first name) of whose certificate has these names."""
+
+    async def token(
+        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """The mailbox ``user`` (empty: whomever it names) of who shows this access token."""

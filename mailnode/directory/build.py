@@ -90,9 +90,11 @@ class LiveDirectory:
         """See ``Directory.scram_keys``."""
         return await self._logins.scram_keys(user, mechanism)
 
-    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+    async def admit(
+        self, user: str, service: Service, peer: str, *, by_password: bool = True
+    ) -> Mailbox | LoginFailure:
         """See ``Directory.admit``."""
-        answer = await self._logins.admit(user, service, peer)
+        answer = await self._logins.admit(user, service, peer, by_password=by_password)
         if isinstance(answer, Mailbox) and self._settings.own_tables:
             self._mirror.login(answer.user, service.value, self._clock.now(), peer)
         return answer

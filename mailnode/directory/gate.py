@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from mailnode.directory import Directory, LoginFailure, Mailbox, Service
+from mailnode.directory import Directory, Issuer, LoginFailure, Mailbox, Service
 from mailnode.directory.throttle import Failures, Friends
 from mailnode.model.errors import DirectoryGone
 from mailnode.model.scram import ScramKeys
@@ -31,8 +31,15 @@ class LoginGate:
     """Used by intake and access alike, one per worker."""
 
     def __init__(
-        self, *, directory: Directory, settings: LoginSettings, clock: Clock, log: MailLog
+        self,
+        *,
+        directory: Directory,
+        settings: LoginSettings,
+        clock: Clock,
+        log: MailLog,
+        issuer: Issuer | None = None,
     ) -> None:
+        self.issuer = issuer
         self._directory = directory
         self._settings = settings
         self._clock = clock
@@ -65,8 +72,41 @@ class LoginGate:
     ) -> Mailbox | LoginFailure:
         """The same for a user who has proved (or, not ``right``, failed) to know the password."""
         name = self._completed(user)
-        ask = self._directory.admit(name, service, peer) if right else _wrong_password()
+        ask = (
+            self._directory.admit(name, service, peer) if right else _refused(LoginFailure.PASSWORD)
+        )
         return await self._let_in(name, ask, service, peer, mechanism=mechanism, tls=tls)
+
+    async def certified(
+        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
+    ) -> Mailbox | LoginFailure:
+        """See ``Gate``: a certificate is for whom it names, and for nobody else."""
+        name = self._completed(user or names[0])
+        ask = (
+            self._directory.admit(name, service, peer, by_password=False)
+            if name in (self._completed(one) for one in names)
+            else _refused(LoginFailure.ANOTHER)
+        )
+        return await self._let_in(name, ask, service, peer, mechanism=mechanism, tls=True)
+
+    async def token(
+        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        """See ``Gate``."""
+        name = self._completed(user)
+        ask = self._judge(name, token, service, peer)
+        return await self._let_in(name, ask, service, peer, mechanism=mechanism, tls=tls)
+
+    async def _judge(
+        self, claimed: str, token: str, service: Service, peer: str
+    ) -> Mailbox | LoginFailure:
+        found = await self.issuer.judge(token) if self.issuer else LoginFailure.TOKEN
+        if isinstance(found, LoginFailure):
+            return found
+        name = self._completed(found)
+        if claimed and claimed != name:
+            return LoginFailure.ANOTHER
+        return await self._directory.admit(name, service, peer, by_password=False)
 
     async def _let_in(
         self,
@@ -135,14 +175,14 @@ class LoginGate:
     def _is_blocked(self, name: str, network: str) -> bool:
         if (name, network) in self._friends:
             return False
-        return (
-            self._networks.number(network) >= self._settings.block_network_after
-            or self._users.number(name) >= self._settings.block_user_after
+        return self._networks.number(network) >= self._settings.block_network_after or (
+            name != "" and self._users.number(name) >= self._settings.block_user_after
         )
 
     async def _delay(self, begun: float, name: str, network: str) -> None:
         """Wait so long that the time tells nothing of what was checked, and guessing gets slow."""
-        failures = max(self._networks.count(network), self._users.count(name))
+        # A token need not come with a name: nobody is counted then but the network.
+        failures = max(self._networks.count(network), self._users.count(name) if name else 0)
         settings = self._settings
         wait_s = min(settings.failure_delay_s * 2.0 ** min(failures - 1, 16), settings.max_delay_s)
         wait_s -= self._clock.monotonic() - begun
@@ -155,5 +195,5 @@ class LoginGate:
             self._waiting -= 1
 
 
-async def _wrong_password() -> Mailbox | LoginFailure:
-    return LoginFailure.PASSWORD
+async def _refused(why: LoginFailure) -> Mailbox | LoginFailure:
+    return why

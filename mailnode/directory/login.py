@@ -81,12 +81,16 @@ class Logins:
         rounds = self._settings.scram_iterations or DECOY_ITERATIONS
         return keys or decoy_keys(user, mechanism, rounds)
 
-    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+    async def admit(
+        self, user: str, service: Service, peer: str, *, by_password: bool = True
+    ) -> Mailbox | LoginFailure:
         """See ``Directory.admit``."""
         key = address_key(*split_key(user.strip()))
         found = await self._inner.credentials(key) if key is not None else None
         if key is None or found is None:
             return LoginFailure.UNKNOWN
+        if not by_password:
+            return _allowed(found, service) if found.active else LoginFailure.INACTIVE
         refusal = _refusal(found)
         if refusal is not None:
             return refusal

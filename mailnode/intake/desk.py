@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from mailnode.delivery.handover import Handover
-from mailnode.directory import LoginFailure, Mailbox, Service
-from mailnode.model.scram import ScramKeys
+from mailnode.directory import Gate
 from mailnode.policy import Chain
 from mailnode.routing import Router
 from mailnode.runtime.clock import Clock
@@ -24,27 +22,6 @@ class Role(Enum):
     MX = "mx"  # other servers: no AUTH, our recipients only
     SUBMISSION = "submission"  # our users: AUTH first, own senders only (RFC 6409)
     LMTP = "lmtp"  # a mail server in front of us: a reply per recipient (RFC 2033)
-
-
-class Gate(Protocol):
-    """Who checks passwords (``directory.gate.LoginGate``)."""
-
-    async def login(
-        self, user: str, password: str, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The user's mailbox, or why not. Raises ``DirectoryGone``."""
-
-    @property
-    def scram(self) -> bool:
-        """Are the mechanisms of the SCRAM family offered?"""
-
-    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
-        """The user's keys, or some that no password fits. Raises ``DirectoryGone``."""
-
-    async def proved(
-        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        """The mailbox of who has proved to know the password, or why not."""
 
 
 @dataclass(frozen=True, slots=True)

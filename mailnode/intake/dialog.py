@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from mailnode.directory.exchange import offers as offers_of
 from mailnode.intake.desk import Role
 from mailnode.intake.greeting import capabilities, hello_reply
-from mailnode.intake.login import log_in
+from mailnode.intake.login import log_in, visitor
 from mailnode.intake.mailing import Mailing
 from mailnode.policy import Question, Stage
 from mailnode.wire.smtp import reply as say
@@ -94,7 +95,8 @@ class Dialog(Mailing):
             return say.BAD_ARGUMENT
         self.close()
         self.hello, self.protocol = name, protocol
-        offers = capabilities(self.desk, bool(self.wire.tls), self.may_log_in())
+        mechanisms = offers_of(visitor(self.desk, self.wire)) if self.may_log_in() else ()
+        offers = capabilities(self.desk, bool(self.wire.tls), mechanisms)
         self.offered = frozenset(offers) if protocol != "SMTP" else frozenset()
         return hello_reply(self.desk.hostname, offers if protocol != "SMTP" else {})
 

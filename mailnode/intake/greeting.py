@@ -5,13 +5,15 @@ RFC: 5321 4.1.1.1, 1869 4.3; each keyword's own beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mailnode.intake.desk import Desk, Role
-from mailnode.model.scram import SCRAM_HASHES
 from mailnode.wire.smtp.reply import Reply
 
 
-def capabilities(desk: Desk, tls: bool, may_log_in: bool) -> dict[str, str]:
-    """Keyword and parameters (empty: none), in the order they are told."""
+def capabilities(desk: Desk, tls: bool, mechanisms: Sequence[str]) -> dict[str, str]:
+    """Keyword and parameters (empty: none), in the order they are told; ``mechanisms``: what
+    AUTH takes now."""
     settings = desk.settings
     offers = {
         "PIPELINING": "",  # RFC 2920
@@ -32,9 +34,8 @@ def capabilities(desk: Desk, tls: bool, may_log_in: bool) -> dict[str, str]:
     # RFC 8689 4: only under TLS.
     elif desk.role is not Role.LMTP:
         offers["REQUIRETLS"] = ""
-    if may_log_in:
-        scram = tuple(SCRAM_HASHES) if desk.gate.scram else ()
-        offers["AUTH"] = " ".join((*scram, "PLAIN", "LOGIN"))  # RFC 4954
+    if mechanisms:
+        offers["AUTH"] = " ".join(mechanisms)  # RFC 4954
     return offers
 
 

@@ -1,25 +1,18 @@
 """AUTH: a SASL exchange over SMTP lines.
 
 Promises: the password goes to the gate and nowhere else; a client hears only that it failed.
-RFC: 4954 (AUTH), 4616 (PLAIN), 5802 (SCRAM).
+RFC: 4954 (AUTH); mechanisms: see ``directory.exchange``.
 """
 
 from __future__ import annotations
 
-from mailnode.directory import Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory.exchange import Visitor, authenticate
 from mailnode.intake.desk import Desk
 from mailnode.intake.wire import Wire
-from mailnode.model.errors import DirectoryGone, MailnodeError
-from mailnode.wire.sasl import (
-    Challenge,
-    Credentials,
-    KeysWanted,
-    Proof,
-    SaslFailure,
-    SaslFault,
-    open_dialog,
-)
-from mailnode.wire.sasl.dialog import LINE_LIMIT, challenge_line
+from mailnode.model.errors import MailnodeError
+from mailnode.wire.sasl import SaslFault
+from mailnode.wire.sasl.dialog import LINE_LIMIT
 from mailnode.wire.smtp.reply import (
     BAD_ARGUMENT,
     BAD_MECHANISM,
@@ -31,6 +24,17 @@ from mailnode.wire.smtp.reply import (
 
 _DIRECTORY_GONE = Reply(454, "4.7.0", "temporary authentication failure")
 _BAD_DATA = Reply(501, "5.5.2", "invalid authentication data")
+_FAULTS = {
+    SaslFault.UNKNOWN: BAD_MECHANISM,
+    SaslFault.BINDING: BAD_MECHANISM,
+    SaslFault.CANCELLED: LOGIN_CANCELLED,
+    SaslFault.TOO_LONG: LINE_TOO_LONG,
+}
+
+
+def visitor(desk: Desk, wire: Wire) -> Visitor:
+    """The client as one that wants to log in."""
+    return Visitor(desk.gate, Service.SMTP, wire.host, bool(wire.tls), wire.tunnel())
 
 
 async def log_in(desk: Desk, wire: Wire, argument: bytes) -> Mailbox | Reply:
@@ -38,44 +42,18 @@ async def log_in(desk: Desk, wire: Wire, argument: bytes) -> Mailbox | Reply:
     words = argument.split()
     if not 1 <= len(words) <= 2:
         return BAD_ARGUMENT
-    dialog = open_dialog(words[0].decode("ascii", "replace"), scram=desk.gate.scram)
-    if dialog is None:
-        return BAD_MECHANISM
-    step = dialog.begin(words[1] if len(words) == 2 else None)
-    while isinstance(step, (Challenge, KeysWanted)):
-        if isinstance(step, KeysWanted):
-            try:
-                keys = await desk.gate.scram_keys(step.user, step.mechanism)
-            except MailnodeError:
-                return _DIRECTORY_GONE
-            step = dialog.keys(keys)
-            continue
+
+    async def ask(challenge: bytes) -> bytes | None:
         # RFC 4954 4: challenges go behind 334, in base64.
-        wire.send(Reply(334, "", challenge_line(step).decode("ascii")))
+        wire.send(Reply(334, "", challenge.decode("ascii")))
         line = await wire.read_line(LINE_LIMIT + 2)
-        if line is None:
-            return LINE_TOO_LONG
-        step = dialog.answer(line.rstrip(b"\r\n"))
-    if isinstance(step, SaslFailure):
-        return LOGIN_CANCELLED if step.fault is SaslFault.CANCELLED else _BAD_DATA
-    return await _check(desk, wire, step)
+        return None if line is None else line.rstrip(b"\r\n")
 
-
-async def _check(desk: Desk, wire: Wire, claim: Credentials | Proof) -> Mailbox | Reply:
-    # RFC 4954 4: acting for another is not offered to anyone.
-    if claim.for_another:
-        return LOGIN_FAILED
-    mechanism, tls = claim.mechanism, bool(wire.tls)
-    user, host = claim.authcid, wire.host
+    name, initial = words[0].decode("ascii", "replace"), words[1] if len(words) == 2 else None
     try:
-        if isinstance(claim, Proof):
-            answer = await desk.gate.proved(
-                user, claim.right, Service.SMTP, host, mechanism=mechanism, tls=tls
-            )
-        else:
-            answer = await desk.gate.login(
-                user, claim.password, Service.SMTP, host, mechanism=mechanism, tls=tls
-            )
-    except (DirectoryGone, MailnodeError):
+        found = await authenticate(visitor(desk, wire), name, initial, ask)
+    except MailnodeError:
         return _DIRECTORY_GONE
-    return answer if isinstance(answer, Mailbox) else LOGIN_FAILED
+    if isinstance(found, Mailbox):
+        return found
+    return LOGIN_FAILED if isinstance(found, LoginFailure) else _FAULTS.get(found, _BAD_DATA)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from mailnode.delivery import Courier
 from mailnode.delivery.handover import Handover
-from mailnode.intake.desk import Desk, Gate, Role
+from mailnode.directory import Gate
+from mailnode.intake.desk import Desk, Role
 from mailnode.intake.session import SmtpSession
 from mailnode.policy import Chain
 from mailnode.policy.limits import CountLimits

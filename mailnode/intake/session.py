@@ -24,8 +24,10 @@ from mailnode.intake.desk import Desk, Role
 from mailnode.intake.dialog import AUTH_LIMIT, Dialog
 from mailnode.intake.transport import cipher_of, feed_tls, local_host, peer_of, send_at_once
 from mailnode.intake.wire import Gone
+from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.proxies import HEADER_WITHIN_S, TrustedProxies
+from mailnode.runtime.tunnel import SslTunnel
 from mailnode.wire.smtp import reply as say
 from mailnode.wire.smtp.reply import Reply
 
@@ -258,6 +260,11 @@ class SmtpSession(SMTP):
         if self._timer is not None and self._timer.when() > self._due():
             self._arm()
 
+    def tunnel(self) -> Tunnel | None:
+        """See ``Wire``."""
+        shown = self.transport.get_extra_info("ssl_object") if self.transport and self.tls else None
+        return SslTunnel(shown) if shown is not None else None
+
     async def start_tls(self) -> None:
         """See ``Wire``."""
         # RFC 3207 4.2, 6: whatever came in the clear behind STARTTLS may be an attacker's. Reading
@@ -275,7 +282,8 @@ class SmtpSession(SMTP):
     async def _shake_hands(self) -> None:
         if self.transport is None:
             raise Gone
-        context = self._desk.certificates.asyncio_context()
+        users = self._desk.role is Role.SUBMISSION
+        context = self._desk.certificates.asyncio_context(users=users)
         shaking = self.loop.start_tls(
             self.transport,
             self,

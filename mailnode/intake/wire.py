@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mailnode.model.tunnel import Tunnel
 from mailnode.wire.smtp.reply import Reply
 
 
@@ -36,6 +37,9 @@ class Wire(Protocol):
 
     def allow(self, silence_s: float, ceiling_s: float | None = None) -> None:
         """How long the client may be silent from now on, and (if given) take in all."""
+
+    def tunnel(self) -> Tunnel | None:
+        """The TLS connection, once there is one."""
 
     async def start_tls(self) -> None:
         """Say so, drop all that came in before the handshake, and shake hands."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 # Mechanism name to hash; the strongest first.
 SCRAM_HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+# RFC 5802 4: behind the name of a mechanism with channel binding.
+PLUS = "-PLUS"
 MAX_ITERATIONS = 1_000_000
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,37 @@ def read_pair(certificate: Path, key: Path, now: float) -> tuple[str, ...]:
     return ()
 
 
+def read_first(certificate: Path) -> x509.Certificate:
+    """The server's own certificate. Raises ``BadSettings``."""
+    return _certificates(certificate)[0]
+
+
+def read_authorities(path: Path, now: float) -> tuple[str, ...]:
+    """Check the certificates that sign our users'; warnings for people (expiry). Raises
+    ``BadSettings``."""
+    ended = [one for one in _certificates(path, "client_ca") if _end_of(one) < now]
+    return (f"{path}: holds a certificate that has expired, renew it",) if ended else ()
+
+
+def read_revoked(path: Path | None) -> list[x509.CertificateRevocationList]:
+    """The lists in a PEM file, one behind the other; none for ``None``. Raises ``BadSettings``."""
+    if path is None:
+        return []
+    text = _read(path, "client_crl")
+    blocks = re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", text, re.DOTALL)
+    try:
+        found = [x509.load_pem_x509_crl(block) for block in blocks]
+    except ValueError:
+        found = []
+    if not found:
+        raise BadSettings(f"{path}: holds no PEM revocation list (-----BEGIN X509 CRL)")
+    return found
+
+
+def _end_of(certificate: x509.Certificate) -> float:
+    return certificate.not_valid_after_utc.timestamp()
+
+
 def _public(holder: object) -> bytes:
     public = holder.public_key()  # type: ignore[attr-defined]  # certificates and keys both have it
     form = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -57,18 +89,17 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise BadSettings(
-            f"{path}: no such file; set tls.{what}, or tls.self_signed = true for a trial"
-        ) from None
+        trial = "" if what.startswith("client") else ", or tls.self_signed = true for a trial"
+        raise BadSettings(f"{path}: no such file; set tls.{what}{trial}") from None
     except OSError as error:
         raise BadSettings(
             f"{path}: {error.strerror}; let the account that mailnode runs as read it"
         ) from None
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def _certificates(path: Path, setting: str = "certificate") -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(_read(path, "certificate"))
+        return x509.load_pem_x509_certificates(_read(path, setting))
     except ValueError:
         raise BadSettings(f"{path}: holds no PEM certificate (-----BEGIN CERTIFICATE)") from None
 

@@ -9,18 +9,26 @@ RFC: 8996 (no TLS below 1.2), 9325 (ciphers, renegotiation, tickets).
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.clock import Clock
-from mailnode.runtime.pem import make_self_signed, read_pair
+from mailnode.runtime.pem import (
+    make_self_signed,
+    read_authorities,
+    read_first,
+    read_pair,
+    read_revoked,
+)
 from mailnode.runtime.settings.tls import TlsSettings
+from mailnode.runtime.tunnel import EndPointContext, end_point
 
 # RFC 9325 4.2: forward secrecy and AEAD. TLS 1.3 suites are all of that kind.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
@@ -32,8 +40,9 @@ _VERSIONS["1.3"] = (ssl.TLSVersion.TLSv1_3, SSL.TLS1_3_VERSION)
 class Certificates(Protocol):
     """The server's certificate and key; ``reload`` swaps them for new connections only."""
 
-    def asyncio_context(self) -> ssl.SSLContext:
-        """A server-side context for aiosmtpd; the same object until ``reload``."""
+    def asyncio_context(self, *, users: bool = False) -> ssl.SSLContext:
+        """A server-side context for aiosmtpd; the same object until ``reload``. With ``users`` it
+        asks for client certificates, where the settings name who signs them."""
 
     def twisted_options(self) -> Any:
         """What ``transport.startTLS`` and ``TLSMemoryBIOFactory`` take
@@ -46,7 +55,17 @@ class Certificates(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Contexts:
     asyncio: ssl.SSLContext
+    users: ssl.SSLContext
     twisted: SSL.Context
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Whose certificates of users are believed: PEM files of the authorities and of what they
+    revoked."""
+
+    authorities: Path
+    revoked: Path | None = None
 
 
 class PemCertificates:
@@ -57,8 +76,15 @@ class PemCertificates:
     """
 
     def __init__(
-        self, certificate: Path, key: Path, *, clock: Clock, min_version: str = "1.2"
+        self,
+        certificate: Path,
+        key: Path,
+        *,
+        clock: Clock,
+        min_version: str = "1.2",
+        clients: Clients | None = None,
     ) -> None:
+        self._clients = clients
         self._certificate = certificate
         self._key = key
         self._clock = clock
@@ -67,9 +93,9 @@ class PemCertificates:
         self.warnings: tuple[str, ...] = ()
         self.reload()
 
-    def asyncio_context(self) -> ssl.SSLContext:
-        """A server-side context; the same object until ``reload``."""
-        return self._contexts.asyncio
+    def asyncio_context(self, *, users: bool = False) -> ssl.SSLContext:
+        """See ``Certificates``."""
+        return self._contexts.users if users else self._contexts.asyncio
 
     def twisted_options(self) -> Any:
         """A creator of server connections that always takes the newest certificate."""
@@ -82,23 +108,36 @@ class PemCertificates:
     def reload(self) -> None:
         """Read the files again. Raises ``BadSettings`` and keeps the old ones on a bad file."""
         warnings = read_pair(self._certificate, self._key, self._clock.now())
+        if self._clients is not None:
+            warnings += read_authorities(self._clients.authorities, self._clock.now())
+        revoked = read_revoked(self._clients.revoked) if self._clients else []
         try:
-            contexts = _Contexts(self._asyncio_context(), self._openssl_context())
+            plain = self._asyncio_context(None)
+            users = self._asyncio_context(self._clients) if self._clients else plain
+            contexts = _Contexts(plain, users, self._openssl_context(revoked))
         except (ssl.SSLError, SSL.Error, OSError) as error:
             reason = getattr(error, "reason", None) or "OpenSSL cannot use it"
             raise BadSettings(f"{self._certificate}, {self._key}: {reason}") from None
         self._contexts = contexts
         self.warnings = warnings
 
-    def _asyncio_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def _asyncio_context(self, clients: Clients | None) -> ssl.SSLContext:
+        context = EndPointContext(ssl.PROTOCOL_TLS_SERVER)
+        context.end_point = end_point(read_first(self._certificate))
         context.minimum_version = _VERSIONS[self._min_version][0]
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+        if clients is not None:
+            # A client may show none; one that cannot be verified ends the handshake.
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(clients.authorities)
+            if clients.revoked is not None:
+                context.load_verify_locations(clients.revoked)
+                context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         return context
 
-    def _openssl_context(self) -> SSL.Context:
+    def _openssl_context(self, revoked: Sequence[Any]) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(_VERSIONS[self._min_version][1])
         context.set_cipher_list(CIPHERS.encode())
@@ -110,6 +149,18 @@ class PemCertificates:
         context.use_certificate_chain_file(str(self._certificate))
         context.use_privatekey_file(str(self._key))
         context.check_privatekey()
+        if self._clients is not None:
+            authorities = str(self._clients.authorities).encode()
+            context.load_verify_locations(authorities)
+            context.load_client_ca(authorities)
+            context.set_verify(SSL.VERIFY_PEER, _as_openssl_found)
+            # Without one no session with a client's certificate could be resumed.
+            context.set_session_id(b"mailnode")
+            store: Any = context.get_cert_store()
+            for one in revoked:
+                store.add_crl(one)
+            if revoked:
+                store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
         return context
 
 
@@ -122,6 +173,10 @@ class _NewestContext:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: N802
         return SSL.Connection(self._certificates.openssl_context(), None)
+
+
+def _as_openssl_found(connection: Any, shown: Any, code: int, depth: int, good: int) -> bool:
+    return bool(good)
 
 
 def _no_passphrase() -> str:
@@ -138,7 +193,11 @@ def open_certificates(
     """
     made = renew_self_signed(settings, hostname=hostname, state=state, clock=clock)
     certificate, key = made or (settings.certificate, settings.key)
-    return PemCertificates(certificate, key, clock=clock, min_version=settings.min_version)
+    authorities = settings.client_ca
+    clients = Clients(authorities, settings.client_crl) if authorities is not None else None
+    return PemCertificates(
+        certificate, key, clock=clock, min_version=settings.min_version, clients=clients
+    )
 
 
 def renew_self_signed(

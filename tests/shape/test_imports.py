@@ -33,6 +33,8 @@ SEAMS = {
     ("queue", "mailnode.delivery"),
     ("queue", "mailnode.directory"),
     ("wire", "mailnode.runtime"),
+    # A login is an exchange of the same kind in every protocol (``directory.exchange``).
+    ("directory", "mailnode.wire.sasl"),
 }
 
 # Who may import a framework. A name ends in "." where everything below is meant.

@@ -6,14 +6,14 @@ import asyncio
 import socket
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mailnode.access.imap.service import ImapService
-from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory import Issuer, LoginFailure, Mailbox, Service
 from mailnode.model.errors import DirectoryGone
 from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import SystemClock
@@ -70,6 +70,7 @@ class FakeGate:
         return Mailbox(user, f"example.test/{user}", self.quota_bytes, "example.test")
 
     scram = False
+    issuer: Issuer | None = None
 
     async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
         return keys_for(user, "secret", mechanism)
@@ -79,6 +80,25 @@ class FakeGate:
     ) -> Mailbox | LoginFailure:
         password = "secret" if right else ""
         return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
+
+    async def certified(
+        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
+    ) -> Mailbox | LoginFailure:
+        if user and user not in names:
+            return LoginFailure.ANOTHER
+        name = user or names[0]
+        return await self.login(name, "secret", service, peer, mechanism=mechanism, tls=True)
+
+    async def token(
+        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        assert self.issuer is not None
+        found = await self.issuer.judge(token)
+        if isinstance(found, LoginFailure):
+            return found
+        if user and user != found:
+            return LoginFailure.ANOTHER
+        return await self.login(found, "secret", service, peer, mechanism=mechanism, tls=tls)
 
 
 @cache
@@ -92,7 +112,12 @@ def certificates() -> PemCertificates:
 class ImapServer:
     """The running service and all it was built from."""
 
-    def __init__(self, settings: ImapSettings, make_store: StoreMaker) -> None:
+    def __init__(
+        self,
+        settings: ImapSettings,
+        make_store: StoreMaker,
+        shown: PemCertificates | None = None,
+    ) -> None:
         self.thread = reactor_thread()
         self.hints = InstantHints(self.thread.loop)
         self.store = make_store(self.hints.publish)
@@ -106,7 +131,7 @@ class ImapServer:
             store=self.store,
             pool=self.pool,
             hints=self.hints,
-            certificates=certificates(),
+            certificates=shown or certificates(),
             clock=SystemClock(),
             log=self.log,
         )
@@ -164,10 +189,12 @@ class LoggedIn(Dialog):
 
 @contextmanager
 def imap_server(
-    settings: ImapSettings | None = None, make_store: StoreMaker = FakeStore
+    settings: ImapSettings | None = None,
+    make_store: StoreMaker = FakeStore,
+    shown: PemCertificates | None = None,
 ) -> Iterator[ImapServer]:
     """A server for one test; passwords in clear are allowed unless ``settings`` say otherwise."""
-    server = ImapServer(settings or ImapSettings(plaintext_login=True), make_store)
+    server = ImapServer(settings or ImapSettings(plaintext_login=True), make_store, shown)
     try:
         yield server
     finally:

@@ -15,6 +15,7 @@ from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.tasks import Pool
+from mailnode.runtime.tls import PemCertificates
 from mailnode.store import AccountRef, Folder, NewMessage
 from tests.support.dialog import Dialog
 from tests.support.fake_store import FakeStore
@@ -32,7 +33,12 @@ from tests.support.reactor_thread import reactor_thread
 class Pop3Server:
     """The running service and all it was built from."""
 
-    def __init__(self, settings: Pop3Settings, make_store: StoreMaker) -> None:
+    def __init__(
+        self,
+        settings: Pop3Settings,
+        make_store: StoreMaker,
+        shown: PemCertificates | None = None,
+    ) -> None:
         self.thread = reactor_thread()
         hints = InstantHints(self.thread.loop)
         self.store = make_store(hints.publish)
@@ -45,7 +51,7 @@ class Pop3Server:
             store=self.store,
             pool=self.pool,
             hints=hints,
-            certificates=certificates(),
+            certificates=shown or certificates(),
             clock=SystemClock(),
             log=self.log,
         )
@@ -115,10 +121,12 @@ class LoggedIn(Dialog):
 
 @contextmanager
 def pop3_server(
-    settings: Pop3Settings | None = None, make_store: StoreMaker = FakeStore
+    settings: Pop3Settings | None = None,
+    make_store: StoreMaker = FakeStore,
+    shown: PemCertificates | None = None,
 ) -> Iterator[Pop3Server]:
     """A server for one test; passwords in clear are allowed unless ``settings`` say otherwise."""
-    server = Pop3Server(settings or Pop3Settings(plaintext_login=True), make_store)
+    server = Pop3Server(settings or Pop3Settings(plaintext_login=True), make_store, shown)
     try:
         yield server
     finally:

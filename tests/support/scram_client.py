@@ -18,9 +18,11 @@ def keys_for(user: str, password: str, mechanism: str) -> ScramKeys:
 class ScramClient:
     """One exchange; texts in and out are decoded."""
 
-    def __init__(self, user: str, password: str, mechanism: str, gs2: str = "n,,") -> None:
-        self.password, self.gs2 = password, gs2
-        self.algorithm = SCRAM_HASHES[mechanism]
+    def __init__(
+        self, user: str, password: str, mechanism: str, gs2: str = "n,,", bound: bytes = b""
+    ) -> None:
+        self.password, self.gs2, self.bound = password, gs2, bound
+        self.algorithm = SCRAM_HASHES[mechanism.removesuffix("-PLUS")]
         self.bare = f"n={user},r=clientnonce"
         self.signature = b""
 
@@ -33,7 +35,7 @@ class ScramClient:
         salted = hashlib.pbkdf2_hmac(self.algorithm, self.password.encode(), salt, rounds)
         client = hmac.digest(salted, b"Client Key", self.algorithm)
         stored = hashlib.new(self.algorithm, client).digest()
-        binding = base64.b64encode(self.gs2.encode()).decode()
+        binding = base64.b64encode(self.gs2.encode() + self.bound).decode()
         without = f"c={binding},r={fields['r']}"
         message = f"{self.bare},{server_first.decode()},{without}".encode()
         proof = bytes(

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory import Issuer, LoginFailure, Mailbox, Service
 from mailnode.intake.service import Role, SmtpService
 from mailnode.model.address import Address
 from mailnode.model.envelope import Envelope
@@ -110,6 +110,7 @@ class FakeGate:
         return LoginFailure.PASSWORD
 
     scram = False
+    issuer: Issuer | None = None
 
     async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
         return keys_for(user, "secret", mechanism)
@@ -119,6 +120,25 @@ class FakeGate:
     ) -> Mailbox | LoginFailure:
         password = "secret" if right else ""
         return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
+
+    async def certified(
+        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
+    ) -> Mailbox | LoginFailure:
+        if user and user not in names:
+            return LoginFailure.ANOTHER
+        name = user or names[0]
+        return await self.login(name, "secret", service, peer, mechanism=mechanism, tls=True)
+
+    async def token(
+        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
+    ) -> Mailbox | LoginFailure:
+        assert self.issuer is not None
+        found = await self.issuer.judge(token)
+        if isinstance(found, LoginFailure):
+            return found
+        if user and user != found:
+            return LoginFailure.ANOTHER
+        return await self.login(found, "secret", service, peer, mechanism=mechanism, tls=tls)
 
 
 class FakeCourier:
@@ -252,6 +272,8 @@ class World:
 
     def __init__(self, folder: Path, role: Role, **settings: Any) -> None:
         self.role = role
+        shown = settings.pop("certificates", None)
+        shown = shown or certificates("/tmp/mailnode-test-certificates")
         self.log = ListLog()
         self.clock = FakeClock()
         self.router, self.gate, self.courier = FakeRouter(), FakeGate(), FakeCourier()
@@ -269,7 +291,7 @@ class World:
             courier=self.courier,
             spool=self.spool,
             pool=self.pool,
-            certificates=certificates("/tmp/mailnode-test-certificates"),
+            certificates=shown,
             clock=self.clock,
             log=self.log,
         )

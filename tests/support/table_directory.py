@@ -64,6 +64,8 @@ class TableDirectory:
         self._check()
         return keys_for(user, self.passwords.get(user, "nobody's"), mechanism)
 
-    async def admit(self, user: str, service: Service, peer: str) -> Mailbox | LoginFailure:
+    async def admit(
+        self, user: str, service: Service, peer: str, *, by_password: bool = True
+    ) -> Mailbox | LoginFailure:
         self._check()
         return self._mailbox(user) if user in self.passwords else LoginFailure.UNKNOWN

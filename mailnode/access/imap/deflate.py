@@ -13,6 +13,7 @@ import asyncio
 import zlib
 
 from mailnode.access.link import Wire
+from mailnode.model.tunnel import Tunnel
 from mailnode.wire.imap.receiver import Breath, Event, Line, LineTooLong, Receiver
 
 # RFC 4978 3: raw deflate, without the header and checksum of zlib.
@@ -70,6 +71,10 @@ class DeflatingWire:
     def start_tls(self) -> None:
         """Not now: TLS comes before login, compression after it."""
         raise AssertionError("TLS after COMPRESS")
+
+    def tunnel(self) -> Tunnel:
+        """The TLS connection below."""
+        return self._wire.tunnel()
 
     def pause(self) -> None:
         """Stop reading from the socket."""

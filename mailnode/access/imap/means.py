@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mailnode.access.admission import Census, Gate
+from mailnode.access.admission import Census
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.cluster import Hints
+from mailnode.directory import Gate
+from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.imap import ImapSettings
@@ -47,6 +49,9 @@ class Out(Protocol):
     async def read_line(self, limit: int) -> bytes | None:
         """The client's next line without CRLF; ``None`` if longer than ``limit`` bytes.
         Raises ``Hangup``."""
+
+    def tunnel(self) -> Tunnel | None:
+        """The TLS connection, once its handshake is done."""
 
     def cut(self, reason: str) -> None:
         """End the connection at once; the protocol cannot be kept up."""

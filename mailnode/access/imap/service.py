@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 
-from mailnode.access.admission import Census, Gate
+from mailnode.access.admission import Census
 from mailnode.access.door import DoorProtocol
 from mailnode.access.imap.connection import Connection
 from mailnode.access.imap.filling import Filler
@@ -13,6 +13,7 @@ from mailnode.access.imap.means import Means
 from mailnode.access.imap.protocol import ImapProtocol
 from mailnode.access.service import AccessService
 from mailnode.cluster import Hints
+from mailnode.directory import Gate
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.proxies import TrustedProxies

@@ -2,7 +2,7 @@
 
 Promises: a password is never asked for nor taken without TLS unless the settings allow it; a
 client learns that a login failed, never why.
-RFC: 1939 7; 2595 4, 3206, 5034, 5802, 6856 2.
+RFC: 1939 7; 2595 4, 3206, 5034, 6856 2; mechanisms: see ``directory.exchange``.
 """
 
 from __future__ import annotations
@@ -10,21 +10,12 @@ from __future__ import annotations
 from mailnode.access.pop3.maildrop import open_maildrop
 from mailnode.access.pop3.reply import Refused, Reply, err, ok
 from mailnode.access.pop3.session import Session, State
-from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox
+from mailnode.directory.exchange import Outcome, authenticate, check
 from mailnode.store import AccountRef
 from mailnode.wire.pop3.command import Command
-from mailnode.wire.sasl import (
-    Challenge,
-    Credentials,
-    Dialog,
-    KeysWanted,
-    Proof,
-    SaslFailure,
-    SaslFault,
-    Step,
-    open_dialog,
-)
-from mailnode.wire.sasl.dialog import LINE_LIMIT, challenge_line
+from mailnode.wire.sasl import Credentials
+from mailnode.wire.sasl.dialog import LINE_LIMIT
 
 # RFC 3206 5: the credentials are at fault.
 FAILED = err("authentication failed", "AUTH")
@@ -44,7 +35,8 @@ async def do_pass(session: Session, command: Command) -> Reply:
     user, session.claimed_user = session.claimed_user, ""
     if not user:
         return err("send USER first")
-    return await _log_in(session, Credentials(user, "", command.rest or "", "USER"))
+    claim = Credentials(user, "", command.rest or "", "USER")
+    return await _answered(session, await check(session.visitor(), claim))
 
 
 async def do_auth(session: Session, command: Command) -> Reply | None:
@@ -55,30 +47,16 @@ async def do_auth(session: Session, command: Command) -> Reply | None:
         session.out.write("\r\n".join(("+OK", *names, ".", "")).encode())
         return None
     _need_privacy(session)
-    dialog = open_dialog(words[0], scram=session.means.gate.scram)
-    if dialog is None or len(words) > 2:
-        return err("no such mechanism")
+    if len(words) > 2:
+        return err("AUTH needs a mechanism and no more than one response")
+
+    async def ask(challenge: bytes) -> bytes | None:
+        session.out.write(b"+ " + challenge + b"\r\n")
+        return await session.out.read_line(LINE_LIMIT + 2)
+
     initial = words[1].encode() if len(words) == 2 else None
-    step = await _converse(session, dialog, dialog.begin(initial))
-    if isinstance(step, Credentials):
-        return await _log_in(session, step)
-    if isinstance(step, Proof):
-        return await _let_in(session, step)
-    too_long = SaslFault.TOO_MANY_STEPS
-    return err((step.fault if isinstance(step, SaslFailure) else too_long).value)
-
-
-async def _converse(session: Session, dialog: Dialog, step: Step) -> Step:
-    while isinstance(step, (Challenge, KeysWanted)):
-        if isinstance(step, KeysWanted):
-            keys = await session.means.gate.scram_keys(step.user, step.mechanism)
-            step = dialog.keys(keys)
-            continue
-        session.out.write(b"+ " + challenge_line(step) + b"\r\n")
-        line = await session.out.read_line(LINE_LIMIT + 2)
-        # A line that was too long reads as one the dialog refuses for its length.
-        step = dialog.answer(line if line is not None else b"A" * (LINE_LIMIT + 1))
-    return step
+    found = await authenticate(session.visitor(), words[0], initial, ask)
+    return await _answered(session, found)
 
 
 async def do_stls(session: Session, command: Command) -> Reply | None:
@@ -106,38 +84,16 @@ def _need_privacy(session: Session) -> None:
         raise Refused(err("use STLS first"))
 
 
-async def _log_in(session: Session, claim: Credentials) -> Reply:
-    # RFC 4616 2: nobody here may act as somebody else.
-    if claim.for_another:
-        return FOR_ANOTHER
-    found = await session.means.gate.login(
-        claim.authcid,
-        claim.password,
-        Service.POP3,
-        session.out.peer,
-        mechanism=claim.mechanism,
-        tls=session.out.secure,
-    )
-    return await _become(session, found)
-
-
-async def _let_in(session: Session, proof: Proof) -> Reply:
-    """RFC 5802: the proof was checked already, the user's state was not."""
-    found = await session.means.gate.proved(
-        proof.authcid,
-        proof.right and not proof.for_another,
-        Service.POP3,
-        session.out.peer,
-        mechanism=proof.mechanism,
-        tls=session.out.secure,
-    )
-    return FOR_ANOTHER if proof.right and proof.for_another else await _become(session, found)
-
-
-async def _become(session: Session, found: Mailbox | LoginFailure) -> Reply:
-    """The one place where a stranger becomes a user."""
+async def _answered(session: Session, found: Outcome) -> Reply:
+    if isinstance(found, Mailbox):
+        return await _become(session, found)
     if isinstance(found, LoginFailure):
-        return FAILED
+        return FOR_ANOTHER if found is LoginFailure.ANOTHER else FAILED
+    return err(found.value)
+
+
+async def _become(session: Session, found: Mailbox) -> Reply:
+    """The one place where a stranger becomes a user."""
     if not session.means.census.enter(found.user, session.out.peer):
         return err("too many connections of this user", "SYS/TEMP")
     session.user = found.user

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailnode.access.admission import Census, Gate
+from mailnode.access.admission import Census
 from mailnode.access.pop3.connection import Connection
 from mailnode.access.pop3.session import Means
 from mailnode.access.service import AccessService
 from mailnode.cluster import Hints
+from mailnode.directory import Gate
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from mailnode.access.admission import Census, Gate
+from mailnode.access.admission import Census
 from mailnode.access.pop3.maildrop import Maildrop
 from mailnode.access.pop3.reply import Refused, err
-from mailnode.model.scram import SCRAM_HASHES
+from mailnode.directory import Gate, Service
+from mailnode.directory.exchange import Visitor, offers
+from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.tasks import Pool
 from mailnode.store import Store
 from mailnode.wire.pop3.uidl import UidlFormat
-from mailnode.wire.sasl import MECHANISMS
 
 
 class State(Enum):
@@ -60,6 +61,9 @@ class Out(Protocol):
     async def read_line(self, limit: int) -> bytes | None:
         """The client's next line; ``None`` if longer than ``limit``. Raises ``Hangup``."""
 
+    def tunnel(self) -> Tunnel | None:
+        """The TLS connection, once its handshake is done."""
+
     def start_tls(self) -> None:
         """Throw away unread input and begin the TLS handshake."""
 
@@ -94,7 +98,12 @@ class Session:
         """What AUTH takes now, the strongest first."""
         if not self.password_allowed():
             return ()
-        return (*SCRAM_HASHES, *MECHANISMS) if self.means.gate.scram else tuple(MECHANISMS)
+        return offers(self.visitor())
+
+    def visitor(self) -> Visitor:
+        """The client as one that wants to log in."""
+        out = self.out
+        return Visitor(self.means.gate, Service.POP3, out.peer, out.secure, out.tunnel())
 
     def forget(self) -> None:
         """RFC 2595 4: after STLS, nothing said before counts."""

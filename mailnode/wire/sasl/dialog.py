@@ -7,18 +7,20 @@ RFC: 4422 3, 4648 3, 4954 4, 4959, 5034 4, 9051 6.2.2.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Callable, Sequence
 
-from mailnode.model.scram import SCRAM_HASHES, ScramKeys
-from mailnode.wire.sasl.mechanisms import (
+from mailnode.model.scram import PLUS, SCRAM_HASHES, ScramKeys
+from mailnode.wire.sasl.bearer import OauthBearer, Xoauth2
+from mailnode.wire.sasl.mechanisms import External, LoginExchange, Plain
+from mailnode.wire.sasl.scram import Scram
+from mailnode.wire.sasl.steps import (
     MALFORMED,
     Challenge,
     Exchange,
     SaslFailure,
     SaslFault,
     Step,
-    server,
 )
-from mailnode.wire.sasl.scram import Scram
 
 # RFC 4954 4: 12288 octets are enough for every mechanism in use.
 LINE_LIMIT = 12288
@@ -75,17 +77,44 @@ class Dialog:
         """What ``KeysWanted`` asked for."""
         return self._exchange.keys(keys) if isinstance(self._exchange, Scram) else MALFORMED
 
+    def refuse(self, status: str, scope: str, configuration: str) -> Step:
+        """The ``Token`` was refused, and why; the client has to hear it (RFC 7628 3.2.2)."""
+        if isinstance(self._exchange, (OauthBearer, Xoauth2)):
+            return self._exchange.refuse(status, scope, configuration)
+        return MALFORMED
+
 
 def challenge_line(challenge: Challenge) -> bytes:
     """The base64 that goes behind ``+ `` or ``334 ``."""
     return encode_base64(challenge.data)
 
 
+Binding = Callable[[str], bytes | None]
+PASSWORDS = ("PLAIN", "LOGIN")
+TOKENS = ("OAUTHBEARER", "XOAUTH2")
+SCRAMS = tuple(SCRAM_HASHES)
+SCRAMS_PLUS = tuple(name + PLUS for name in SCRAM_HASHES)
+_SIMPLE: dict[str, Callable[[], Exchange]] = {
+    "PLAIN": Plain,
+    "LOGIN": LoginExchange,
+    "EXTERNAL": External,
+    "OAUTHBEARER": OauthBearer,
+    "XOAUTH2": Xoauth2,
+}
+
+
 def open_dialog(
-    mechanism: str, line_limit: int = LINE_LIMIT, *, scram: bool = False
+    mechanism: str,
+    offered: Sequence[str] = PASSWORDS,
+    binding: Binding | None = None,
+    line_limit: int = LINE_LIMIT,
 ) -> Dialog | None:
-    """A dialog for the mechanism (any case), ``None`` for one that we do not speak; those of the
-    SCRAM family only with ``scram``, for which the caller must have keys."""
+    """A dialog for the mechanism (any case), ``None`` for one that is not ``offered``.
+
+    ``binding`` gives channel bindings for SCRAM; see ``Scram``.
+    """
     name = mechanism.upper()
-    exchange = Scram(name) if scram and name in SCRAM_HASHES else server(mechanism)
-    return Dialog(exchange, line_limit) if exchange else None
+    if name not in offered:
+        return None
+    simple = _SIMPLE.get(name)
+    return Dialog(simple() if simple else Scram(name, binding=binding), line_limit)

@@ -1,8 +1,9 @@
-"""SCRAM-SHA-256 and SCRAM-SHA-1, the server's side.
+"""SCRAM-SHA-256 and SCRAM-SHA-1, each with and without channel binding, the server's side.
 
 Promises: the password never crosses the wire and is not needed here; an unknown user looks like a
-wrong password; every input ends in a value, none in an exception.
-RFC: 5802, 7677; 5056 (channel binding, which is not offered).
+wrong password; every input ends in a value, none in an exception; a client that was made believe
+that there is no channel binding is refused.
+RFC: 5802, 7677; 5056, 5929, 9266 (channel binding).
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ import re
 import secrets
 from collections.abc import Callable
 
-from mailnode.model.scram import SCRAM_HASHES, ScramKeys, saslprep
-from mailnode.wire.sasl.mechanisms import MALFORMED, Challenge, KeysWanted, Proof, Step
+from mailnode.model.scram import PLUS, SCRAM_HASHES, ScramKeys, saslprep
+from mailnode.wire.sasl.steps import (
+    MALFORMED,
+    Challenge,
+    KeysWanted,
+    Proof,
+    SaslFailure,
+    SaslFault,
+    Step,
+)
 
 # RFC 5802 7 "client-first-message": no reserved extension ("m="), a printable nonce.
 _FIRST = re.compile(
@@ -32,10 +41,22 @@ _FINAL = re.compile(
 class Scram:
     """One exchange: first message, keys, proof, last word."""
 
-    def __init__(self, name: str, make_nonce: Callable[[], str] = secrets.token_urlsafe) -> None:
+    def __init__(
+        self,
+        name: str,
+        make_nonce: Callable[[], str] = secrets.token_urlsafe,
+        *,
+        binding: Callable[[str], bytes | None] | None = None,
+    ) -> None:
+        """``binding`` gives the data of a channel binding by its name, ``None`` for an unknown
+        one; without it there is no channel to be bound to, and no -PLUS name is offered."""
         self.name = name
-        self._algorithm = SCRAM_HASHES[name]
+        self._family = name.removesuffix(PLUS)
+        self._algorithm = SCRAM_HASHES[self._family]
         self._make_nonce = make_nonce
+        self._binding = binding
+        self._bound = b""
+        self._deceived = False
         self._gs2 = self._bare = self._first = self._nonce = ""
         self._user = self._authzid = ""
         self._keys: ScramKeys | None = None
@@ -56,16 +77,23 @@ class Scram:
 
     def _begin(self, text: str) -> Step:
         found = _FIRST.fullmatch(text)
-        # RFC 5802 6: "p" asks for a channel binding, which only the -PLUS names have.
-        if found is None or found["flag"].startswith("p"):
+        # RFC 5802 6: "p" asks for a channel binding, which the -PLUS names have, and only they.
+        if found is None or found["flag"].startswith("p") != self.name.endswith(PLUS):
             return MALFORMED
+        if found["flag"].startswith("p"):
+            bound = self._binding(found["flag"][2:]) if self._binding else None
+            if bound is None:
+                return SaslFailure(SaslFault.BINDING)
+            self._bound = bound
+        # RFC 5802 6: "y" says that we offered none; if we did, somebody took it out.
+        self._deceived = found["flag"] == "y" and self._binding is not None
         user, authzid = _name(found["user"]), _name(found["authzid"] or "")
         if not user or authzid is None:
             return MALFORMED
         self._gs2, self._bare = found["gs2"], found["bare"]
         self._user, self._authzid = user, authzid
         self._nonce = found["nonce"] + self._make_nonce()
-        return KeysWanted(user, self.name)
+        return KeysWanted(user, self._family)
 
     def keys(self, keys: ScramKeys) -> Step:
         """The user's keys, or some that look real where there are none."""
@@ -80,7 +108,9 @@ class Scram:
         if found is None or proof is None or self._keys is None:
             return MALFORMED
         # RFC 5802 5.1: the binding repeats how the exchange began; the nonce is both nonces.
-        same = _decoded(found["binding"]) == self._gs2.encode() and found["nonce"] == self._nonce
+        told = _decoded(found["binding"]) or b""
+        same = hmac.compare_digest(told, self._gs2.encode() + self._bound)
+        same = same and found["nonce"] == self._nonce and not self._deceived
         message = f"{self._bare},{self._first},{found['without']}".encode()
         if not same or not self._right(proof, message):
             return Proof(self._user, self._authzid, self.name, False)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +40,9 @@ class FakeWire:
 
     def start_tls(self) -> None:
         self.tls = True
+
+    def tunnel(self) -> Any:
+        return None
 
     def pause(self) -> None:
         self.paused = True

@@ -2,12 +2,14 @@
 
 import base64
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailnode.model.scram import ScramKeys, derive_keys, parse_keys, saslprep
-from mailnode.wire.sasl import Challenge, KeysWanted, Proof, SaslFailure
+from mailnode.wire.sasl import Challenge, KeysWanted, Proof, SaslFailure, SaslFault
 from mailnode.wire.sasl.scram import Scram
+from tests.support.scram_client import ScramClient
 
 
 def test_rfc7677_example() -> None:
@@ -50,3 +52,40 @@ def test_never_raises(lines: list[bytes]) -> None:
             step = scram.keys(ScramKeys(4096, b"salt", b"k" * 32, b"s" * 32))
         if isinstance(step, (SaslFailure, Proof)):
             break
+
+
+def bound(name: str) -> bytes | None:
+    return b"channel" if name == "tls-exporter" else None
+
+
+def final(scram: Scram, gs2: bytes, data: bytes) -> object:
+    """The end of an exchange by a client that knows the password ``pw``."""
+    client = ScramClient("u", "pw", scram.name, gs2.decode(), data)
+    scram.step(client.first())
+    keys = derive_keys("pw", b"salt", 5, client.algorithm)
+    first = scram.keys(keys)
+    assert isinstance(first, Challenge)
+    return scram.step(client.final(first.data))
+
+
+@pytest.mark.parametrize("name", ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"])
+def test_s6_the_binding_is_part_of_the_proof(name: str) -> None:
+    right = final(Scram(name, binding=bound), b"p=tls-exporter,,", b"channel")
+    assert isinstance(right, Challenge)
+    wrong = final(Scram(name, binding=bound), b"p=tls-exporter,,", b"another")
+    assert wrong == Proof("u", "", name, False)
+
+
+def test_s6_flags() -> None:
+    """Who says "y" where a binding was offered was deceived; "n" just cannot do it."""
+    name = "SCRAM-SHA-256"
+    assert final(Scram(name, binding=bound), b"y,,", b"") == Proof("u", "", name, False)
+    assert isinstance(final(Scram(name, binding=bound), b"n,,", b""), Challenge)
+    assert isinstance(final(Scram(name), b"y,,", b""), Challenge)
+    plus = Scram(name + "-PLUS", binding=bound)
+    assert plus.step(b"p=tls-unique,,n=u,r=x") == SaslFailure(SaslFault.BINDING)
+    assert plus.step(b"n,,n=u,r=x") == SaslFailure(SaslFault.MALFORMED)
+    assert Scram(name, binding=bound).step(b"p=tls-exporter,,n=u,r=x") == SaslFailure(
+        SaslFault.MALFORMED
+    )
+    assert Scram(name + "-PLUS").step(b"p=tls-exporter,,n=u,r=x") == SaslFailure(SaslFault.BINDING)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from mailnode.access.imap.commands.verb import ANY, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session, State
-from mailnode.model.scram import SCRAM_HASHES
+from mailnode.directory import Service
+from mailnode.directory.exchange import Visitor, offers
 from mailnode.wire.imap.ast import Command, Id, NoArgs
 
 ALWAYS = (
@@ -34,8 +35,13 @@ def capabilities(session: Session) -> str:
     # RFC 3501 6.2.3, 11.2: no password may cross the wire in clear unless the settings say so.
     if not password_allowed(session):
         return names + " LOGINDISABLED"
-    scram = "".join(f" AUTH={name}" for name in SCRAM_HASHES) if session.means.gate.scram else ""
-    return f"{names}{scram} AUTH=PLAIN AUTH=LOGIN"
+    return names + "".join(f" AUTH={name}" for name in offers(visitor(session)))
+
+
+def visitor(session: Session) -> Visitor:
+    """The session's client as one that wants to log in."""
+    out = session.out
+    return Visitor(session.means.gate, Service.IMAP, out.peer, out.secure, out.tunnel())
 
 
 def password_allowed(session: Session) -> bool:

@@ -1,0 +1,139 @@
+"""``Tunnel`` for both TLS stacks: channel bindings, and who the client's certificate names.
+
+Promises: a channel binding is offered only where its RFC allows it; nothing here raises for a
+connection that is already gone.
+RFC: 5929 3 (tls-unique), 4 (tls-server-end-point); 7627 (why TLS 1.2 needs more care); 9266
+(tls-exporter); 5280 4.2.1.6 (names).
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
+
+UNIQUE, END_POINT, EXPORTER = "tls-unique", "tls-server-end-point", "tls-exporter"
+_EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+_EXPORTER_BYTES = 32
+_NAMES = 20
+# pyOpenSSL has no public verbs for what TLS 1.2 needs; where these are missing, too, the answer
+# is "no".
+_LIBRARY: Any = getattr(SSL, "_lib", None)
+
+
+class OpenSslTunnel:
+    """A pyOpenSSL connection, as Twisted has it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def bindings(self) -> tuple[str, ...]:
+        """See ``Tunnel``."""
+        names = [END_POINT] if self.binding(END_POINT) else []
+        version = self._connection.get_protocol_version_name()
+        if version == "TLSv1.3":
+            return (EXPORTER, *names)
+        # RFC 9266 4.2, 7627 1: in TLS 1.2 neither is unique without extended_master_secret.
+        return (UNIQUE, EXPORTER, *names) if self._has_extended_secret() else tuple(names)
+
+    def binding(self, name: str) -> bytes | None:
+        """See ``Tunnel``."""
+        if name == END_POINT:
+            own = self._connection.get_certificate(as_cryptography=True)
+            return None if own is None else end_point(own)
+        if name not in self.bindings():
+            return None
+        if name == EXPORTER:
+            # RFC 9266 2: no context, which in TLS 1.3 equals an empty one.
+            material: bytes = self._connection.export_keying_material(
+                _EXPORTER_LABEL, _EXPORTER_BYTES, b""
+            )
+            return material
+        return self._first_finished()
+
+    def _has_extended_secret(self) -> bool:
+        ask = getattr(_LIBRARY, "SSL_get_extms_support", None)
+        return ask is not None and ask(self._connection._ssl) == 1
+
+    def _first_finished(self) -> bytes | None:
+        """RFC 5929 3.1: the client's in a whole handshake, the server's in a resumed one."""
+        reused = getattr(_LIBRARY, "SSL_session_reused", None)
+        if reused is None:
+            return None
+        resumed = bool(reused(self._connection._ssl))
+        sides = (self._connection.get_peer_finished, self._connection.get_finished)
+        found: bytes | None = sides[resumed]()
+        return found
+
+    def client_names(self) -> tuple[str, ...]:
+        """See ``Tunnel``."""
+        shown = self._connection.get_peer_certificate(as_cryptography=True)
+        return () if shown is None else names_of(shown)
+
+
+class EndPointContext(ssl.SSLContext):
+    """A context that knows what tls-server-end-point is for its connections."""
+
+    end_point: bytes | None = None
+
+
+class SslTunnel:
+    """An ``ssl.SSLObject``, as asyncio has it. There is no exporter in Python's ``ssl``, so that
+    no channel binding can be offered under TLS 1.3, whose clients would use that one."""
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def bindings(self) -> tuple[str, ...]:
+        """See ``Tunnel``."""
+        if self._shown.version() != "TLSv1.2":
+            return ()
+        names = (END_POINT,) if self.binding(END_POINT) else ()
+        # RFC 7627 1: a resumed session may be one that an attacker shares with both.
+        return names if self._shown.session_reused else (UNIQUE, *names)
+
+    def binding(self, name: str) -> bytes | None:
+        """See ``Tunnel``."""
+        if name == END_POINT:
+            found: bytes | None = getattr(self._shown.context, "end_point", None)
+            return found
+        if name != UNIQUE or name not in self.bindings():
+            return None
+        unique: bytes | None = self._shown.get_channel_binding(UNIQUE)
+        return unique
+
+    def client_names(self) -> tuple[str, ...]:
+        """See ``Tunnel``."""
+        der = self._shown.getpeercert(binary_form=True)
+        return names_of(x509.load_der_x509_certificate(der)) if der else ()
+
+
+def end_point(certificate: x509.Certificate) -> bytes | None:
+    """RFC 5929 4.1: the certificate's hash, by its signature's own function unless that is weak;
+    ``None`` where the signature has none (Ed25519)."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    if algorithm is None:
+        return None
+    weak = isinstance(algorithm, (hashes.MD5, hashes.SHA1))
+    return certificate.fingerprint(hashes.SHA256() if weak else algorithm)
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Mail addresses of a client: those in subjectAltName, else the one in the common name."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        found = extension.value.get_values_for_type(x509.RFC822Name)
+    except (x509.ExtensionNotFound, ValueError):
+        found = []
+    if not found:
+        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        found = [str(one.value) for one in common if "@" in str(one.value)]
+    return tuple(dict.fromkeys(name.strip().lower() for name in found[:_NAMES] if name.strip()))
