@@ -37,7 +37,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything the files depend on. Lengths are prefix lengths of the service networks."""
+    """Everything the files depend on. Lengths are prefix lengths of the service networks;
+    ``link_nic`` is the interface of the nodes' own addresses, empty: that of the service ones."""
 
     nodes: tuple[Node, ...]
     domain: str
@@ -45,11 +46,12 @@ class Plan:
     length: int = 24
     length6: int = 64
     nic: str = "eth0"
+    link_nic: str = ""
     mount: Path = Path("/srv/mailnode")
     disk: str = "/dev/vg0/mail"
     drbd_device: str = "/dev/drbd0"
     program: str = "/usr/local/bin/mailnode"
-    deadtime_s: float = 2.0
+    deadtime_s: float = 1.5
     auto_failback: bool = False
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ class Plan:
                 raise ValueError(f'"{path}": only letters, digits, "_", "." and "-" in this path')
         if "-" in str(self.mount):
             raise ValueError("mount: systemd's name for it would be another one, avoid the dash")
-        for word in (self.nic, self.secret):
+        for word in (self.nic, self.link_nic or self.nic, self.secret):
             if not _WORD.fullmatch(word):
                 raise ValueError('interface and secret: letters, digits and "_.:-" only')
         if not 0.5 <= self.deadtime_s <= 120:

@@ -48,8 +48,8 @@ def values(plan: Plan) -> dict[str, str]:
         "first_address": first.address,
         "first_service": first.service,
         "keepalive_ms": round(plan.deadtime_s * 100),
-        "warntime_s": f"{plan.deadtime_s / 2:g}",
-        "deadtime_s": f"{plan.deadtime_s:g}",
+        "warntime_ms": round(plan.deadtime_s * 500),
+        "deadtime_ms": round(plan.deadtime_s * 1000),
         "initdead_s": f"{max(15, plan.deadtime_s * 2):g}",
         "failback": "on" if plan.auto_failback else "off",
         "stickiness": 0 if plan.auto_failback else 200,
@@ -112,8 +112,9 @@ def _directory_url(plan: Plan, node: Node) -> str:
 
 
 def _ucast(plan: Plan) -> list[str]:
-    # The address of the node itself is left out by Heartbeat, so one file serves both.
-    return [f"ucast {plan.nic} {node.address}" for node in plan.nodes]
+    # The address of the node itself is left out by Heartbeat, so one file serves both. Heartbeat
+    # binds to the interface it is told: it must be the one that leads to the address.
+    return [f"ucast {plan.link_nic or plan.nic} {node.address}" for node in plan.nodes]
 
 
 def _haresources(plan: Plan) -> list[str]:

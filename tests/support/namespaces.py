@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -10,33 +11,53 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-import pytest
-
 _NEEDED = ("ip", "unshare", "nsenter")
+_CLONE_NEWNET = 0x40000000
+_TRY_S = 20
+
+
+def why_no_namespaces() -> str:
+    """Why network namespaces cannot be made here; empty where they can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    for program in _NEEDED:
+        if shutil.which(program) is None:
+            return f"{program} is not installed: run scripts/test"
+    command = ["unshare", "-n", "-m", "-p", "-f", "--kill-child"]
+    command += ["ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TRY_S)
+    except subprocess.TimeoutExpired:
+        return "this machine hangs making namespaces"
+    if tried.returncode:
+        return f"this machine makes no network namespaces with veth: {tried.stderr.strip()}"
+    return ""
+
+
+def why_no_program(*names: str) -> str:
+    """Which of these programs is missing; empty where none is."""
+    for name in names:
+        if shutil.which(name) is None and not os.access(name, os.X_OK):
+            return f"{name} is not installed: see tests/support/packages-cluster.txt"
+    return ""
 
 
 def need_namespaces() -> None:
     """Skip, saying why, where network namespaces cannot be made."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    for program in _NEEDED:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: run scripts/test")
-    tried = subprocess.run(
-        ["unshare", "-n", "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if tried.returncode:
-        pytest.skip(f"this machine makes no network namespaces with veth: {tried.stderr.strip()}")
+    _skip_if(why_no_namespaces())
 
 
 def need_program(*names: str) -> None:
     """Skip, saying why, where a program is missing."""
-    for name in names:
-        if shutil.which(name) is None and not os.access(name, os.X_OK):
-            pytest.skip(f"{name} is not installed: see tests/support/packages-cluster.txt")
+    _skip_if(why_no_program(*names))
+
+
+def _skip_if(reason: str) -> None:
+    # Here, so that what is no test can use this module without pytest.
+    import pytest
+
+    if reason:
+        pytest.skip(reason)
 
 
 class Network:
@@ -56,6 +77,16 @@ class Network:
     def ip(self, arguments: str) -> str:
         """``ip`` with these arguments, inside."""
         return checked(["ip", "-n", self.name, *arguments.split()])
+
+    def enter(self) -> None:
+        """The calling thread's sockets are made inside from now on; for threads that end soon."""
+        fd = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(fd, _CLONE_NEWNET):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), self.name)
+        finally:
+            os.close(fd)
 
 
 def checked(command: Sequence[str], *, fails: bool = False, **more: object) -> str:

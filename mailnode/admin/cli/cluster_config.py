@@ -25,6 +25,9 @@ def config(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     domain: Annotated[str, typer.Option(help="The domain mail is for.")] = "example.org",
     nic: Annotated[str, typer.Option(help="Interface of the service addresses.")] = "eth0",
+    link_nic: Annotated[
+        str, typer.Option(help="Interface of the nodes' own addresses, if it is another one.")
+    ] = "",
     prefix: Annotated[int, typer.Option(min=1, max=32, help="Prefix length of SERVICE.")] = 24,
     prefix6: Annotated[int, typer.Option(min=1, max=128, help="Prefix length of SERVICE6.")] = 64,
     disk: Annotated[str, typer.Option(help="Disk below DRBD.")] = "/dev/vg0/mail",
@@ -36,7 +39,7 @@ def config(
     ] = "/usr/local/bin/mailnode",
     deadtime: Annotated[
         float, typer.Option(help="Seconds after which a silent node is taken for dead.")
-    ] = 2.0,
+    ] = 1.5,
     failback: Annotated[
         bool, typer.Option("--auto-failback", help="Addresses go home by themselves.")
     ] = False,
@@ -57,6 +60,7 @@ def config(
             length=prefix,
             length6=prefix6,
             nic=nic,
+            link_nic=link_nic,
             mount=mount,
             disk=disk,
             program=program,
