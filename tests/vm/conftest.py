@@ -1,0 +1,40 @@
+"""One lab for all tests here: it takes minutes to make, and each test leaves it whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.namespaces import need_namespaces
+from tests.vm.lab import Lab, laboratory
+from tests.vm.machine import MEMORY_MIB, missing_program
+
+_ROOM_MIB = 3 * MEMORY_MIB
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "vm: two virtual machines, minutes long; not beside others")
+
+
+def _need_lab() -> None:
+    """Skip, saying why, where two machines cannot be emulated."""
+    need_namespaces()
+    if name := missing_program():
+        pytest.skip(f"{name} is not installed: see tests/vm/packages.txt")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("there is no /dev/net/tun for the machines' network cards")
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        word, _, amount = line.partition(":")
+        if word == "MemAvailable" and int(amount.split()[0]) < _ROOM_MIB << 10:
+            pytest.skip(f"two machines need {_ROOM_MIB} MiB of free memory")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    _need_lab()
+    with laboratory(tmp_path_factory.mktemp("lab")) as found:
+        found.bring_up()
+        yield found

@@ -1,0 +1,272 @@
+"""Two machines with DRBD, OCFS2 and Heartbeat, set up with the files that mailnode writes for them:
+the same mailboxes on both, one killed under load, one cut off and fenced, and both back again.
+
+The tests are one story, told in order: each one finds the pair whole and leaves it whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.mailbox_crowd import Member, State, seen_on
+from tests.vm.clients import Acknowledged, Door, Greetings, Load
+from tests.vm.lab import Lab
+from tests.vm.machine import Machine
+from tests.vm.plan import MAIL, N1, N2, USERS, Spot
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(600)]
+
+ANN, BEN, CYD = USERS
+STRESS_S = 40.0
+# A change of flags may be lost with the power within storage.flag_sync_s, 1 s.
+FLAGS_SETTLE_S = 2.0
+# DRBD, OCFS2 and Heartbeat each notice a death in their own time; the first change of a folder
+# waits for all three.
+SURVIVAL_S = 120.0
+_FINDINGS = re.compile(r"\{.*\}", re.DOTALL)
+
+
+def own(spot: Spot) -> Door:
+    """The node's own address, which never moves."""
+    return Door(spot.name, spot.own)
+
+
+def service(spot: Spot) -> Door:
+    """The service address at home on a node."""
+    return Door(f"service {spot.name}", spot.service)
+
+
+# -- what must be true, however it went ------------------------------------------------------------
+
+
+def no_findings(lab: Lab, machine: Machine) -> None:
+    """The checker has nothing to say."""
+    done = lab.mailnode(machine, "store check --json")
+    assert done.status == 0, done.output
+    found = _FINDINGS.search(done.output)
+    assert found
+    assert json.loads(found[0])["findings"] == []
+
+
+def kept(door: Door, promised: Acknowledged, fault_at: float) -> None:
+    """All that was acknowledged is there, under the UIDs that were told, once."""
+    for user in {user for user, _ in promised.sent} | {one.user for one in promised.appended}:
+        state, uids = seen_on(door, user)
+        subjects = {subject for folder, subject in state if folder == "INBOX"}
+        sent = {subject for name, subject in promised.sent if name == user}
+        assert sent <= subjects, sorted(sent - subjects)
+        for one in promised.appended:
+            if one.user == user:
+                assert uids.get(("INBOX", one.validity, one.uid)) == one.subject, one
+                if one.flagged_at and one.flagged_at < fault_at - FLAGS_SETTLE_S:
+                    assert "\\Flagged" in state["INBOX", one.subject], one
+
+
+def same_on_both() -> None:
+    """Each node shows the same messages with the same flags under the same UIDs."""
+    for user in USERS:
+        assert seen_on(own(N1), user) == seen_on(own(N2), user)
+
+
+def whole_again(lab: Lab, back: Spot) -> float:
+    """``back`` was off: it returns, catches up and fetches its addresses; the seconds it took."""
+    began = time.monotonic()
+    machine = lab.machines[back.name]
+    lab.rejoin(machine)
+    lab.until(
+        lambda: all("ds:UpToDate/UpToDate" in one for one in lab.both("cat /proc/drbd")),
+        240,
+        "both disks are up to date",
+    )
+    lab.until_settled()
+    machine.say("/usr/share/heartbeat/hb_takeover local", 120)
+    lab.until_addresses({"n1": [N1], "n2": [N2]})
+    return time.monotonic() - began
+
+
+# -- the story -------------------------------------------------------------------------------------
+
+
+def test_what_one_machine_takes_the_other_shows(lab: Lab) -> None:
+    own(N1).send("from-one", ANN)
+    state, _ = seen_on(own(N2), ANN)
+    assert ("INBOX", "from-one") in state
+    Door("n2", N2.service6).send("from-two", ANN)
+    state, _ = seen_on(Door("n1", N1.service6), ANN)
+    assert ("INBOX", "from-two") in state
+
+
+def test_locks_keep_the_machines_apart(lab: Lab) -> None:
+    said = lab.both(
+        f"runuser -u mailnode -- mailnode doctor --storage {MAIL} --seconds 60 --json "
+        "--config /etc/mailnode/mailnode.toml",
+        180,
+    )
+    for text in said:
+        checks = {one["what"].split(":")[0]: one for one in json.loads(text)}
+        assert all(one["well"] for one in checks.values()), text
+        assert "ocfs2" in checks["file system"]["found"]
+        assert "kept apart" in checks["locks between nodes"]["found"]
+
+
+def test_crowd_at_the_same_mailboxes_on_both_machines(lab: Lab) -> None:
+    doors = [own(N1), own(N2)]
+    for user in (ANN, BEN):
+        session = doors[0].imap(user)
+        session.create("Common")
+        session.logout()
+    members = [
+        Member(f"{user}m{number}", user, doors, 20261125 * 10 + number)
+        for user in (ANN, BEN)
+        for number in range(2)
+    ]
+    before = {user: seen_on(doors[0], user)[0] for user in (ANN, BEN)}
+    assert _run(members) == []
+    assert sum(member.steps for member in members) > 20
+    for user in (ANN, BEN):
+        expected: State = before[user]
+        for member in members:
+            if member.user == user:
+                expected |= member.state
+        assert seen_on(doors[0], user)[0] == expected
+    same_on_both()
+    no_findings(lab, lab.two)
+
+
+def _run(members: list[Member]) -> list[str]:
+    faults: list[str] = []
+
+    def work(member: Member) -> None:
+        try:
+            member.run(STRESS_S)
+            member.close()
+        except Exception as error:
+            faults.append(f"{member.name} after {member.steps} steps: {error!r}")
+
+    threads = [threading.Thread(target=work, args=(member,)) for member in members]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(STRESS_S + 240)
+        assert not thread.is_alive(), "a client hangs"
+    return faults
+
+
+def test_machine_is_killed_under_load(lab: Lab) -> None:
+    with _owed(lab) as owed:
+        loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
+        _until_busy(lab, loads)
+        greetings = Greetings(N1.service)
+        killed_at = time.monotonic()
+        lab.one.power_off()
+    lab.until_addresses({"n2": [N1, N2]})
+    _until_busy(lab, loads)
+    promised = [load.end() for load in loads]
+    greetings.end()
+    print(f"no greeting for {greetings.gap_s(killed_at):.1f} s; {_told(promised)}")
+    for one in promised:
+        kept(own(N2), one, killed_at)
+    # What the dead machine had accepted and not delivered, the survivor delivers.
+    lab.until(
+        lambda: ("INBOX", owed) in seen_on(own(N2), CYD)[0], SURVIVAL_S, "its queue is adopted"
+    )
+    no_findings(lab, lab.two)
+
+
+def test_killed_machine_comes_back(lab: Lab) -> None:
+    before = {user: seen_on(own(N2), user)[1] for user in USERS}
+    print(f"whole after {whole_again(lab, N1):.0f} s")
+    for user in USERS:
+        assert seen_on(own(N1), user)[1] == before[user]
+    service(N1).send("back", ANN)
+    same_on_both()
+    no_findings(lab, lab.one)
+
+
+def test_machine_that_is_cut_off_is_switched_off_and_harms_nothing(lab: Lab) -> None:
+    loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
+    _until_busy(lab, loads)
+    lab.fenced.clear()
+    greetings = Greetings(N2.service)
+    cut_at = time.monotonic()
+    lab.cut_off(N2)
+    lab.until(lambda: not lab.two.is_on, SURVIVAL_S, "n2 is switched off")
+    off_s = time.monotonic() - cut_at
+    assert set(lab.fenced) == {("n2", "n1")}
+    lab.until_addresses({"n1": [N1, N2]})
+    _until_busy(lab, loads)
+    promised = [load.end() for load in loads]
+    greetings.end()
+    print(f"off {off_s:.1f} s after the cut, no greeting for {greetings.gap_s(cut_at):.1f} s;")
+    print(_told(promised))
+    for one in promised:
+        kept(own(N1), one, cut_at)
+    no_findings(lab, lab.one)
+
+
+def test_fenced_machine_comes_back(lab: Lab) -> None:
+    lab.mend(N2)
+    before = {user: seen_on(own(N1), user)[1] for user in USERS}
+    print(f"whole after {whole_again(lab, N2):.0f} s")
+    for user in USERS:
+        assert seen_on(own(N2), user)[1] == before[user]
+    service(N2).send("back too", ANN)
+    same_on_both()
+    for machine in lab.machines.values():
+        no_findings(lab, machine)
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+def _until_busy(lab: Lab, loads: list[Load]) -> None:
+    """Until each load got some more of each kind through."""
+    marks = [(load, len(load.promised.sent), len(load.promised.appended)) for load in loads]
+    lab.until(
+        lambda: all(
+            len(load.promised.sent) >= sent + 4 and len(load.promised.appended) >= appended + 4
+            for load, sent, appended in marks
+        ),
+        SURVIVAL_S,
+        "clients get on",
+    )
+
+
+@contextlib.contextmanager
+def _owed(lab: Lab) -> Iterator[str]:
+    """n1 has acknowledged a message and cannot deliver it: somebody on n2 has cyd's INBOX. It is
+    let go when the block ends, with n1."""
+    subject = "owed"
+    own(N1).send("first", CYD)
+    script = (
+        "import fcntl, glob, os, time\n"
+        f"(path,) = glob.glob('{MAIL}/**/{CYD}/**/mailnode.lock', recursive=True)\n"
+        "fd = os.open(path, os.O_RDWR)\n"
+        "fcntl.flock(fd, fcntl.LOCK_EX)\n"
+        "open('/run/lab-holds', 'w').close()\n"
+        "while os.path.exists('/run/lab-holds'): time.sleep(0.1)\n"
+    )
+    lab.two.say(f"cat > /run/holder.py <<'END'\n{script}END\nrm -f /run/lab-holds")
+    holder = lab.two.say.start("python3 /run/holder.py", 300)
+    lab.two.say("until [ -e /run/lab-holds ]; do sleep 0.1; done")
+    # Safe in ann's INBOX and, for cyd, in n1's spool.
+    own(N1).send(subject, ANN, CYD)
+    try:
+        yield subject
+    finally:
+        lab.two.say("rm -f /run/lab-holds")
+        assert holder().status == 0
+
+
+def _told(promised: list[Acknowledged]) -> str:
+    sent = sum(len(one.sent) for one in promised)
+    appended = sum(len(one.appended) for one in promised)
+    refusals = sum(len(one.refusals) for one in promised)
+    return f"{sent} sent, {appended} appended, {refusals} times turned away"
