@@ -31,7 +31,6 @@ SERVES, BROKEN, NOT_RUNNING = 0, 1, 7
 SILENT_S = 5.0
 # Storage that no worker could look at for so long hangs.
 STORAGE_S = 10.0
-_GREETING_S = 3.0
 _GREETINGS = {"smtp": b"220", "submission": b"220", "lmtp": b"220", "imap": b"* OK", "pop3": b"+OK"}
 
 
@@ -90,7 +89,7 @@ def look_deep(
         return verdict
     end = time.monotonic() + within_s
     spots = _spots(beats(run_dir))
-    faults = _ports_faults(spots, min(_GREETING_S, within_s / 2), proxies or TrustedProxies())
+    faults = _ports_faults(spots, within_s / 2, proxies or TrustedProxies())
     left_s = max(0.5, end - time.monotonic())
     storage = bounded(lambda: _write_probe(root), left_s)
     if storage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailnode.admin.cli.cluster_heartbeat import HB_STANDBY, patiently
 from mailnode.admin.cli.frame import Config, read_settings
 
 if TYPE_CHECKING:
     from mailnode.cluster.standby import Answer
     from mailnode.runtime.settings.load import Settings
 
-HB_STANDBY = Path("/usr/share/heartbeat/hb_standby")
-# Heartbeat only takes the order; the move itself goes on by itself.
-_ORDER_S = 30
+# A move that is under way, and then our own: each may drain for some seconds.
+_GIVE_UP_S = 60.0
 
 
 def watch(
@@ -28,6 +27,9 @@ def watch(
     deep: Annotated[
         float, typer.Option(help="Seconds between looks at ports and storage as well.")
     ] = 10.0,
+    within: Annotated[
+        float, typer.Option(min=1, help="Seconds that ports and storage get to answer then.")
+    ] = 5.0,
     command: Annotated[
         Path, typer.Option(help="Gives everything to the other node; called with: all.")
     ] = HB_STANDBY,
@@ -42,15 +44,16 @@ def watch(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    give_up = patiently(command, stop)
     Watcher(
-        ask=_question(settings),
-        give_up=lambda: _order(command),
+        ask=_question(settings, within),
+        give_up=lambda: give_up(_GIVE_UP_S),
         say=lambda text: typer.echo(text, err=True),
-        rhythm=Rhythm(look_s=interval, deep_s=deep, answer_s=deep),
+        rhythm=Rhythm(look_s=interval, deep_s=deep, answer_s=max(deep, 2 * within)),
     ).run(stop)
 
 
-def _question(settings: Settings) -> Callable[[int], Answer]:
+def _question(settings: Settings, within_s: float) -> Callable[[int], Answer]:
     from mailnode.cluster.probe import NOT_RUNNING, SERVES, look_deep, look_shallow
     from mailnode.cluster.standby import Answer
     from mailnode.runtime.proxies import TrustedProxies
@@ -61,17 +64,9 @@ def _question(settings: Settings) -> Callable[[int], Answer]:
 
     def ask(level: int) -> Answer:
         if level:
-            verdict = look_deep(server.run_dir, server.mail_dir, within_s=5.0, proxies=proxies)
+            verdict = look_deep(server.run_dir, server.mail_dir, within_s=within_s, proxies=proxies)
         else:
             verdict = look_shallow(server.run_dir)
         return meaning.get(verdict.status, Answer.BROKEN)
 
     return ask
-
-
-def _order(command: Path) -> bool:
-    try:
-        done = subprocess.run([str(command), "all"], check=False, timeout=_ORDER_S)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
