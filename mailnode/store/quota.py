@@ -23,10 +23,11 @@ from typing import NamedTuple
 from mailnode.model.errors import NoSuchFolder, OverQuota, TemporaryError
 from mailnode.runtime import files
 from mailnode.store import QuotaUse, journal, listing, names
-from mailnode.store.journal import HEADER_SIZE, JOURNAL_NAME, NOTHING, JournalDamaged, Totals
+from mailnode.store.journal import HEADER_SIZE, JOURNAL_NAME, JournalDamaged, Totals
 
 # What Courier and Dovecot keep their count in, and mailnode did until its journals told it.
 FOREIGN_COUNT = b"maildirsize"
+_JOURNAL = b"/" + JOURNAL_NAME
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 # A directory whose names changed so lately may change once more without its time telling.
 _SETTLED_NS = 2_000_000_000
@@ -38,16 +39,13 @@ class RoomTaken(TemporaryError):
     public = "mailbox is nearly full and busy, try again later"
 
 
-class _Mark(NamedTuple):
-    """Differs whenever a folder may hold something else than when it was looked at."""
-
-    inode: int
-    size: int
-    mtime_ns: int
+# A journal's inode, size and modification time; differs whenever the folder may hold something
+# else than when it was looked at. None: not to be remembered.
+_Mark = tuple[int, int, int]
 
 
 class _Seen(NamedTuple):
-    mark: _Mark
+    mark: _Mark | None
     totals: Totals
 
 
@@ -89,50 +87,55 @@ class Quota:
 
     def _add_up(self) -> Totals:
         seen: dict[bytes, _Seen] = {}
-        total = NOTHING
-        for disk in (b"", *listing.list_dot_directories(self._account)):
-            path = self._account + b"/" + disk if disk else self._account
+        messages = size = 0
+        for disk, mark in _marks(self._account):
             known = self._seen.get(disk)
-            mark = _mark(path)
             if known is None or known.mark != mark:
-                known = _look(path)
-            if known.mark != _NEVER:
+                known = _look(_folder(self._account, disk))
+            if known.mark is not None:
                 seen[disk] = known
-            total = total.plus(known.totals)
+            messages, size = messages + known.totals.messages, size + known.totals.size
         self._seen = seen
-        return total
+        return Totals(messages, size)
 
 
-_NEVER = _Mark(0, -1, 0)
+def _folder(account: bytes, disk: bytes) -> bytes:
+    return account + b"/" + disk if disk else account
 
 
-def _mark(path: bytes) -> _Mark:
-    """Of the journal; of the directories of messages where there is none."""
-    try:
-        with files.storage_errors(path):
-            facts = os.stat(path + b"/" + JOURNAL_NAME, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return _mark_of_files(path)
-    return _Mark(facts.st_ino, facts.st_size, facts.st_mtime_ns)
+def _marks(account: bytes) -> list[tuple[bytes, _Mark | None]]:
+    """Every folder's name on disk, INBOX first, and its mark: of the journal, else of the
+    directories of messages."""
+    found: list[tuple[bytes, _Mark | None]] = []
+    disks = [b"", *listing.list_dot_directories(account)]
+    with files.storage_errors(account):
+        for disk in disks:  # for each message: as little as can be
+            path = _folder(account, disk)
+            try:
+                facts = os.stat(path + _JOURNAL, follow_symlinks=False)
+                found.append((disk, (facts.st_ino, facts.st_size, facts.st_mtime_ns)))
+            except (FileNotFoundError, NotADirectoryError):
+                found.append((disk, _mark_of_files(path)))
+    return found
 
 
-def _mark_of_files(path: bytes) -> _Mark:
+def _mark_of_files(path: bytes) -> _Mark | None:
     try:
         new, cur = (listing.mtime_ns(path + b"/" + place) for place in (listing.NEW, listing.CUR))
     except NoSuchFolder:
-        return _NEVER
-    return _NEVER if time.time_ns() - max(new, cur) < _SETTLED_NS else _Mark(0, new, cur)
+        return None
+    return None if time.time_ns() - max(new, cur) < _SETTLED_NS else (0, new, cur)
 
 
 def _look(path: bytes) -> _Seen:
     """What a folder holds, by its journal, else by its files."""
     try:
-        return _look_at_journal(path + b"/" + JOURNAL_NAME)
+        return _look_at_journal(path + _JOURNAL)
     except (FileNotFoundError, NotADirectoryError):
         mark = _mark_of_files(path)  # before the files, so that a later one shows
         return _Seen(mark, count_folder(path))
     except (JournalDamaged, journal.OtherFormat):
-        return _Seen(_NEVER, count_folder(path))
+        return _Seen(None, count_folder(path))
 
 
 def _look_at_journal(path: bytes) -> _Seen:
@@ -143,7 +146,8 @@ def _look_at_journal(path: bytes) -> _Seen:
             journal.unpack_header(os.pread(fd, HEADER_SIZE, 0))
             last = journal.last_record(fd, facts.st_size)
             if last is not None:
-                return _Seen(_Mark(facts.st_ino, facts.st_size, facts.st_mtime_ns), last.totals)
+                mark = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+                return _Seen(mark, last.totals)
             # Torn, or being written at this moment; not to be remembered, for the next writer
             # cuts it and may write as many bytes.
             spans = journal.scan(journal.read_range(fd, HEADER_SIZE, facts.st_size))
@@ -152,7 +156,7 @@ def _look_at_journal(path: bytes) -> _Seen:
             os.close(fd)
     if not valid:
         raise JournalDamaged("no valid record")
-    return _Seen(_NEVER, valid[-1].totals)
+    return _Seen(None, valid[-1].totals)
 
 
 def count_folder(path: bytes) -> Totals:

@@ -60,7 +60,7 @@ def test_a_count_of_settled_files_is_kept(foreign: bytes, monkeypatch: pytest.Mo
     one = Quota(foreign)
     one.use(0)
     monkeypatch.setattr(quota, "count_folder", lambda path: pytest.fail(f"counted {path!r}"))
-    monkeypatch.setattr(quota, "_look", lambda path: quota._Seen(quota._NEVER, Totals()))
+    monkeypatch.setattr(quota, "_look", lambda path: quota._Seen(None, Totals()))
     assert one.use(0) == QuotaUse(15, 2, 0)
 
 
