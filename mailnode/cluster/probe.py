@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ SERVES, BROKEN, NOT_RUNNING = 0, 1, 7
 SILENT_S = 5.0
 # Storage that no worker could look at for so long hangs.
 STORAGE_S = 10.0
+# Children that hung; who watches for months must not gather their remains.
+_left_behind: set[int] = set()
 _GREETINGS = {"smtp": b"220", "submission": b"220", "lmtp": b"220", "imap": b"* OK", "pop3": b"+OK"}
 
 
@@ -101,7 +104,8 @@ def look_deep(
 
 def bounded(call: Callable[[], object], within_s: float) -> str:
     """Run ``call`` in a child; empty when it returned in time, else what went wrong. A child that
-    hangs is told to end and not waited for."""
+    hangs is told to end, and buried by a later call once it has ended."""
+    _bury()
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -110,12 +114,21 @@ def bounded(call: Callable[[], object], within_s: float) -> str:
     try:
         if not select.select([reader], [], [], within_s)[0]:
             os.kill(pid, signal.SIGKILL)
+            _left_behind.add(pid)
             return f"no answer within {within_s:.1f} s"
         said = os.read(reader, 500).decode("utf-8", "replace")
         os.waitpid(pid, 0)
         return "" if said == "ok" else said or "the probe died"
     finally:
         os.close(reader)
+
+
+def _bury() -> None:
+    for pid in list(_left_behind):
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue  # still in the hands of the storage
+        _left_behind.discard(pid)
 
 
 def _answer(writer: int, call: Callable[[], object]) -> None:

@@ -208,3 +208,14 @@ def test_what_hangs_is_left_behind() -> None:
         raise OSError("odd")
 
     assert bounded(fail, 5) == "odd"
+
+
+def test_children_that_hung_are_buried_later() -> None:
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = set(children.read_text().split())
+    assert bounded(lambda: time.sleep(60), 0.2) != ""
+    assert set(children.read_text().split()) - before
+    deadline = time.monotonic() + 20
+    while set(children.read_text().split()) - before:
+        assert time.monotonic() < deadline, children.read_text()
+        assert bounded(lambda: None, 5) == ""
