@@ -29,9 +29,11 @@ def test_a_dead_server_gives_its_addresses_up(tmp_path: Path) -> None:
     command += ["--interval", "0.2", "--deep", "0.5", "--command", str(order)]
     reader = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as watcher:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as watcher:
             try:
-                assert not select.select([reader], [], [], 3)[0], "gave up a server that serves"
+                assert watcher.stderr
+                assert watcher.stderr.readline() == "mailnode serves\n"
+                assert not select.select([reader], [], [], 2)[0], "gave up a server that serves"
                 server.signal(signal.SIGKILL)
                 assert select.select([reader], [], [], WITHIN_S)[0], "the addresses stay"
                 assert os.read(reader, 100) == b"all\n"
