@@ -208,7 +208,7 @@ class MailboxRegistry(Ledger):
             raise Refused(f"{domain} may have {max(0, limits[0])} mailboxes and has {number}")
         each, total = (limit * self._settings.quota_multiplier for limit in limits[1:])
         if each > 0 and not 0 < quota_bytes <= each:
-            raise Refused(f"a mailbox of {domain} may have at most {limits[1]} MB; give --quota-mb")
+            raise Refused(f"a mailbox of {domain} may have at most {limits[1]} MB; give --quota")
         if total > 0 and int(held) + quota_bytes * max(1, more) > total:
             raise Refused(f"the mailboxes of {domain} may have {limits[2]} MB in all")
 

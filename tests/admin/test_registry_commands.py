@@ -95,6 +95,30 @@ def test_a_mailbox_from_nothing_to_its_end(run: Run, config: Path) -> None:
     assert document(run("mailbox", "list", "--json")) == []
 
 
+def test_a_quota_with_units(run: Run) -> None:
+    run("domain", "add", "a.test")
+    run("mailbox", "add", "u@a.test", "--quota", "1.5G", "--password-stdin", typed="pw\n")
+
+    def quota() -> int:
+        return int(document(run("mailbox", "show", "u@a.test", "--json"))["quota_bytes"])
+
+    assert quota() == 3 << 29
+    assert "1.5 GiB" in run("mailbox", "list")[1]
+    for given, size in (("20000", 20_000), ("7 KiB", 7168), ("0", 0), ("2t", 2 << 40)):
+        assert run("mailbox", "edit", "u@a.test", "--quota", given)[0] == 0
+        assert quota() == size
+    assert run("mailbox", "edit", "u@a.test", "--name", "U")[0] == 0
+    assert quota() == 2 << 40
+    for wrong in ("much", "-1", "1X", "1.G", "99999999T", "1e3", "٣M", ""):
+        status, _, err = run("mailbox", "edit", "u@a.test", f"--quota={wrong}")
+        assert status == 2, wrong
+        assert "--quota" in err
+    status, _, err = run("mailbox", "edit", "u@a.test", "--quota", "1M", "--quota-mb", "1")
+    assert status == 2
+    assert "not both" in err
+    assert quota() == 2 << 40
+
+
 def test_aliases_and_domains(run: Run) -> None:
     run("domain", "add", "a.test", "--aliases-to", "me@else.test", "--mailboxes", "3")
     run("domain", "edit", "a.test", "--inactive", "--description", "Ä")

@@ -21,31 +21,43 @@ from mailnode.admin.cli.registered import (
     registered,
     rows_of,
 )
+from mailnode.admin.cli.sizes import parse_size, show_size
 
 app = typer.Typer(no_args_is_help=True, help="People who have mail here.")
 app_password_app = typer.Typer(no_args_is_help=True, help="Passwords for single programs.")
 
 User = Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as user@example.org.")]
 FullName = Annotated[str | None, typer.Option("--name", help="The person's name.")]
+Quota = Annotated[
+    int | None,
+    typer.Option(
+        "--quota",
+        metavar="SIZE",
+        parser=parse_size,
+        help="Size of the mailbox, such as 500M or 1.5G (powers of 1024); 0 without limit.",
+    ),
+]
 QuotaMb = Annotated[
-    int | None, typer.Option("--quota-mb", min=0, help="Size of the mailbox; 0 without limit.")
+    int | None,
+    typer.Option("--quota-mb", min=0, help="The same in PostfixAdmin's MB (quota_multiplier)."),
 ]
 Smtp = Annotated[bool | None, typer.Option("--smtp/--no-smtp", help="May send mail.")]
 
 
 @app.command("add")
 def add(
-    config: Config, user: User, name: FullName = None, quota_mb: QuotaMb = None, smtp: Smtp = None,
+    config: Config, user: User, name: FullName = None, quota: Quota = None,
+    quota_mb: QuotaMb = None, smtp: Smtp = None,
     generate: Generate = False, password_stdin: FromStdin = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a mailbox."""
     password = new_password(generate, password_stdin)
     stored = hashed(password)
-    quota = _bytes(config, quota_mb) or 0
+    limit = _limit(config, quota, quota_mb) or 0
     registered(
         config,
         lambda reg: reg.add_mailbox(
-            user, stored, name=name or "", quota_bytes=quota, smtp_active=smtp is not False
+            user, stored, name=name or "", quota_bytes=limit, smtp_active=smtp is not False
         ),
     )
     _tell(user, "added", password if generate else "", as_json)
@@ -59,7 +71,11 @@ def list_mailboxes(config: Config, domain: OnlyDomain = None, as_json: AsJson = 
         print_json(rows)
         return
     shown = [
-        {**row, "used": _size(row["used_bytes"]), "quota": _size(row["quota_bytes"] or None)}
+        {
+            **row,
+            "used": show_size(row["used_bytes"]),
+            "quota": show_size(row["quota_bytes"] or None),
+        }
         for row in rows
     ]
     columns = ("username", "name", "active", "used", "quota", "messages")
@@ -74,16 +90,17 @@ def show(config: Config, user: User, as_json: AsJson = False) -> None:
 
 @app.command("edit")
 def edit(
-    config: Config, user: User, name: FullName = None, quota_mb: QuotaMb = None, smtp: Smtp = None,
+    config: Config, user: User, name: FullName = None, quota: Quota = None,
+    quota_mb: QuotaMb = None, smtp: Smtp = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Change what is given, leave the rest."""
-    quota = _bytes(config, quota_mb)
+    limit = _limit(config, quota, quota_mb)
     registered(
         config,
         lambda reg: reg.edit_mailbox(
-            user, name=name, quota_bytes=quota, active=active, smtp_active=smtp
+            user, name=name, quota_bytes=limit, active=active, smtp_active=smtp
         ),
     )
     _tell(user, "changed", "", as_json)
@@ -141,23 +158,13 @@ def delete_app_password(
     _tell(user, "app password deleted", "", as_json)
 
 
-def _bytes(config: Path, quota_mb: int | None) -> int | None:
-    """PostfixAdmin's MB in bytes."""
+def _limit(config: Path, size: int | None, quota_mb: int | None) -> int | None:
+    """Bytes of whichever was given."""
+    if size is not None and quota_mb is not None:
+        raise CliError("give --quota or --quota-mb, not both")
     if quota_mb is None:
-        return None
+        return size
     return quota_mb * read_settings(config).directory.quota_multiplier
-
-
-def _size(size: int | None) -> str:
-    """Bytes for people."""
-    if size is None:
-        return "no limit"
-    number, unit = float(size), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if number < 1024:
-            break
-        number, unit = number / 1024, larger
-    return f"{number:.1f} {unit}" if unit != "B" else f"{size} B"
 
 
 def _tell(user: str, done: str, password: str, as_json: bool) -> None:
