@@ -26,11 +26,12 @@ _STOP_WITHIN_S = 40
 
 
 @contextmanager
-def running(users: int = 1, database: str = "") -> Iterator[Instance]:
-    """Start ``mailnode demo --json`` in a fresh folder and stop it afterwards."""
+def running(users: int = 1, database: str = "", workers: int = 0) -> Iterator[Instance]:
+    """Start ``mailnode demo --json`` in a fresh folder and stop it afterwards; ``workers`` 0: one
+    for each core."""
     folder = Path(tempfile.mkdtemp(prefix="mailnode-bench-"))
     command = [sys.executable, "-m", "mailnode", "demo", "--json", "--dir", str(folder / "demo")]
-    command += ["--users", str(users), "--port-base", "0"]
+    command += ["--users", str(users), "--port-base", "0", "--workers", str(workers)]
     if database:
         command += ["--database", database]
     with (folder / "stderr").open("wb") as errors:

@@ -15,9 +15,9 @@ NAME = "mailnode"
 
 
 @contextmanager
-def ours(users: int, database: str = "") -> Iterator[Server]:
+def ours(users: int, database: str = "", workers: int = 0) -> Iterator[Server]:
     """A fresh instance with ``users`` users; everything is stopped and removed at the end."""
-    with running(1, database) as instance:
+    with running(1, database, workers) as instance:
         names = user_names(users)
         config = Path(instance.folder, "mailnode.toml")
         asyncio.run(fill_directory(config, DOMAIN, names, instance.password))
