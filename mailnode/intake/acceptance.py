@@ -73,7 +73,8 @@ async def _judge_and_hand_over(
     if refusal is not None:
         _log_refused(desk, envelope, refusal)
         return [refusal]
-    chunks: Chunks = [_trace(desk, envelope, facts), *arrival.body.chunks()]
+    trace, facts = _trace(desk, envelope, facts)
+    chunks: Chunks = [trace, *arrival.body.chunks()]
     looping = [one for one in arrival.accepted if _loops(desk, one, facts)]
     outcomes = await _hand_over(desk, arrival, envelope, chunks, looping)
     if any(outcome.ok for outcome in outcomes):
@@ -169,7 +170,8 @@ def _new_id(desk: Desk) -> str:
     return format_queue_id(desk.clock.now(), secrets.randbits(40))
 
 
-def _trace(desk: Desk, envelope: Envelope, facts: HeaderFacts) -> bytes:
+def _trace(desk: Desk, envelope: Envelope, facts: HeaderFacts) -> tuple[bytes, HeaderFacts]:
+    """What goes on top of the message, and the facts of its header with that."""
     trace = format_received(envelope, desk.hostname)
     if desk.role is Role.SUBMISSION:
         user = parse_address(envelope.client.user)
@@ -177,8 +179,10 @@ def _trace(desk: Desk, envelope: Envelope, facts: HeaderFacts) -> bytes:
         if author is not None:
             message_id = f"{envelope.queue_id}@{desk.hostname}"
             trace += missing_fields(facts, author, message_id, envelope.received_at)
+            if "message-id" not in facts.names:
+                facts = replace(facts, message_id=f"<{message_id}>")
     # A message without any header must not become one with a broken header.
-    return trace if facts.well_formed else trace + b"\r\n"
+    return trace if facts.well_formed else trace + b"\r\n", facts
 
 
 def _reply(outcome: Outcome, queue_id: str) -> Reply:

@@ -70,6 +70,16 @@ async def test_both_ends_are_logged_without_secrets(monkeypatch: pytest.MonkeyPa
     ]
 
 
+async def test_submission_has_one_name_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    for password in ("pw", "wrong"):
+        await world.gate.login(
+            "u@a.test", password, Service.SMTP, "192.0.2.1", mechanism="PLAIN", tls=True
+        )
+    told = [(event, fields["service"]) for event, fields in world.log.events]
+    assert told == [(Event.LOGIN, "submission"), (Event.LOGIN_FAILED, "submission")]
+
+
 async def test_refusals_come_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     for _ in range(8):
@@ -182,3 +192,63 @@ def test_tables_are_bounded() -> None:
     assert failures.number("1") == 0
     assert ("999", "net") in friends
     assert ("1", "net") not in friends
+
+
+class FixedIssuer:
+    """Knows one token."""
+
+    scope = configuration = ""
+    gone = False
+
+    async def judge(self, token: str) -> str | LoginFailure:
+        if self.gone:
+            raise DirectoryGone("the issuer cannot be asked")
+        return "U@a.test" if token == "good" else LoginFailure.TOKEN
+
+
+async def test_tokens_are_throttled_as_passwords_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, block_network_after=4)
+    world.gate.issuer = FixedIssuer()
+
+    async def show(token: str, user: str = "", peer: str = "192.0.2.9") -> Mailbox | LoginFailure:
+        return await world.gate.token(
+            user, token, Service.IMAP, peer, mechanism="OAUTHBEARER", tls=True
+        )
+
+    assert isinstance(await show("good"), Mailbox)
+    assert isinstance(await show("good", "u@a.test"), Mailbox)
+    assert await show("good", "other@a.test", "192.0.2.1") is LoginFailure.ANOTHER
+    for _ in range(3):
+        assert await show("bad", peer="192.0.2.1") is LoginFailure.TOKEN
+    assert world.slept[-2:] == [4.0, 8.0]
+    assert await show("good", peer="192.0.2.1") is LoginFailure.THROTTLED
+    # Who gives no name is nobody that could be locked out.
+    for peer in range(60):
+        await show("bad", peer=f"198.51.100.{peer}")
+    assert isinstance(await show("good", peer="203.0.113.7"), Mailbox)
+
+
+async def test_an_issuer_that_is_gone_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    issuer = world.gate.issuer = FixedIssuer()
+    issuer.gone = True
+    with pytest.raises(DirectoryGone):
+        await world.gate.token("", "good", Service.IMAP, "192.0.2.1", mechanism="X", tls=True)
+    world.gate.issuer = None
+    found = await world.gate.token("", "good", Service.IMAP, "::1", mechanism="X", tls=True)
+    assert found is LoginFailure.TOKEN
+
+
+async def test_a_certificate_is_for_whom_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, default_domain="a.test")
+
+    async def show(user: str, *names: str) -> Mailbox | LoginFailure:
+        return await world.gate.certified(
+            names, user, Service.IMAP, "192.0.2.1", mechanism="EXTERNAL"
+        )
+
+    assert isinstance(await show("", "u@a.test"), Mailbox)
+    assert isinstance(await show("u", "x@a.test", "u@a.test"), Mailbox)
+    assert await show("u@a.test", "x@a.test") is LoginFailure.ANOTHER
+    assert await show("", "x@a.test") is LoginFailure.UNKNOWN
+    assert world.log.events[0][1]["mechanism"] == "EXTERNAL"

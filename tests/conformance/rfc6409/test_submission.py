@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailnode.intake.service import Role
+from mailnode.runtime.maillog import Event
 from tests.support.smtp_world import running
 
 
@@ -83,3 +84,5 @@ async def test_s8_what_is_missing_is_added(tmp_path: Path) -> None:
             assert (await client.reply()).startswith(code)
         kept = email.message_from_bytes(world.courier.content)
         assert (len(kept.get_all("From")), kept["Message-ID"]) == (1, "<1@2>")
+        told = [event["message_id"] for event in world.events(Event.ACCEPTED)]
+        assert told == [added["Message-ID"], "<1@2>"]
