@@ -28,6 +28,7 @@ from mailnode.cluster.secret import read_secret
 from mailnode.delivery.local import LocalCourier
 from mailnode.directory.build import open_directory
 from mailnode.directory.gate import LoginGate
+from mailnode.directory.tokens.build import open_issuer, open_web
 from mailnode.intake.service import Role, SmtpService
 from mailnode.model.errors import BadSettings, MailnodeError
 from mailnode.queue.runner import Runner
@@ -160,10 +161,21 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
         fence=tools.fence,
     )
     stack.callback(store.close)
-    gate = LoginGate(directory=directory, settings=settings.login, clock=clock, log=log)
+    gate = _gate(directory, tools, stack)
     spool = _spool(settings.spool_folder, tools)
     courier = LocalCourier(store=store, pool=pool, log=log, clock=clock, hostname=server.hostname)
     return Rooms(directory, gate, store, spool, courier, hints, pool, beyond)
+
+
+def _gate(directory: Any, tools: Equipment, stack: AsyncExitStack) -> LoginGate:
+    """Raises ``BadSettings``."""
+    settings, clock, log = tools.settings, tools.clock, tools.log
+    web = open_web(settings.oauth)
+    stack.callback(web.close)
+    issuer = open_issuer(settings.oauth, web, clock=clock, log=log)
+    return LoginGate(
+        directory=directory, settings=settings.login, clock=clock, log=log, issuer=issuer
+    )
 
 
 def _reach(hints: LocalHints, tools: Equipment, stack: AsyncExitStack) -> Beyond | None:

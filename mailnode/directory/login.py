@@ -86,11 +86,20 @@ class Logins:
     ) -> Mailbox | LoginFailure:
         """See ``Directory.admit``."""
         key = address_key(*split_key(user.strip()))
-        found = await self._inner.credentials(key) if key is not None else None
-        if key is None or found is None:
+        if key is None:
+            return LoginFailure.UNKNOWN
+        try:
+            found = await self._inner.credentials(key)
+        except DirectoryGone:
+            # A password may have changed since; a token or certificate is good by itself.
+            if by_password:
+                raise
+            return _identified(self._lately(key), service)
+        if found is None:
             return LoginFailure.UNKNOWN
         if not by_password:
-            return _allowed(found, service) if found.active else LoginFailure.INACTIVE
+            self._remember(key, found)
+            return _identified(found, service)
         refusal = _refusal(found)
         if refusal is not None:
             return refusal
@@ -102,13 +111,18 @@ class Logins:
         self, key: str, password: str, service: Service, peer: str
     ) -> Mailbox | LoginFailure:
         """Right is right; wrong may be a password changed since, so the answer is "later"."""
-        kept = self._recent.get(key)
-        if kept is None or self._clock.monotonic() - kept[1] > self._settings.stale_s:
-            raise DirectoryGone(f"no database, and {key} has not logged in lately")
-        answer = await self._judge(kept[0], password, service, peer)
+        answer = await self._judge(self._lately(key), password, service, peer)
         if answer in (LoginFailure.PASSWORD, LoginFailure.TOTP):
             raise DirectoryGone(f"no database, and the password of {key} may have changed")
         return answer
+
+    def _lately(self, key: str) -> Credentials:
+        """What the database last said of who logged in within ``stale_s``. Raises
+        ``DirectoryGone``."""
+        kept = self._recent.get(key)
+        if kept is None or self._clock.monotonic() - kept[1] > self._settings.stale_s:
+            raise DirectoryGone(f"no database, and {key} has not logged in lately")
+        return kept[0]
 
     def _remember(self, key: str, found: Credentials) -> None:
         self._recent[key] = (found, self._clock.monotonic())
@@ -189,6 +203,11 @@ def _refusal(found: Credentials) -> LoginFailure | None:
     if not found.active:
         return LoginFailure.INACTIVE
     return LoginFailure.EXPIRED if found.expired else None
+
+
+def _identified(found: Credentials, service: Service) -> Mailbox | LoginFailure:
+    """Of a user whose password plays no part."""
+    return _allowed(found, service) if found.active else LoginFailure.INACTIVE
 
 
 def _allowed(found: Credentials, service: Service) -> Mailbox | LoginFailure:

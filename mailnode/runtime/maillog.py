@@ -35,6 +35,7 @@ class Event(StrEnum):
     EXPUNGED = "expunged"  # service, user, folder, count
     STORAGE = "storage"  # path, reason, remedy
     DATABASE = "database"  # reason, remedy
+    ISSUER = "issuer"  # reason, remedy: access tokens cannot be judged for now
     SETTINGS = "settings"  # key?, reason, remedy: settings or certificates a person should mend
     LIBRARY = "library"  # logger, level, text: a warning from a library
     LOG_DROPPED = "log-dropped"  # lines: the log's target did not take so many

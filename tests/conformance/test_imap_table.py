@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.imap_server import ImapServer
+from mailnode.directory import LoginFailure
+from tests.support.imap_server import ImapServer, imap_server
+from tests.support.tls_client import TlsClient
+from tests.support.user_certificates import Authority
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "docs" / "imap.md"
@@ -35,10 +38,30 @@ def offered(imap: ImapServer) -> set[str]:
     return {re.sub("^(APPENDLIMIT|MESSAGELIMIT)=.*", r"\1", name) for name in found}
 
 
-def test_what_is_offered_is_what_is_claimed(imap: ImapServer) -> None:
+def offered_to_a_certificate(folder: Path) -> set[str]:
+    """Under TLS, to a client with a certificate, where every way to log in is switched on."""
+    authority = Authority(folder)
+    with imap_server(shown=authority.server()) as server:
+        server.gate.scram, server.gate.issuer = True, NoIssuer()
+        user = authority.issue("Ann", ["user1@example.test"])
+        client = TlsClient(server.tls_address, user=user)
+        names = client.until("* OK [CAPABILITY ").partition("]")[0].split()
+        client.close()
+        return {name for name in names if name.startswith("AUTH=")}
+
+
+class NoIssuer:
+    scope = configuration = ""
+
+    async def judge(self, token: str) -> str | LoginFailure:
+        return LoginFailure.TOKEN
+
+
+def test_what_is_offered_is_what_is_claimed(imap: ImapServer, tmp_path: Path) -> None:
     claimed = {row.capability for row in rows() if row.status == "yes" and row.capability}
     # Passwords are allowed in clear in this server, or no dialog could be read.
-    assert offered(imap) == claimed - {"LOGINDISABLED"}
+    found = offered(imap) | offered_to_a_certificate(tmp_path / "pki")
+    assert found == claimed - {"LOGINDISABLED"}
 
 
 def test_every_claim_has_tests() -> None:

@@ -199,6 +199,22 @@ async def test_who_has_proved_to_know_the_password_is_judged_all_the_same(
     assert await live.admit("none@a.test", IMAP, "::1") is LoginFailure.UNKNOWN
 
 
+async def test_who_needs_no_password_is_not_judged_by_it(
+    live: LiveDirectory, database: Database
+) -> None:
+    seed = Seed().domain("a.test").mailbox("two@a.test", totp_secret="x", smtp_active=0)
+    await seed.mailbox("off@a.test", active=0).write(database)
+
+    async def admit(user: str, service: Service = IMAP) -> Mailbox | LoginFailure:
+        return await live.admit(user, service, "::1", by_password=False)
+
+    assert isinstance(await admit("two@a.test"), Mailbox)
+    assert await admit("two@a.test", SMTP) is LoginFailure.SMTP_OFF
+    assert await admit("off@a.test") is LoginFailure.INACTIVE
+    assert await admit("none@a.test") is LoginFailure.UNKNOWN
+    assert await admit("@") is LoginFailure.UNKNOWN
+
+
 async def test_too_many_logins_are_told_to_wait(
     live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,7 +261,10 @@ async def test_known_users_go_on_without_a_database(
         assert await live.alias("u@a.test") is None
         assert await live.mailbox(Address("u", "a.test")) is not None
         assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+        assert isinstance(await live.admit("u@a.test", IMAP, "::1", by_password=False), Mailbox)
         for unknown in (
+            live.admit("u@a.test", IMAP, "::1"),
+            live.admit("v@a.test", IMAP, "::1", by_password=False),
             live.mailbox(Address("nobody", "a.test")),
             live.mailbox(Address("other", "a.test")),
             live.domain("other.test"),

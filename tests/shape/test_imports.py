@@ -53,6 +53,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "aiomysql": ("mailnode.runtime.sql",),
     "alembic": ("mailnode.directory.",),
     "passlib": ("mailnode.directory.",),
+    "jwt": ("mailnode.directory.tokens.",),
     "typer": ("mailnode.admin.",),
     "rich": ("mailnode.admin.",),
     "cryptography": ("mailnode.runtime.",),
@@ -152,7 +153,7 @@ def test_program_uses_declared_dependencies_only() -> None:
     declared = {
         "aiosmtpd", "twisted", "zope", "OpenSSL", "sqlalchemy", "aiomysql", "aiosqlite", "alembic",
         "passlib", "argon2", "bcrypt", "cryptography", "idna", "pydantic", "structlog", "typer",
-        "rich", "click", "pymysql", "mailnode",
+        "rich", "click", "pymysql", "jwt", "mailnode",
     }  # fmt: skip
     for module in modules():
         for line, name in module.imports():

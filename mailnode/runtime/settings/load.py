@@ -21,6 +21,7 @@ from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.settings.listen import ListenSettings
 from mailnode.runtime.settings.log import LogSettings
 from mailnode.runtime.settings.login import LoginSettings
+from mailnode.runtime.settings.oauth import OauthSettings
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.settings.queue import QueueSettings
 from mailnode.runtime.settings.routing import RoutingSettings
@@ -44,6 +45,7 @@ class Settings(Section):
     storage: StorageSettings = Field(default_factory=StorageSettings)
     directory: DirectorySettings = Field(default_factory=DirectorySettings)
     login: LoginSettings = Field(default_factory=LoginSettings)
+    oauth: OauthSettings = Field(default_factory=OauthSettings)
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)

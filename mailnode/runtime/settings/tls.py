@@ -35,11 +35,9 @@ class TlsSettings(Section):
         "submission, IMAP and POP3 ask clients for one (who has none goes on without), and who "
         "shows one may log in by it (SASL EXTERNAL) as the mail address in its subjectAltName, "
         "else in its common name. Name only authorities that you trust to name your users.",
-        examples=["/etc/mailnode/tls/users-ca.pem"],
     )
     client_crl: Path | None = Field(
         default=None,
         description="PEM file: what these authorities have revoked, a list for each. Once it is "
         "out of date no user's certificate is taken; SIGHUP reads it again.",
-        examples=["/etc/mailnode/tls/users-crl.pem"],
     )
