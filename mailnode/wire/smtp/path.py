@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+import idna
+
 from mailnode.model.address import Address
 from mailnode.wire.smtp.reply import BAD_PATH, Reply
 
@@ -101,10 +103,11 @@ def _build(local: str, domain: str) -> Address | None:
 def _ascii_domain(domain: str) -> str | None:
     domain = domain.rstrip(".")
     if not domain.isascii():
-        # RFC 6531 3.2: a U-label names the same domain as its A-label.
+        # RFC 6531 3.2: a U-label names the same domain as its A-label. RFC 5891 4.2: and only if
+        # it is one; mapping alone can make blanks and brackets.
         try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError):
             return None
     return domain.lower() if len(domain) <= DOMAIN_MAX else None
 

@@ -114,3 +114,8 @@ def test_every_printable_local_part_survives(local: str) -> None:
         parse_forward_path(format_path(address).encode()) == (address, b"")
         or len(format_path(address)) > 64
     )
+
+
+@pytest.mark.parametrize("label", ["\u02d8", "a\u2100b", "\uff1e", "\uff20x", "x\u037ey"])
+def test_a_domain_whose_mapping_makes_specials_is_no_domain(label: str) -> None:
+    assert isinstance(parse_reverse_path(f"<a@{label}.test>".encode()), Reply)
