@@ -1,8 +1,10 @@
 """Judges a login: password, app passwords, second factor, expiry, switches.
 
 Promises: hashing happens off the loop and few at once (an argon2 hash may take 256 MiB); a password
-found right is not hashed again for a while; while the database is gone, users who logged in
-within ``stale_s`` go on with the password they had.
+found right is not hashed again for a while. Who logs in again within ``login_cache_s`` with the
+same password is judged by what the database said then; any other password, and whoever was refused,
+is judged by what it says now. While the database is gone, users who logged in within ``stale_s`` go
+on with the password they had.
 Fails: ``DirectoryGone`` when the user's state is unknown: then nobody can say "wrong password".
 """
 
@@ -59,6 +61,9 @@ class Logins:
         key = address_key(*split_key(user.strip()))
         if key is None or len(password) > MAX_PASSWORD_BYTES:
             return LoginFailure.UNKNOWN if key is None else LoginFailure.PASSWORD
+        again = self._again(key, password, service, peer)
+        if again is not None:
+            return again
         try:
             found = await self._inner.credentials(key)
         except DirectoryGone:
@@ -69,7 +74,25 @@ class Logins:
         answer = await self._judge(found, password, service, peer)
         if isinstance(answer, Mailbox):
             self._remember(key, found)
+        elif key in self._recent and self._recent[key][0] != found:
+            del self._recent[key]  # the database says something else by now
         return answer
+
+    def _again(self, key: str, password: str, service: Service, peer: str) -> Mailbox | None:
+        """The mailbox of who was let in with this password a moment ago (webmail logs in for each
+        page, and everybody at once after a failover)."""
+        kept = self._recent.get(key)
+        if kept is None or self._clock.monotonic() - kept[1] > self._settings.login_cache_s:
+            return None
+        found = kept[0]
+        if _refusal(found) is not None or not self._is_verified(found, password, peer):
+            return None
+        answer = _allowed(found, service)
+        return answer if isinstance(answer, Mailbox) else None
+
+    def _is_verified(self, found: Credentials, password: str, peer: str) -> bool:
+        candidates = _candidates(found, _main_allowed(found, peer))
+        return any((stored, password) in self._verified for stored in candidates)
 
     async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
         """See ``Directory.scram_keys``."""
@@ -136,7 +159,7 @@ class Logins:
         refusal = _refusal(found)
         if refusal is not None:
             return refusal
-        main_allowed = not found.totp or _is_exception(peer, found.totp_exceptions)
+        main_allowed = _main_allowed(found, peer)
         match = await self._compare(found, password, main_allowed)
         if match is Match.RIGHT:
             return _allowed(found, service)
@@ -146,7 +169,7 @@ class Logins:
 
     async def _compare(self, found: Credentials, password: str, main_allowed: bool) -> Match:
         """The main password's verdict, unless an app password is right."""
-        candidates = [*([found.stored] if main_allowed else []), *found.app_passwords]
+        candidates = _candidates(found, main_allowed)
         if any((stored, password) in self._verified for stored in candidates):
             return Match.RIGHT
         first = Match.WRONG
@@ -197,6 +220,14 @@ class Logins:
             await self._inner.write_scram(user, keys, fingerprint(stored))
         except (DirectoryGone, PermanentError):
             return  # the next login tries again
+
+
+def _main_allowed(found: Credentials, peer: str) -> bool:
+    return not found.totp or _is_exception(peer, found.totp_exceptions)
+
+
+def _candidates(found: Credentials, main_allowed: bool) -> list[str]:
+    return [*([found.stored] if main_allowed else []), *found.app_passwords]
 
 
 def _refusal(found: Credentials) -> LoginFailure | None:

@@ -130,11 +130,37 @@ async def test_a_right_password_is_hashed_once(
     assert await live.login("u@a.test", "no", IMAP, "::1") is LoginFailure.PASSWORD
     assert hashed == ["pw", "no"]
     await database.write(lambda c: c.execute(text("UPDATE mailbox SET password='{PLAIN}new'")))
+    clock.advance(11)
     assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.PASSWORD
     assert isinstance(await live.login("u@a.test", "new", IMAP, "::1"), Mailbox)
     clock.advance(301)
     await live.login("u@a.test", "new", IMAP, "::1")
     assert hashed == ["pw", "no", "pw", "new", "new"]
+
+
+async def test_who_was_just_let_in_is_let_in_again(
+    live: LiveDirectory, database: Database, clock: HandClock
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test", smtp_active=0).write(database)
+
+    async def let_in(password: str, service: Service = IMAP) -> bool:
+        return isinstance(await live.login("u@a.test", password, service, "::1"), Mailbox)
+
+    assert await let_in("pw")
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET active=0")))
+    assert await let_in("pw"), "within login_cache_s the database is not asked"
+    assert await live.login("u@a.test", "pw", Service.SMTP, "::1") is LoginFailure.INACTIVE
+    assert not await let_in("pw"), "what the database said then counts for everything"
+    await database.write(
+        lambda c: c.execute(text("UPDATE mailbox SET active=1, password='{PLAIN}a'"))
+    )
+    assert await let_in("a")
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET password='{PLAIN}b'")))
+    assert await let_in("b"), "another password is judged by what the database says now"
+    assert not await let_in("a")
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET password='{PLAIN}c'")))
+    clock.advance(11)
+    assert not await let_in("b")
 
 
 async def test_rehash_by_option(url: str, pool: Pool, clock: HandClock) -> None:

@@ -45,6 +45,13 @@ class DirectorySettings(Section):
     verified_s: float = Field(
         300.0, ge=0, description="A password found right is not hashed again for so long"
     )
+    login_cache_s: float = Field(
+        10.0,
+        ge=0,
+        description="Let a user in again with the same password without asking the database for so "
+        "long; a changed password or a closed mailbox counts that much later for who was just let "
+        "in. 0 asks each time",
+    )
     usage_write_s: float = Field(
         5.0, gt=0, description="Collect changes of quota2 and last logins for so long"
     )
