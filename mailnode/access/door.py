@@ -6,12 +6,14 @@ never reached, since ``dataReceived`` hands all octets to the link.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from mailnode.access.arrival import Arrival
@@ -21,6 +23,10 @@ from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
 from mailnode.runtime.tunnel import OpenSslTunnel
+
+# Output of a command is sent as one, up to about this much.
+FLUSH_PIECES = 256
+FLUSH_BYTES = 64 * 1024
 
 Welcome = Callable[["DoorProtocol", str, bool], Link[Any] | None]
 
@@ -48,6 +54,7 @@ class DoorProtocol(Arrival):
         # Not the framework's __init__: what it sets up is for its own dispatch.
         self._door = door
         self.link: Link[Any] | None = None
+        self._unsent: list[bytes] = []
 
     # ------------------------------------------------------------------ from Twisted
 
@@ -107,7 +114,32 @@ class DoorProtocol(Arrival):
 
     def write(self, data: bytes) -> None:
         """Queue for sending."""
-        self.transport.write(data)
+        if not self._unsent:
+            # At the latest; a command that is done by then has its whole answer sent as one.
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._unsent.append(data)
+        if len(self._unsent) >= FLUSH_PIECES or len(data) >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is queued; the transport waits for the socket only where that is full."""
+        if not self._unsent:
+            return
+        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+        self._unsent.clear()
+        carrier = self.transport
+        # Twisted's write asks the kernel when the socket is ready, which it nearly always is:
+        # three system calls for one. It keeps what it has in these two buffers.
+        if (
+            isinstance(carrier, Connection)
+            and not (carrier.TLS or carrier.dataBuffer or carrier._tempDataBuffer)
+            and not (carrier.disconnecting or carrier.disconnected)
+        ):
+            sent = carrier.writeSomeData(data)
+            # An error shows again, and is dealt with, when the reactor comes to write.
+            data = data[sent:] if isinstance(sent, int) else data
+        if data:
+            carrier.write(data)
 
     def start_tls(self) -> None:
         """Begin the handshake, with the newest certificate."""
@@ -127,6 +159,7 @@ class DoorProtocol(Arrival):
 
     def close(self) -> None:
         """Send what is queued, then close."""
+        self.flush()
         # Twisted waits for a producer to end before it closes.
         self.transport.unregisterProducer()
         self.transport.loseConnection()

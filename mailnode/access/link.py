@@ -32,6 +32,9 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Queue for sending."""
 
+    def flush(self) -> None:
+        """Send what is queued, as far as the socket takes it."""
+
     def start_tls(self) -> None:
         """Begin the handshake."""
 
@@ -189,6 +192,7 @@ class Link(ABC, Generic[InputT]):
     def start_tls(self) -> None:
         """RFC 3501 6.2.1, 2595 4: whatever came in clear before the handshake is thrown away."""
         self._input.discard()
+        self._wire.flush()
         self._wire.start_tls()
         self.secure = True
 
@@ -206,6 +210,7 @@ class Link(ABC, Generic[InputT]):
             self._waiter.set_result(None)
 
     async def _wait(self) -> None:
+        self._wire.flush()
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter
@@ -227,12 +232,15 @@ class Link(ABC, Generic[InputT]):
             self._failed(error)
         finally:
             self._task = None
+            if not self.lost:
+                self._wire.flush()
             self._touched_at = self._clock.monotonic()
             if self.lost:
                 await self._end()
 
     async def _take_turns(self) -> None:
-        await self.drain()
+        if self._blocked_at or self.lost:
+            await self.drain()
         if self._stop:
             self._going_down()
         self._steps += 1

@@ -34,6 +34,8 @@ _NO_KERNEL_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPN
 # Below this a pread and a write are cheaper than asking the kernel to copy.
 _SMALL_COPY_BYTES = 256 * 1024
 _COPY_BYTES = 1024 * 1024
+# A file up to this is read at once.
+AT_HAND_BYTES = 64 * 1024
 
 
 def storage_error(error: OSError, path: Path) -> MailnodeError | OSError:
@@ -51,6 +53,15 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def is_at_hand(fd: int) -> bool:
+    """Whether a file is small and lies in memory, so that reading it does not wait for a disk."""
+    buffer = bytearray(AT_HAND_BYTES + 1)
+    try:
+        return os.preadv(fd, [buffer], 0, os.RWF_NOWAIT) in (os.fstat(fd).st_size, 0)
+    except OSError:
+        return False  # not in memory, or a file system that cannot tell
 
 
 def _step(name: str, path: Path) -> None:

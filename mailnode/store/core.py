@@ -20,6 +20,7 @@ from mailnode.runtime import files
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.storage import StorageSettings
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import journal, listing, load, names, recover, rescan, snapshot
 from mailnode.store.journal import HEADER_SIZE, Header, JournalDamaged, Kind, Record
 from mailnode.store.ledger import Ledger, Tail
@@ -28,6 +29,8 @@ from mailnode.store.state import MAX_KEYWORDS, FolderState
 
 # A new snapshot is due when the records behind the last one outgrow this and a quarter of it.
 _COMPACT_BYTES = 256 * 1024
+# So much news is taken in without keeping others from the event loop.
+_BRIEF_BYTES = 64 * 1024
 # Files under names that the journal does not expect (made by other programs), kept at hand.
 _MAX_ODD_NAMES = 10_000
 
@@ -102,6 +105,8 @@ class FolderCore:
             self._load()
 
     def _apply_to(self, size: int) -> None:
+        if size - self.offset > _BRIEF_BYTES:
+            may_wait()
         for span in journal.scan(self.ledger.read(self.offset, size), self.offset):
             if span.record is None:
                 if span.end < size:
@@ -116,6 +121,7 @@ class FolderCore:
 
     def _follow(self) -> None:
         """The journal was compacted: finish the old one, then step over the new snapshot."""
+        may_wait()  # before the open journal is another one than the state's
         old = self.ledger.header
         try:
             self._apply_to(os.fstat(self.ledger.fd).st_size)
@@ -135,6 +141,7 @@ class FolderCore:
 
     def _load(self) -> None:
         """Read the whole journal, or make it anew. On failure the old state stays."""
+        may_wait()
         self._in_step = False
         found = self._read_journal()
         if found is None or not found.whole:
@@ -324,7 +331,7 @@ class FolderCore:
     def sync_uids(self) -> None:
         """Before a client is shown a UID: make its record durable, once."""
         if self.unsynced_uids:
-            self.ledger.sync()
+            self.ledger.sync(self.offset)
             self.unsynced_uids = False
 
     def compact_if_due(self) -> None:
@@ -372,6 +379,7 @@ class FolderCore:
         return None
 
     def _look_everywhere(self, base: bytes) -> None:
+        may_wait()
         self.where.pop(base, None)
         if len(self.where) > _MAX_ODD_NAMES:
             self.where.clear()

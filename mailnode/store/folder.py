@@ -7,6 +7,7 @@ Locks: short looks under ``core.ledger.mutex``; the rest where the verbs live (`
 from __future__ import annotations
 
 import io
+import os
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 from mailnode.model.errors import NoSuchFolder, NoSuchMessage, PermanentError
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
+from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.store import (
     AccountRef,
     FlagsOp,
@@ -103,6 +105,7 @@ class MaildirFolder:
     def follow(self) -> bool:
         """Go on under its new name after the folder was renamed, by whomever; False when it was
         not, or is no more. What a verb did before it noticed must not count: see ``_settle``."""
+        may_wait()
         with self._following:
             disk = self._home.whereabouts(bytes.fromhex(self.mailbox_id)) if self._open else None
             if disk is None or self._home.folder_path(disk) == self._core.path:
@@ -225,6 +228,9 @@ class MaildirFolder:
         if opened is None:
             self._note_missing(uid)
             raise NoSuchMessage(f"{self.key} uid {uid}")
+        if is_brisk() and not files.is_at_hand(opened[0]):
+            os.close(opened[0])
+            may_wait()
         return io.FileIO(opened[0], "rb"), opened[1]
 
     def _note_missing(self, uid: int) -> None:

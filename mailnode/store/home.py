@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from mailnode.model.errors import BadFolderName, NoSuchFolder
 from mailnode.runtime import files
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.journal import JOURNAL_NAME, identity_in
@@ -87,6 +88,7 @@ class Home:
 
     @contextmanager
     def _flocked(self, name: bytes) -> Iterator[int]:
+        may_wait()
         path = self.path + b"/" + name
         deadline = time.monotonic() + self.services.core.settings.lock_timeout_s
         with files.storage_errors(path):
@@ -108,6 +110,7 @@ class Home:
         """Make the account if this is its first day."""
         if self._ready and os.path.isdir(self.path):
             return
+        may_wait()
         self.services.guard()
         self._make_path()
         with self.lock() as fd:

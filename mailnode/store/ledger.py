@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 from mailnode.model.errors import NoSuchFolder, TemporaryError
 from mailnode.runtime import files
+from mailnode.runtime.tasks import Mutex, may_wait
 from mailnode.store import journal
 from mailnode.store.journal import (
     JOURNAL_NAME,
@@ -36,7 +36,7 @@ from mailnode.store.journal import (
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _FRESH = b".new"
-# The lock file: one line of intent, one line of identity, each this long.
+# The lock file: a line of intent, one of identity, one of what is durable, each this long.
 _INTENT_BYTES = 64
 
 
@@ -63,7 +63,7 @@ class Ledger:
         self.journal_path = path + b"/" + JOURNAL_NAME
         self._lock_path = path + b"/" + LOCK_NAME
         self._timeout_s = lock_timeout_s
-        self.mutex = threading.RLock()
+        self.mutex = Mutex()
         self._depth = 0
         self._lock_fd = -1
         self.fd = -1  # the journal; may be an old one until ``reopen``
@@ -76,8 +76,9 @@ class Ledger:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Be the folder's only writer. May be nested by one thread."""
+        may_wait()
         deadline = time.monotonic() + self._timeout_s
-        if not self.mutex.acquire(timeout=self._timeout_s):
+        if not self.mutex.acquire(self._timeout_s):
             raise FolderBusy(os.fsdecode(self.path))
         try:
             if self._depth == 0:
@@ -267,9 +268,39 @@ class Ledger:
         except OSError:
             self._tail = Tail(0, 0, -1)  # the next writer finds and cuts the torn tail
 
-    def sync(self) -> None:
-        """Make all records durable."""
+    def sync(self, end: int) -> None:
+        """Make all records durable; ``end`` is where the last one that is known whole ends.
+
+        Whoever did this notes it in the lock file, so that of all processes and nodes that look at
+        a new message only the first waits for the disk. A valid record is never cut off or written
+        over, so a note stays true while its journal lives; one that is lost costs a sync.
+        """
+        with files.storage_errors(self._lock_path):
+            if self._lock_fd < 0:
+                self._open_lock()
+        mark = self._durable_mark(end)
+        if self._noted_durable(mark) >= end:
+            return
+        may_wait()
         files.fdatasync(self.fd, self.journal_path)
+        line = mark + b" %08x" % zlib.crc32(mark)
+        with files.storage_errors(self._lock_path):
+            os.pwrite(self._lock_fd, line.ljust(_INTENT_BYTES - 1) + b"\n", 2 * _INTENT_BYTES)
+
+    def _durable_mark(self, end: int) -> bytes:
+        assert self.header is not None
+        which = self.header.mailbox_id[:4].hex().encode()
+        return b"%s %d %d %d" % (which, self.header.epoch, os.fstat(self.fd).st_ino, end)
+
+    def _noted_durable(self, mark: bytes) -> int:
+        """Up to where the lock file says that the open journal is durable; 0 where it does not."""
+        with files.storage_errors(self._lock_path):
+            raw = os.pread(self._lock_fd, _INTENT_BYTES, 2 * _INTENT_BYTES)
+        text, _, crc = raw.rstrip(b" \n").rpartition(b" ")
+        if not text or crc != b"%08x" % zlib.crc32(text):
+            return 0
+        same, _, end = text.rpartition(b" ")
+        return int(end) if same == mark.rpartition(b" ")[0] else 0
 
     def replace(self, header: Header, records: bytes) -> None:
         """Put a new journal in place of the old one, durably. Inside ``hold``."""

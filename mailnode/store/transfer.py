@@ -95,7 +95,7 @@ def settle(core: FolderCore, sync_dir: SyncDir) -> None:
     sync_dir(core.path + b"/cur")
     with core.ledger.mutex:
         core.catch_up()
-        core.ledger.sync()
+        core.sync_uids()
 
 
 def _place(core: FolderCore, staged: list[Staged]) -> list[int]:

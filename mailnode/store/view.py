@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from mailnode.model.errors import NoSuchMessage
 from mailnode.runtime.maillog import Event, MailLog, NullLog
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import fulltext
 from mailnode.store.view_database import (
     Database,
@@ -100,11 +101,15 @@ class View:
     @contextmanager
     def _database(self, user: str) -> Iterator[Database]:
         with self._lock:
-            database = self._open.get(user)
-            if database is None:
-                database = self._open[user] = self._connect(user)
-            self._open.move_to_end(user)
-            database.busy += 1
+            database = self._take(user, None)
+        if database is None:
+            may_wait()
+            fresh = self._connect(user)  # without the lock: others read meanwhile
+            with self._lock:
+                database = self._take(user, fresh)
+                assert database is not None
+            if database is not fresh:
+                fresh.close()
         try:
             yield database
         finally:
@@ -116,6 +121,14 @@ class View:
                 if database.busy == 0 and self._open.get(user) is not database:
                     database.close()
                 self._evict()
+
+    def _take(self, user: str, fresh: Database | None) -> Database | None:
+        """The open database, or else ``fresh``, one use more. Caller holds the lock."""
+        database = self._open.setdefault(user, fresh) if fresh else self._open.get(user)
+        if database is not None:
+            self._open.move_to_end(user)
+            database.busy += 1
+        return database
 
     def _evict(self) -> None:
         """Close databases unused for longest. Caller holds the lock."""
@@ -310,6 +323,8 @@ class FolderView:
         wanted = list(uids)
         found = self.get(wanted, kind)
         missing = [uid for uid in wanted if uid not in found]
+        if missing:
+            may_wait()
         if kind == "sortkeys":
             headers = self.summaries(missing, "headers", read, read_head) if missing else {}
             keys = {uid: make_keys(block) for uid, block in headers.items()}

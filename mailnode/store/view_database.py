@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailnode.runtime.tasks import Mutex, may_wait
 from mailnode.store import fulltext
 from mailnode.wire.mime.summary import SUMMARY_VERSION
 
@@ -39,7 +39,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = threading.Lock()
+        self.lock = Mutex()
         self.busy = 0
         self.discarded = False
         self.connection = sqlite3.connect(
@@ -112,6 +112,7 @@ def newest_file(folder: Path) -> Path:
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """Commit what the block did, or none of it."""
+    may_wait()  # another process may be writing
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

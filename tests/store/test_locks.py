@@ -184,3 +184,43 @@ def test_a_flag_is_synced_although_its_folder_was_put_away(tmp_path: Path) -> No
         files.on_step = None
     assert seen == ["fdatasync mailnode.journal", "fsync-dir cur"]
     opened.close()
+
+
+def test_only_the_first_to_look_waits_for_the_disk(tmp_path: Path) -> None:
+    """Of all processes: a second store on the same root stands for another one."""
+    opened, other = OpenStore(tmp_path), OpenStore(tmp_path)
+    folder, theirs = opened.folder(), other.folder()
+    theirs.refresh()
+    synced: list[bytes | str] = []
+    files.on_step = lambda name, path: synced.append(path) if name == "fdatasync" else None
+    journal = os.fsencode(opened.path("mailnode.journal"))
+    folder.append([message("a")])
+    assert synced.count(journal) == 1
+    assert list(theirs.refresh().uids) == [1]
+    assert list(folder.refresh().uids) == [1]
+    assert synced.count(journal) == 1
+    theirs.append([message("b")])
+    folder.refresh()
+    assert synced.count(journal) == 2
+    files.on_step = None
+    folder.close()
+    theirs.close()
+    other.close()
+    opened.close()
+
+
+def test_a_damaged_or_foreign_note_of_what_is_durable_is_not_believed(opened: OpenStore) -> None:
+    folder = opened.folder()
+    folder.append([message("a")])
+    ledger, end = folder._core.ledger, folder._core.offset
+    assert ledger._noted_durable(ledger._durable_mark(end)) == end
+    lock = opened.path("mailnode.lock")
+    good = lock.read_bytes()
+    for wrong in (good[:128], good[:128] + b"x" + good[129:], good[:128] + b" " * 64):
+        lock.write_bytes(wrong)
+        assert ledger._noted_durable(ledger._durable_mark(end)) == 0
+    lock.write_bytes(good)
+    with folder._core.changing():
+        folder._core.rewrite()  # a new journal at the same place
+    assert ledger._noted_durable(ledger._durable_mark(1)) == 0
+    folder.close()

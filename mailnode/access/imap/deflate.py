@@ -53,6 +53,11 @@ class DeflatingWire:
             self._flush = None
             self._send(self._compressor.flush(zlib.Z_SYNC_FLUSH))
 
+    def flush(self) -> None:
+        """Send what is queued, as far as the socket takes it."""
+        self._push()
+        self._wire.flush()
+
     def _send(self, data: bytes) -> None:
         if data:
             self._wire.write(data)

@@ -27,6 +27,7 @@ from mailnode.access.imap.search_match import (
     wants_headers,
 )
 from mailnode.model.errors import NoSuchMessage, PermanentError
+from mailnode.runtime.tasks import MustWait
 from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import AndKey, HeaderKey, NotKey, OrKey, SearchKey, TextKey
 from mailnode.wire.mime.casemap import casemap
@@ -76,12 +77,18 @@ class Searcher:
         self._limit = limit_bytes
         self.rows: Rows = ()
         self.scores: dict[int, int] = {}  # by UID, of fuzzy keys (RFC 6203)
-        self._steps = self._run(key, range(len(picture.uids)) if rows is None else rows)
+        among = range(len(picture.uids)) if rows is None else rows
+        self._work = key, among
+        self._steps = self._run(*self._work)
 
     def advance(self, steps: int = 20) -> bool:
         """Work on; ``True`` once ``rows`` (ascending, 0-based) is the answer. Raises
         ``StorageGone``. A step is one file, some 50 headers, or one pass over the picture."""
-        return sum(1 for _ in islice(self._steps, steps)) < steps
+        try:
+            return sum(1 for _ in islice(self._steps, steps)) < steps
+        except MustWait:
+            self._steps = self._run(*self._work)  # from the start again, in a thread
+            raise
 
     @property
     def uids(self) -> list[int]:

@@ -113,7 +113,7 @@ class Session:
             return
         self.state = State.AUTHENTICATED
         selected.silence()
-        await self.means.pool.run(selected.folder.close)
+        selected.folder.close()
 
     async def forget(self) -> None:
         """Give back what we hold and be a stranger again (RFC 8437 3, 4)."""
@@ -180,7 +180,7 @@ class Session:
         if not (look or selected.dirty):
             return
         try:
-            news = await self.means.pool.run(selected.look)
+            news = await self.means.pool.brisk(selected.look)
         except NoSuchFolder:
             raise FolderLost from None
         self._follow(selected)
@@ -282,7 +282,7 @@ class Session:
         selected = self.view()
         if not selected.dirty:
             return selected.picture
-        return await self.means.pool.run(selected.overlaid)
+        return await self.means.pool.brisk(selected.overlaid)
 
     def turn_condstore_on(self) -> None:
         """RFC 7162 3.1.8: any command that shows knowledge of CONDSTORE switches it on."""

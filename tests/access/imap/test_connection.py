@@ -38,6 +38,9 @@ class FakeWire:
     def write(self, data: bytes) -> None:
         self.sent += data
 
+    def flush(self) -> None:
+        pass
+
     def start_tls(self) -> None:
         self.tls = True
 

@@ -26,6 +26,9 @@ from mailnode.wire.imap.ast import Command, Fetch
 from mailnode.wire.imap.fetch_items import Fact, FetchItem
 
 ANSWER_BYTES = 256 * 1024
+DRAIN_BYTES = 32 * 1024
+# So many answers are made without keeping others from the event loop.
+BRISK_ROWS = 64
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
 
 
@@ -120,7 +123,9 @@ async def _send_batch(
 ) -> None:
     """Send the answers for a batch."""
     while batch:
-        rendered = await session.means.pool.run(fetcher.render, batch, picture)
+        pool = session.means.pool
+        run = pool.brisk if len(batch) <= BRISK_ROWS else pool.run
+        rendered = await run(fetcher.render, batch, picture)
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
         batch = batch[rendered.done :]
@@ -134,12 +139,17 @@ async def _send_batch(
 
 
 async def _send(session: Session, rendered: Rendered) -> None:
+    held = 0
     for piece in rendered.pieces:
         if isinstance(piece, FilePart):
             await _send_file(session, piece)
-        else:
-            session.out.write(piece)
+            continue
+        session.out.write(piece)
+        held += len(piece)
+        if held >= DRAIN_BYTES:
+            held = 0
             await session.out.drain()
+    await session.out.drain()
 
 
 async def _send_file(session: Session, part: FilePart) -> None:

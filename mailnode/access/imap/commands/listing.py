@@ -64,14 +64,14 @@ async def do_list(session: Session, command: Command, args: List) -> Reply:
         # RFC 3501 6.3.8: an empty pattern asks for the separator and the reference's root.
         session.out.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return ok("done")
-    known = await session.means.pool.run(read_known, session.owner())
+    known = await session.means.pool.brisk(read_known, session.owner())
     await _send(session, b"LIST", select_entries(known, args), args)
     return ok("done")
 
 
 async def do_lsub(session: Session, command: Command, args: List) -> Reply:
     """RFC 3501 6.3.9."""
-    known = await session.means.pool.run(read_known, session.owner())
+    known = await session.means.pool.brisk(read_known, session.owner())
     await _send(session, b"LSUB", select_subscribed(known, args), args)
     return ok("done")
 

@@ -103,7 +103,7 @@ async def _become(session: Session, found: Mailbox) -> Reply:
     """The one place where a stranger becomes a user."""
     means, peer = session.means, session.out.peer
     ref = AccountRef(found.user, found.maildir, found.quota_bytes)
-    account = await means.pool.run(means.store.account, ref)
+    account = await means.pool.brisk(means.store.account, ref)
     if not means.census.enter(found.user, peer):
         return no("too many connections of this user", "LIMIT")
     session.user, session.account = found.user, account

@@ -92,7 +92,7 @@ async def do_status(session: Session, command: Command, args: Status) -> Reply:
     # RFC 7162 3.1.7: asking for HIGHESTMODSEQ switches CONDSTORE on.
     if "HIGHESTMODSEQ" in args.items:
         session.turn_condstore_on()
-    status = await session.means.pool.run(session.owner().status, args.mailbox)
+    status = await session.means.pool.brisk(session.owner().status, args.mailbox)
     utf8 = session.enabled.utf8
     session.out.write(figures_line(args.mailbox, status, args.items, utf8))
     return ok("done")

@@ -32,6 +32,9 @@ from mailnode.wire.imap.ast import (
 )
 from mailnode.wire.imap.format import search_line
 
+# A folder up to this size is searched without keeping others from the event loop.
+BRISK_ROWS = 200
+
 
 async def do_search(session: Session, command: Command, args: Search) -> Reply:
     """RFC 3501 6.4.4, 4731."""
@@ -104,8 +107,12 @@ async def find_in(
         now=session.means.clock.now(),
         cache=session.means.cache,
     )
-    while not await session.means.pool.run(searcher.advance):
+    pool = session.means.pool
+    run = pool.brisk if len(picture.uids) <= BRISK_ROWS else pool.run
+    done = await run(searcher.advance)
+    while not done:
         await session.still_at_it()
+        done = await pool.run(searcher.advance)
     return Found(searcher.rows, searcher.scores)
 
 

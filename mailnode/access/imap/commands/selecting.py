@@ -65,7 +65,7 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
         await session.leave()
         session.out.write(b"* OK [CLOSED] previous mailbox closed\r\n")
     examine = command.name == "EXAMINE"
-    opened = await session.means.pool.run(open_folder, account, args.mailbox, examine)
+    opened = await session.means.pool.brisk(open_folder, account, args.mailbox, examine)
     read_only = examine or opened.folder.read_only
     if args.condstore:
         session.turn_condstore_on()
