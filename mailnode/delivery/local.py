@@ -14,6 +14,7 @@ import asyncio
 import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import islice
 from typing import BinaryIO
 
 from mailnode.directory import Mailbox
@@ -95,15 +96,19 @@ class LocalCourier:
         self._running.discard(task)
         self._start()
 
-    async def _run(self, taken: list[tuple[list[Delivery], asyncio.Future[list[Outcome]]]]) -> None:
-        flat = [delivery for batch, _ in taken for delivery in batch]
-        outcomes = await self._accept(flat)
-        at = 0
-        for batch, answer in taken:
-            part = outcomes[at : at + len(batch)]
-            at += len(batch)
-            if not answer.done():
-                answer.set_result(part)
+    async def _run(self, taken: Sequence[_Asked]) -> None:
+        try:
+            flat = [delivery for batch, _ in taken for delivery in batch]
+            outcomes = iter(await self._accept(flat))
+            for batch, answer in taken:
+                part = list(islice(outcomes, len(batch)))
+                if not answer.done():
+                    answer.set_result(part)
+        finally:
+            # Whatever ended this: who waits for an answer has a client that waits as well.
+            for batch, answer in taken:
+                if not answer.done():
+                    answer.set_result([_UNKNOWN] * len(batch))
 
     async def _accept(self, flat: list[Delivery]) -> list[Outcome]:
         try:

@@ -62,6 +62,9 @@ class Gathering:
         batch = {key: self._waiting.pop(key) for key in _first(self._waiting)}
         try:
             found = await self._ask_many(list(batch))
+            for key, answer in batch.items():
+                if not answer.done():
+                    answer.set_result(found[key])
         except BaseException as error:
             for answer in batch.values():
                 if not answer.done():
@@ -69,10 +72,6 @@ class Gathering:
                     answer.exception()  # heard by every asker, or by none that is left
             if not isinstance(error, Exception):
                 raise
-            return
-        for key, answer in batch.items():
-            if not answer.done():
-                answer.set_result(found[key])
 
 
 def _first(keys: Iterable[str]) -> list[str]:

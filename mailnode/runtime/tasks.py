@@ -1,6 +1,7 @@
 """Blocking work beside the event loop: in threads, or on the loop itself where nothing waits.
 
-Promises: at most ``size`` blocking calls at once; exceptions come back to the awaiting caller. A
+Promises: at most ``size`` blocking calls at once; whatever a call raises comes back to the awaiting
+caller as an ``Exception``, so that a barrier there catches it and nobody waits for ever. A
 ``brisk`` call never waits for a lock, a sync or a cold file on the loop: whatever would have to
 calls ``may_wait`` first, and the call is made again in a thread. Once one was slow all the same
 (storage that stalls), they all go to threads for a while.
@@ -78,7 +79,8 @@ class Pool:
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)`` in a thread and await its result."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, _guarded, call, *args)
 
     async def brisk(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``, which mostly needs no disk, right here if that goes without
@@ -100,3 +102,17 @@ class Pool:
     def close(self) -> None:
         """Wait for running calls, take no more."""
         self._executor.shutdown(wait=True)
+
+
+def _guarded(call: Callable[..., T], *args: object) -> T:
+    """Raises ``RuntimeError`` for what no future takes, or what would end more than its caller: a
+    ``StopIteration`` is refused by asyncio's future, which then stays without an answer, and
+    a ``SystemExit`` or ``CancelledError`` would end the loop or pass for our own cancelling."""
+    try:
+        return call(*args)
+    except StopIteration as error:
+        raise RuntimeError("StopIteration in a thread") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"{type(error).__name__} in a thread") from error

@@ -128,6 +128,10 @@ class Ledger:
             there = os.stat(self._lock_path, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            # Nobody is inside ``hold`` yet, so nobody would let it go.
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+            raise
         return os.path.samestat(there, os.fstat(self._lock_fd))
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 from dataclasses import dataclass
 
 from mailnode.model.errors import MailnodeError
@@ -125,6 +126,8 @@ class LazySync:
                 reason=f"flags could not be made durable: {error}",
                 remedy="look for disk errors",
             )
+        except Exception:  # noqa: BLE001 - barrier: the thread is there for the next one
+            self._log.event(Event.ERROR, what="flag sync", cause=traceback.format_exc())
 
 
 def sync_folder(core: FolderCore) -> None:

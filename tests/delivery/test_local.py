@@ -23,7 +23,7 @@ class StubStore:
 
     def __init__(self) -> None:
         self.batches: list[list[Delivery]] = []
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.short = False
@@ -105,6 +105,42 @@ async def test_faults_are_temporary(bench: Bench, fault: Exception, code: str) -
     room = await bench.courier.check_room(mailbox("bob@here.test", 10), 1)
     assert room is not None
     assert room.verdict is Verdict.LATER
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ImportError, SyntaxError, MemoryError, StopIteration, asyncio.CancelledError, SystemExit,
+        KeyboardInterrupt, GeneratorExit,
+    ],
+)  # fmt: skip
+async def test_everybody_is_answered_whatever_falls_out_of_the_store(
+    bench: Bench, fault: type[BaseException]
+) -> None:
+    """A module that is being written while we run, a thread that ends: clients wait for a reply."""
+    bench.store.fault = fault("half-written")
+    answers = asyncio.gather(*(bench.one(n) for n in range(12)))
+    outcomes = await asyncio.wait_for(answers, 60)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    bench.store.fault = None
+    assert (await asyncio.wait_for(bench.one(), 60)).ok
+
+
+@pytest.mark.parametrize("fault", [NameError, asyncio.CancelledError])
+async def test_everybody_is_answered_whatever_falls_out_of_a_batch(
+    bench: Bench, fault: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def accept(flat: list[Delivery]) -> list[Outcome]:
+        raise fault("half-written")
+
+    quiet: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: quiet.append(context))
+    monkeypatch.setattr(bench.courier, "_accept", accept)
+    answers = asyncio.gather(*(bench.one(n) for n in range(12)))
+    outcomes = await asyncio.wait_for(answers, 60)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    monkeypatch.undo()
+    assert (await asyncio.wait_for(bench.one(), 60)).ok
 
 
 async def test_a_store_that_miscounts(bench: Bench) -> None:

@@ -52,6 +52,34 @@ async def test_a_lost_database_is_told_to_all_and_forgotten() -> None:
     assert (await gathering.ask("a")).targets == ("a",)
 
 
+async def test_an_answer_that_is_missing_leaves_nobody_waiting() -> None:
+    async def ask(keys: Sequence[str]) -> dict[str, Facts]:
+        return {key: Facts((key,), None) for key in keys if key != "b"}
+
+    gathering = Gathering(ask)
+    asking = asyncio.gather(*(gathering.ask(key) for key in "abc"), return_exceptions=True)
+    a, b, c = await asyncio.wait_for(asking, 60)
+    assert a == Facts(("a",), None)
+    assert isinstance(b, KeyError)
+    assert isinstance(c, KeyError)  # asked again by whoever needs it
+    assert await asyncio.wait_for(gathering.ask("c"), 60) == Facts(("c",), None)
+
+
+@pytest.mark.parametrize("fault", [ImportError, MemoryError, asyncio.CancelledError])
+async def test_whatever_falls_out_of_a_question_is_told(fault: type[BaseException]) -> None:
+    async def ask(keys: Sequence[str]) -> dict[str, Facts]:
+        await asyncio.sleep(0)
+        raise fault
+
+    gathering = Gathering(ask)
+    asking = [asyncio.create_task(gathering.ask(key)) for key in "aab"]
+    done, waiting = await asyncio.wait(asking, timeout=60)
+    assert not waiting
+    for task in done:
+        with pytest.raises(fault):
+            task.result()
+
+
 async def test_an_asker_who_leaves_takes_no_answer_from_the_others() -> None:
     tables = Tables()
     gathering = Gathering(tables.ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -48,6 +49,29 @@ async def test_errors_come_back(pool: Pool) -> None:
     with pytest.raises(ValueError, match="no"):
         await pool.brisk(fail)
     assert not is_brisk()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ImportError, SyntaxError, MemoryError, RecursionError, StopIteration,
+        asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit,
+    ],
+)  # fmt: skip
+async def test_whatever_a_thread_raises_comes_back_as_an_exception(
+    pool: Pool, fault: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise fault("half-written")
+
+    task = asyncio.create_task(pool.run(fail))
+    await asyncio.wait([task], timeout=30)
+    assert task.done(), "nobody was told"
+    assert not task.cancelled()
+    error = task.exception()
+    assert isinstance(error, Exception)
+    assert fault.__name__ in repr(error)
+    assert await pool.run(here) is not here()
 
 
 async def test_a_lock_that_a_thread_holds_is_waited_for_in_a_thread(pool: Pool) -> None:

@@ -93,6 +93,68 @@ def test_a_failed_sync_fails_its_caller_and_the_next_tries_again(tmp_path: Path)
     assert group._turns == {}
 
 
+@pytest.mark.parametrize("fault", [ImportError, MemoryError, SystemExit, KeyboardInterrupt])
+def test_a_leader_that_falls_leaves_nobody_waiting(
+    tmp_path: Path, fault: type[BaseException]
+) -> None:
+    group, path = GroupSync(), os.fsencode(tmp_path)
+    leading, fall = threading.Event(), threading.Event()
+    seen: list[object] = []
+
+    def falls_once(step: str, _: bytes | str) -> None:
+        if not leading.is_set():
+            leading.set()
+            assert fall.wait(60)
+            raise fault
+
+    def sync() -> None:
+        try:
+            group.sync_dir(path)
+            seen.append("durable")
+        except BaseException as error:
+            seen.append(type(error))
+
+    files.on_step = falls_once
+    try:
+        threads = [threading.Thread(target=sync) for _ in range(5)]
+        threads[0].start()
+        assert leading.wait(60)
+        for thread in threads[1:]:
+            thread.start()
+        while group._turns[path].users < 5:
+            pass
+        fall.set()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+    finally:
+        files.on_step = None
+    assert sorted(map(str, seen)) == sorted([str(fault), *["durable"] * 4])
+    assert group._turns == {}
+
+
+def test_a_lock_that_cannot_be_looked_at_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is inside it yet, and everybody else would wait until we come again."""
+    opened = OpenStore(tmp_path)
+    folder = opened.folder()
+    ledger, real = folder._core.ledger, os.stat
+
+    def stat(path: object, **how: bool) -> os.stat_result:
+        if isinstance(path, bytes) and path.endswith(b"mailnode.lock"):
+            raise OSError(116, "Stale file handle")
+        return real(path, **how)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(StorageGone), ledger.hold():
+        pytest.fail("entered")
+    monkeypatch.undo()
+    with open(opened.path("mailnode.lock"), "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    opened.close()
+
+
 def test_flags_are_synced_in_time_or_at_once(tmp_path: Path) -> None:
     synced = threading.Event()
 
@@ -131,6 +193,31 @@ def test_a_sync_that_fails_in_the_background_is_logged(tmp_path: Path) -> None:
     finally:
         files.on_step = None
     assert [e for e, _ in opened.log.events] == [Event.STORAGE]
+    opened.close()
+
+
+def test_a_fault_of_ours_does_not_end_the_syncs_in_the_background(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path, flag_sync_s=0.02)
+    folder = opened.folder()
+    folder.append([message("a")])
+    failed, synced = threading.Event(), threading.Event()
+
+    def fail(step: str, _: bytes | str) -> None:
+        if threading.current_thread().name == "flag-sync":
+            if not failed.is_set():
+                failed.set()
+                raise ImportError("half-written module")
+            synced.set()
+
+    files.on_step = fail
+    try:
+        folder.store_flags([1], FlagsOp.ADD, Flag.SEEN, NONE)
+        assert failed.wait(60)
+        folder.store_flags([1], FlagsOp.ADD, Flag.FLAGGED, NONE)
+        assert synced.wait(60)
+    finally:
+        files.on_step = None
+    assert Event.ERROR in [event for event, _ in opened.log.events]
     opened.close()
 
 
