@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import machine, report
 from bench.instance import allow_many_sockets
-from bench.ours import NAME, ours
+from bench.ours import NAME, ours, ours_on_mysql
 from bench.peers.stack import missing, peer
 from bench.plan import SCENARIOS, Scenario
 from bench.result import Result
@@ -34,7 +34,8 @@ def main() -> None:
     facts = machine.facts()
     results: list[Result] = []
     for scenario in chosen:
-        for start in (ours,) if options.alone or reason else (ours, peer):
+        mine = ours_on_mysql if scenario.mysql else ours
+        for start in (mine,) if options.alone or reason else (mine, peer):
             results += _measure(scenario, start, options.scale)
             _keep(options.out, results, facts)
     print(report.table(results, NAME))

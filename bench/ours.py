@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench.instance import running
+from bench.peers.mariadb import MariaDb
 from bench.server import DOMAIN, Server, family, user_names
 from mailnode.admin.setup import fill_directory
 
@@ -30,3 +34,18 @@ def ours(users: int, database: str = "", workers: int = 0) -> Iterator[Server]:
             Path(instance.folder, "mail"),
             facts={"database": instance.database.partition(":")[0], "folder": instance.folder},
         )
+
+
+@contextmanager
+def ours_on_mysql(users: int) -> Iterator[Server]:
+    """The same, its users in a MariaDB whose processes are counted as its own."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-sql-"))
+    database = MariaDb(folder / "sql")
+    try:
+        database.start()
+        database.sql("create database mail")
+        with ours(users, f"mysql://root@localhost/mail?unix_socket={database.socket}") as server:
+            yield replace(server, pids=lambda: [*server.pids(), database.pid])
+    finally:
+        database.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bench.result import Result
-from bench.scenarios import deliver, imap_mix, login_storm, pop3_drain
+from bench.scenarios import deliver, durability, imap_mix, login_storm, pop3_drain, submit
 from bench.scenarios.deliver import SPARE_USERS, Load
+from bench.scenarios.submit import Manner
 from bench.server import Server
 
 _MIB = 1024 * 1024
@@ -15,13 +16,15 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``users`` and ``run`` take the scale."""
+    """``users`` and ``run`` take the scale. ``mysql``: mailnode reads its users from MariaDB, as
+    the peer always does."""
 
     users: Callable[[float], int]
     run: Callable[[Server, float], Iterable[Result]]
+    mysql: bool = False
 
 
-def _deliver(name: str, messages: int, **facts: object) -> Scenario:
+def _deliver(name: str, messages: int, mysql: bool = False, **facts: object) -> Scenario:
     def load(scale: float) -> Load:
         return Load(name, max(20, int(messages * scale)), **facts)  # type: ignore[arg-type]  # as given below
 
@@ -30,7 +33,11 @@ def _deliver(name: str, messages: int, **facts: object) -> Scenario:
         spread = 1 if one.one_mailbox else max(one.messages, one.recipients)
         return spread + SPARE_USERS
 
-    return Scenario(users, lambda server, scale: [deliver.run(server, load(scale))])
+    return Scenario(users, lambda server, scale: [deliver.run(server, load(scale))], mysql)
+
+
+def _submit(manner: Manner) -> Scenario:
+    return Scenario(lambda _: 60, lambda server, _: [submit.run(server, manner)])
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -43,6 +50,10 @@ SCENARIOS: dict[str, Scenario] = {
     "deliver-20m": _deliver(
         "deliver-20m", 20, size=20 * _MIB, sessions=4, one_mailbox=True, goal=1.0
     ),
+    "deliver-mysql": _deliver("deliver-mysql", 2000, mysql=True, goal=5.0),
+    "deliver-tls": _submit(Manner("deliver-tls", login=False, messages=20)),
+    "submit": _submit(Manner("submit")),
+    "durability": Scenario(lambda _: 60, lambda server, _: [durability.run(server)]),
     "login-storm": Scenario(lambda _: 250, lambda server, _: [login_storm.run(server)]),
     "imap-mix": Scenario(lambda _: 60, lambda server, _: [imap_mix.run(server)]),
     "pop3-drain": Scenario(
