@@ -63,19 +63,15 @@ async def do_stls(session: Session, command: Command) -> Reply | None:
     """RFC 2595 4: the reply is the last thing in clear, so it is written here."""
     if session.out.secure:
         return err("TLS is already on")
-    session.out.write(ok("begin TLS now").line())
+    session.out.write(session.line(ok("begin TLS now")))
     session.out.start_tls()
     session.forget()
     return None
 
 
 async def do_utf8(session: Session, command: Command) -> Reply:
-    """RFC 6856 2.1. Messages are sent as they are in either mode.
-
-    RFC 6856 2.1 deviation: without UTF8, too: refusing to hand out such a message would keep it
-    from clients that in practice show it well, and no stored octet is changed for a signature's
-    sake.
-    """
+    """RFC 6856 2.1: from here on the client takes headers and replies in UTF-8."""
+    session.utf8 = True
     return ok("UTF-8 it is")
 
 

@@ -76,7 +76,7 @@ class Connection(Link[LineReader]):
             return False
         reply = await self._answer(line)
         if reply is not None and not (self.closing or self.lost):
-            self.write(reply.line())
+            self.write(self.session.line(reply))
         self._count(reply)
         return True
 
@@ -109,7 +109,7 @@ class Connection(Link[LineReader]):
         """Say why and close. Deletes nothing: only QUIT does (RFC 1939 6)."""
         if not self.closing:
             self._reason = reply.text
-            self.write(reply.line())
+            self.write(self.session.line(reply))
             self.close()
 
     def sweep(self, now: float) -> None:

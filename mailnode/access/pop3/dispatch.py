@@ -20,6 +20,7 @@ from mailnode.model.errors import MailnodeError, StorageFull, StorageGone, Tempo
 from mailnode.runtime.maillog import Event
 from mailnode.wire.pop3.capabilities import capability_lines
 from mailnode.wire.pop3.command import Command
+from mailnode.wire.pop3.texts import LANGUAGES, chosen_language, translated
 
 # ``None``: the handler wrote its reply itself.
 Handler = Callable[[Session, Command], Awaitable[Reply | None]]
@@ -43,6 +44,23 @@ async def do_capa(session: Session, command: Command) -> None:
         expire_days=None if days < 0 else days,
     )
     session.out.write("\r\n".join(("+OK", *lines, ".", "")).encode())
+
+
+async def do_lang(session: Session, command: Command) -> Reply | None:
+    """RFC 6856 3.2: choose a language, or hear which there are."""
+    words = command.words()
+    if not words:
+        lines = (f"{tag} {name}" for tag, name in LANGUAGES.items())
+        session.out.write(session.line(ok("languages follow")))
+        session.out.write("\r\n".join((*lines, ".", "")).encode())
+        return None
+    found = chosen_language(words[0]) if len(words) == 1 else None
+    if found is None:
+        return err("no such language")
+    session.language = found
+    # RFC 6856 3.2: the tag, then a text in that language.
+    text = translated("language changed", found, utf8=session.utf8)
+    return ok(f"{found} {text}")
 
 
 async def do_quit(session: Session, command: Command) -> Reply:
@@ -70,6 +88,7 @@ _USER = frozenset({State.TRANSACTION})
 
 VERBS = {
     "CAPA": Verb(do_capa, _STRANGER | _USER),
+    "LANG": Verb(do_lang, _STRANGER | _USER),
     "QUIT": Verb(do_quit, _STRANGER | _USER),
     "USER": Verb(auth.do_user, _STRANGER),
     "PASS": Verb(auth.do_pass, _STRANGER),
@@ -86,7 +105,7 @@ VERBS = {
     "NOOP": Verb(trans.do_noop, _USER),
 }
 # Commands whose argument may hold spaces, or that check their own arguments.
-_ARGUED = frozenset({"USER", "PASS", "AUTH", "LIST", "UIDL", "RETR", "TOP", "DELE"})
+_ARGUED = frozenset({"LANG", "USER", "PASS", "AUTH", "LIST", "UIDL", "RETR", "TOP", "DELE"})
 
 
 async def run_command(session: Session, command: Command) -> Reply | None:

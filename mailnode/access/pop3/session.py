@@ -6,13 +6,13 @@ RFC: 1939 4, 5, 6 (states).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
 from mailnode.access.admission import Census
 from mailnode.access.pop3.maildrop import Maildrop
-from mailnode.access.pop3.reply import Refused, err
+from mailnode.access.pop3.reply import Refused, Reply, err
 from mailnode.directory import Gate, Service
 from mailnode.directory.exchange import Visitor, offers
 from mailnode.model.tunnel import Tunnel
@@ -21,6 +21,7 @@ from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.pop3 import Pop3Settings
 from mailnode.runtime.tasks import Pool
 from mailnode.store import Store
+from mailnode.wire.pop3.texts import DEFAULT, translated
 from mailnode.wire.pop3.uidl import UidlFormat
 
 
@@ -74,7 +75,7 @@ class Out(Protocol):
 class Session:
     """The state of one connection; used by one coroutine at a time."""
 
-    __slots__ = ("claimed_user", "maildrop", "means", "out", "state", "user")
+    __slots__ = ("claimed_user", "language", "maildrop", "means", "out", "state", "user", "utf8")
 
     def __init__(self, means: Means, out: Out) -> None:
         self.means = means
@@ -82,7 +83,13 @@ class Session:
         self.state = State.AUTHORIZATION
         self.claimed_user = ""  # USER's argument, until PASS
         self.user = ""
+        self.utf8 = False  # the client knows UTF-8 headers
+        self.language = DEFAULT
         self.maildrop: Maildrop | None = None
+
+    def line(self, reply: Reply) -> bytes:
+        """The reply as this client wants to read it."""
+        return replace(reply, text=translated(reply.text, self.language, utf8=self.utf8)).line()
 
     def drop(self) -> Maildrop:
         """The maildrop; only after login."""
@@ -107,7 +114,7 @@ class Session:
 
     def forget(self) -> None:
         """RFC 2595 4: after STLS, nothing said before counts."""
-        self.claimed_user = ""
+        self.claimed_user, self.utf8, self.language = "", False, DEFAULT
 
     async def end(self) -> None:
         """Give back what the session holds. Deletes nothing (RFC 1939 6)."""

@@ -13,6 +13,7 @@ from mailnode.access.pop3.maildrop import PIECE_BYTES, Maildrop, read_piece
 from mailnode.access.pop3.reply import Refused, Reply, err, ok
 from mailnode.access.pop3.session import Session
 from mailnode.model.errors import MailnodeError
+from mailnode.wire.mime.downgrade_stream import Downgrader, Untouched
 from mailnode.wire.pop3.command import Command, parse_number
 from mailnode.wire.pop3.multiline import Stuffer
 
@@ -47,7 +48,7 @@ async def _listing(session: Session, command: Command, value: Callable[[int], st
     if command.words():
         number = _message(drop, command, 1)
         return ok(f"{number} {value(number)}")
-    session.out.write(ok(f"{drop.count} messages").line())
+    session.out.write(session.line(ok(f"{drop.count} messages")))
     for first in range(1, len(drop) + 1, LIST_BATCH):
         lines = (f"{n} {value(n)}\r\n" for n in drop.numbers(first, LIST_BATCH))
         session.out.write("".join(lines).encode())
@@ -76,24 +77,29 @@ async def do_top(session: Session, command: Command) -> None:
 async def _send(session: Session, number: int, stuffer: Stuffer, text: str) -> None:
     """The whole response. Once its first octet is out only ``cut`` can say that it failed."""
     run = session.means.pool.run
+    # RFC 6856 2.1: headers in UTF-8 only for clients that asked for them.
+    old = session.means.settings.downgrade_headers and not session.utf8
+    downgrader = Downgrader() if old else Untouched()
     file, piece = await run(session.drop().open, number)
-    session.out.write(ok(text).line() + stuffer.feed(piece))
+    session.out.write(session.line(ok(text)) + stuffer.feed(downgrader.feed(piece)))
     if file is not None:
         try:
-            await _send_rest(session, stuffer, file)
+            await _send_rest(session, stuffer, downgrader, file)
         except MailnodeError:
             session.out.cut("a message could not be read to its end")
             raise
         finally:
             await run(file.close)
-    session.out.write(stuffer.finish())
+    session.out.write(stuffer.feed(downgrader.finish()) + stuffer.finish())
 
 
-async def _send_rest(session: Session, stuffer: Stuffer, file: BinaryIO) -> None:
+async def _send_rest(
+    session: Session, stuffer: Stuffer, downgrader: Downgrader | Untouched, file: BinaryIO
+) -> None:
     while not stuffer.full:
         await session.out.drain()
         piece = await session.means.pool.run(read_piece, file)
-        session.out.write(stuffer.feed(piece))
+        session.out.write(stuffer.feed(downgrader.feed(piece)))
         if len(piece) < PIECE_BYTES:
             return
 

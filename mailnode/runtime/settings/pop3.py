@@ -29,6 +29,12 @@ class Pop3Settings(Section):
     mark_seen: bool = Field(
         default=True, description="Mark messages that a client fetched as \\Seen when it leaves."
     )
+    downgrade_headers: bool = Field(
+        default=True,
+        description="Give clients that did not say UTF8 header fields in ASCII (RFC 6856 2.1, "
+        "6858): encoded words instead of 8-bit text. Turn it off to hand messages out as they "
+        "are kept, which is against the RFC but leaves signatures whole.",
+    )
     expire_days: int = Field(
         default=-1,
         ge=-1,

@@ -1,6 +1,6 @@
 """The answer to CAPA.
 
-RFC: 2449 5, 6; 2595 4 (STLS), 3206 (AUTH-RESP-CODE), 5034 (SASL), 6856 2 (UTF8).
+RFC: 2449 5, 6; 2595 4 (STLS), 3206 (AUTH-RESP-CODE), 5034 (SASL), 6856 2 (UTF8), 3 (LANG).
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ def capability_lines(
     if stls:
         lines.append("STLS")
     # RFC 6856 2.2: "USER" says that user names and passwords may be UTF-8 at any time.
-    return [*lines, "UTF8 USER", f"IMPLEMENTATION {implementation}"]
+    return [*lines, "UTF8 USER", "LANG", f"IMPLEMENTATION {implementation}"]

@@ -1,0 +1,146 @@
+"""Header fields for clients that know only ASCII.
+
+Promises: ASCII out; fields that are ASCII already stay as they are, octet by octet; linear time;
+never raises.
+RFC: 6858 2 (what becomes of which field), 2047, 2231 4, 5890 (domains).
+"""
+
+from __future__ import annotations
+
+import re
+from email.header import Header
+from urllib.parse import quote
+
+import idna
+
+from mailnode.wire.mime.address import ImapAddress, parse_addresses
+from mailnode.wire.mime.charset import decode_text
+from mailnode.wire.mime.header import Field, iterate_fields, unfold
+from mailnode.wire.mime.parameters import Parameters, parse_content_type, parse_disposition
+from mailnode.wire.mime.words import decode_words
+
+# Of one field so much is kept.
+MAX_VALUE = 64 * 1024
+# RFC 6858 2.1: stands for an address that the client could do nothing with.
+NO_ADDRESS = b"invalid@internationalized-address.invalid"
+_ADDRESSES = frozenset(
+    (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"disposition-notification-to")
+)
+_MIME = frozenset((b"content-type", b"content-disposition"))
+# RFC 6858 2.4: fields with a grammar of their own, where an encoded word would only be wrong.
+_GRAMMATICAL = frozenset(
+    (
+        *(b"received", b"return-path", b"date", b"message-id", b"in-reply-to", b"references"),
+        *(b"mime-version", b"content-transfer-encoding", b"content-id", b"content-location"),
+        *(b"dkim-signature", b"authentication-results", b"received-spf"),
+    )
+)
+_MAX_HOST = 1024
+_SPECIAL = re.compile(rb'(["\\])')
+_ATOMS = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+
+def downgrade_header(block: bytes) -> bytes:
+    """A header block without the blank line at its end, in ASCII."""
+    if block.isascii():
+        return block
+    return b"".join(
+        field.raw if field.raw.isascii() else _downgraded(field) for field in iterate_fields(block)
+    )
+
+
+def _downgraded(field: Field) -> bytes:
+    """The field, or nothing where it would mean nothing any more."""
+    if not field.name.isascii() or not field.name:
+        return b""
+    name = field.raw[: len(field.name)]
+    value = unfold(field.value)[:MAX_VALUE]
+    bare = field.name.removeprefix(b"resent-")
+    if bare in _ADDRESSES:
+        made = _address_list(value)
+    elif field.name in _MIME:
+        made = _mime(field.name, value)
+    elif bare in _GRAMMATICAL or field.name.startswith((b"arc-", b"list-")):
+        made = b""
+    else:
+        made = _words(decode_words(value), len(name) + 2)
+    return name + b": " + made + b"\r\n" if made else b""
+
+
+def _words(text: str, first_at: int = 0) -> bytes:
+    """RFC 2047: as many encoded words as it takes, on lines that are not too long."""
+    words = Header(text, "utf-8", maxlinelen=76).encode(linesep="\r\n")
+    if first_at + len(words.partition("\r\n")[0]) > 78:
+        words = "\r\n " + words
+    return words.encode("ascii", "replace")
+
+
+def _address_list(value: bytes) -> bytes:
+    """RFC 6858 2.1."""
+    pieces: list[bytes] = []
+    for one in parse_addresses(value):
+        if one.host is not None:
+            pieces.append(_address(one) + b",")
+        elif one.mailbox is not None:
+            pieces.append(_phrase(one.mailbox) + b":")
+        elif pieces:
+            pieces[-1] = pieces[-1].rstrip(b",") + b";,"
+    return b"\r\n ".join(pieces).rstrip(b",")
+
+
+def _address(one: ImapAddress) -> bytes:
+    local, host = one.mailbox or b"", _host(one.host or b"")
+    if local.isascii() and host is not None:
+        spec = (local if _ATOMS.fullmatch(local) else _quoted(local)) + b"@" + host
+        name = one.name
+    else:
+        spec = NO_ADDRESS
+        shown = (one.name or b"", b"<" + local + b"@" + (one.host or b"") + b">")
+        name = b" ".join(filter(None, shown))
+    return _phrase(name) + b" <" + spec + b">" if name else spec
+
+
+def _host(host: bytes) -> bytes | None:
+    """The domain in ASCII, if that can be."""
+    if host.isascii():
+        return host
+    if len(host) > _MAX_HOST:
+        return None
+    try:
+        return idna.encode(host.decode(), uts46=True)
+    except (idna.IDNAError, UnicodeError):
+        return None
+
+
+def _phrase(name: bytes) -> bytes:
+    if not name.isascii():
+        return _words(decode_words(name))
+    # An encoded word means nothing within quotes (RFC 2047 5).
+    return name if b"=?" in name else _quoted(name)
+
+
+def _quoted(text: bytes) -> bytes:
+    return b'"' + _SPECIAL.sub(rb"\\\1", text) + b'"'
+
+
+def _mime(name: bytes, value: bytes) -> bytes:
+    """RFC 6858 2.2 would leave the parameter out; RFC 2231 lets the file keep its name."""
+    if name == b"content-type":
+        kind = parse_content_type(value)
+        return b"" if kind is None else _with(kind.main + b"/" + kind.sub, kind.parameters)
+    disposition = parse_disposition(value)
+    return b"" if disposition is None else _with(disposition.kind, disposition.parameters)
+
+
+def _with(word: bytes, parameters: Parameters) -> bytes:
+    pieces = [word]
+    for key, value in parameters:
+        if not value.isascii():
+            # RFC 2231 4
+            octets = quote(decode_text(value), safe="").encode()
+            pieces.append(key.removesuffix(b"*") + b"*=utf-8''" + octets)
+        elif key.endswith(b"*"):
+            pieces.append(key + b"=" + value)
+        else:
+            pieces.append(key + b"=" + _quoted(value))
+    return b";\r\n ".join(pieces) if all(piece.isascii() for piece in pieces) else word

@@ -1,0 +1,155 @@
+"""A message in pieces, with its headers made ASCII: its own and those of its parts.
+
+Promises: the same result however the message is cut; at most ``HEADER_MAX`` octets are held back; a
+message whose headers are ASCII passes unchanged; bodies are not touched (RFC 6858 2 is about
+headers; octets above 127 in a body are old custom).
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailnode.wire.mime.downgrade import downgrade_header
+from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.parameters import parse_content_type
+
+HEADER_MAX = 256 * 1024
+# Multiparts and embedded messages looked into; what lies deeper stays as it is.
+MAX_DEPTH = 50
+_BLANK = re.compile(rb"\A\r?\n|(?<=\n)\r?\n")
+_NEXT_FIELD = re.compile(rb"\n(?=[^ \t\r\n])")
+_CONTENT_TYPE = frozenset((b"content-type",))
+# RFC 2046 5.1.1: a boundary has 70 characters; some programs make longer ones.
+_MAX_BOUNDARY = 300
+_HIGH = bytes(octet if octet < 128 else 63 for octet in range(256))
+
+
+class Downgrader:
+    """``feed`` all of a message, then ``finish``."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._scanned = 0
+        self._in_header = True
+        self._mid_line = False
+        self._boundaries: set[bytes] = set()
+        self._embedded = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """What to send for this piece."""
+        self._held += piece
+        made: list[bytes] = []
+        while self._header(made) if self._in_header else self._body(made):
+            pass
+        return b"".join(made)
+
+    def finish(self) -> bytes:
+        """The rest."""
+        rest, self._held = self._held, b""
+        return downgrade_header(rest) if self._in_header else rest
+
+    def _take(self, count: int) -> bytes:
+        taken, self._held = self._held[:count], self._held[count:]
+        self._scanned = 0
+        return taken
+
+    # ------------------------------------------------------------------ headers
+
+    def _header(self, made: list[bytes]) -> bool:
+        """Whether there is more to do with what is held."""
+        if self._mid_line:
+            # Of a field that was too long; what is left of its line goes the same way.
+            line = self._held.find(b"\n") + 1
+            made.append(self._take(line or len(self._held)).translate(_HIGH))
+            self._mid_line = not line
+            return bool(self._held)
+        end = _BLANK.search(self._held, self._scanned)
+        if end is None:
+            # A blank line of CRLF may be whole only with the next piece.
+            self._scanned = max(len(self._held) - 2, 0)
+            if len(self._held) > HEADER_MAX:
+                made.append(self._overlong())
+            return False
+        block = self._take(end.start())
+        made += (downgrade_header(block), self._take(end.end() - end.start()))
+        self._enter(block)
+        return bool(self._held)
+
+    def _overlong(self) -> bytes:
+        """The fields that are whole; of one that is itself too long, what can be sent of it."""
+        cuts = [found.end() for found in _NEXT_FIELD.finditer(self._held)]
+        if cuts:
+            return downgrade_header(self._take(cuts[-1]))
+        self._mid_line = not self._held.endswith(b"\n")
+        return self._take(len(self._held)).translate(_HIGH)
+
+    def _enter(self, block: bytes) -> None:
+        """What the body behind this header is."""
+        self._in_header = self._mid_line = False
+        values = collect(block, _CONTENT_TYPE).get(b"content-type")
+        kind = parse_content_type(values[0]) if values else None
+        if kind is None:
+            return
+        if kind.is_(b"multipart") and len(self._boundaries) < MAX_DEPTH:
+            boundary = (kind.get(b"boundary") or b"").rstrip(b" \t")
+            if 0 < len(boundary) <= _MAX_BOUNDARY:
+                self._boundaries.add(boundary)
+        elif kind.main == b"message" and kind.sub in (b"rfc822", b"global"):
+            self._embedded += 1
+            self._in_header = self._embedded <= MAX_DEPTH
+
+    # ------------------------------------------------------------------ bodies
+
+    def _body(self, made: list[bytes]) -> bool:
+        """Whether there is more to do with what is held."""
+        if not self._boundaries:
+            made.append(self._take(len(self._held)))
+            return False
+        at = 0
+        if self._mid_line:
+            at = self._held.find(b"\n") + 1
+            if not at:
+                made.append(self._take(len(self._held)))
+                return False
+        while at < len(self._held):
+            end = self._held.find(b"\n", at)
+            if self._held.startswith(b"--", at) and end >= 0 and self._parts(at, end):
+                made.append(self._take(end + 1))
+                self._in_header, self._mid_line = True, False
+                return bool(self._held)
+            dashes = self._held.find(b"\n--", at)
+            if dashes < 0:
+                break
+            at = dashes + 1
+        made.append(self._take(self._whole(at)))
+        return False
+
+    def _parts(self, at: int, end: int) -> bool:
+        """Whether this line is a boundary that begins a part (RFC 2046 5.1.1)."""
+        return self._held[at + 2 : end].rstrip(b" \t\r") in self._boundaries
+
+    def _whole(self, at: int) -> int:
+        """How much can be sent: all but a last line that may yet become a boundary."""
+        last = self._held.rfind(b"\n") + 1
+        if last < at:
+            last = at
+        rest = self._held[last : last + _MAX_BOUNDARY + 3]
+        undecided = len(rest) <= _MAX_BOUNDARY + 2 and (rest[:2] == b"--"[: len(rest[:2])])
+        still = last > 0 or not self._mid_line
+        if undecided and still:
+            self._mid_line = False
+            return last
+        self._mid_line = True
+        return len(self._held)
+
+
+class Untouched:
+    """The same for clients that know UTF-8."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """The piece."""
+        return piece
+
+    def finish(self) -> bytes:
+        """Nothing is left."""
+        return b""
