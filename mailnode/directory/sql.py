@@ -111,20 +111,13 @@ class SqlDirectory:
         if not asked:
             return {key: Facts(None, None) for key in keys}
 
-        async def work(connection: AsyncConnection) -> tuple[dict[str, str], list[RowMapping]]:
-            found = await self._look(connection)
-            gotos = {row[0].lower(): row[1] for row in await connection.execute(self._gotos(asked))}
-            rows = await connection.execute(self._mailbox_rows(found, asked))
-            mailboxes = list(rows.mappings())
-            # Rare: no row, an alias domain, or a row that only the database takes for the same.
-            for key in (key for key in asked if key not in gotos):
-                goto = await self._goto_of(connection, key)
-                if goto is not None:
-                    gotos[key] = goto
-            return gotos, mailboxes
-
-        gotos, rows = await self._database.read(work)
-        mailboxes = _usable(rows)
+        found = await self._known()
+        rows, boxes = await self._database.rows(
+            [self._gotos(asked), self._mailbox_rows(found, asked)]
+        )
+        gotos = {row[0].lower(): row[1] for row in rows}
+        gotos |= await self._other_gotos([key for key in asked if key not in gotos])
+        mailboxes = _usable([row._mapping for row in boxes])
         return {
             key: Facts(
                 None if one is None or one not in gotos else parse_goto(gotos[one]),
@@ -132,6 +125,18 @@ class SqlDirectory:
             )
             for key, one in folded.items()
         }
+
+    async def _other_gotos(self, keys: Sequence[str]) -> dict[str, str]:
+        """What was not found at once: no row, an alias domain, or a row that only the database
+        takes for the same."""
+        if not keys:
+            return {}
+
+        async def work(connection: AsyncConnection) -> dict[str, str]:
+            gotos = {key: await self._goto_of(connection, key) for key in keys}
+            return {key: goto for key, goto in gotos.items() if goto is not None}
+
+        return await self._database.read(work)
 
     def _gotos(self, keys: Sequence[str]) -> Any:
         c = self._tables.alias.c
@@ -307,6 +312,12 @@ class SqlDirectory:
                 await connection.execute(big.on_duplicate_key_update(**fresh), rows)
 
         await self._database.write(work)
+
+    async def _known(self) -> Found:
+        """The same, asking for a connection only when it is time to look."""
+        if self._found is None or self._clock.monotonic() - self._looked_at > _LOOK_AGAIN_S:
+            return await self._database.read(self._look)
+        return self._found
 
     async def _look(self, connection: AsyncConnection) -> Found:
         """Which columns there are, asked again from time to time: PostfixAdmin gets upgraded."""

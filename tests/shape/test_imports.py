@@ -47,7 +47,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "mailnode.access.pop3.",
         "mailnode.runtime.",
     ),
-    "sqlalchemy": ("mailnode.runtime.sql", "mailnode.directory."),
+    "sqlalchemy": ("mailnode.runtime.sql", "mailnode.runtime.sql_rows", "mailnode.directory."),
     "sqlite3": ("mailnode.store.", "mailnode.runtime.sql"),
     "aiosqlite": ("mailnode.runtime.sql",),
     "aiomysql": ("mailnode.runtime.sql",),
