@@ -230,6 +230,10 @@ class Link(ABC, Generic[InputT]):
             self.closing = True
         except Exception as error:  # noqa: BLE001 - the barrier: a fault of ours ends one connection
             self._failed(error)
+        except BaseException:
+            # Cancelled, by nobody's plan: better no connection than one that never answers.
+            self.cut("cancelled")
+            raise
         finally:
             self._task = None
             if not self.lost:

@@ -97,6 +97,13 @@ class SmtpSession(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected, or a load balancer that will say who did."""
+        try:
+            self._meet(transport)
+        except Exception:  # noqa: BLE001 - barrier: asyncio would leave it open and unanswered
+            self._desk.log.event(Event.ERROR, what="smtp greeting", cause=traceback.format_exc())
+            transport.abort()  # type: ignore[attr-defined]
+
+    def _meet(self, transport: asyncio.BaseTransport) -> None:
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         self.transport = transport
         self.host, self.port = peer_of(transport)

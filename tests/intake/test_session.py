@@ -193,6 +193,22 @@ def test_what_counts_as_one_peer() -> None:
     assert peer_key("2001:db8::1") != peer_key("2001:db8:0:1::1")
 
 
+async def test_a_fault_before_the_greeting_leaves_no_silent_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(transport: asyncio.BaseTransport) -> None:
+        raise ImportError("half-written module")
+
+    async with running(tmp_path) as world:
+        world.faults_expected = True
+        monkeypatch.setattr("mailnode.intake.session.send_at_once", broken)
+        client = await world.connect(greeting="")
+        assert await client.at_end()
+        assert "half-written" in str(world.events(Event.ERROR)[0]["cause"])
+        monkeypatch.undo()
+        await world.hello()
+
+
 async def test_early_talker_is_turned_away(tmp_path: Path) -> None:
     async with running(tmp_path, greeting_delay_s=0.05) as world:
         client = await world.connect(greeting="")

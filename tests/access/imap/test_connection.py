@@ -240,6 +240,25 @@ async def test_our_fault_is_told_by_reference_only(
     await bench.end()
 
 
+async def test_a_connection_that_nobody_serves_any_more_is_cut(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+
+    async def step(link: Connection) -> bool:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Connection, "_step", step)
+    bench.link.received(b"a NOOP\r\n")
+    task = bench.link._task
+    assert task is not None
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.wire.aborted
+    await bench.end()
+
+
 async def test_storage_gone_is_temporary_and_logged(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
