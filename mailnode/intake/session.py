@@ -90,26 +90,24 @@ class SmtpSession(SMTP):
         self._waiting = False
         self._timer: asyncio.TimerHandle | None = None
         self._silence_s = desk.settings.command_timeout_s
-        self._since = loop.time()
+        self._began = self._since = loop.time()
         self._ceiling_at = float("inf")
 
     # -- what asyncio calls ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected, or a load balancer that will say who did."""
+        self.transport = transport
         try:
             self._meet(transport)
         except Exception:  # noqa: BLE001 - barrier: asyncio would leave it open and unanswered
             self._desk.log.event(Event.ERROR, what="smtp greeting", cause=traceback.format_exc())
-            transport.abort()  # type: ignore[attr-defined]
+            self.transport.abort()
 
     def _meet(self, transport: asyncio.BaseTransport) -> None:
         asyncio.StreamReaderProtocol.connection_made(self, transport)
-        self.transport = transport
-        self.host, self.port = peer_of(transport)
-        self.local = local_host(transport)
+        (self.host, self.port), self.local = peer_of(transport), local_host(transport)
         send_at_once(transport)
-        self._began = self.loop.time()
         self._arrival = Arrival(self._register.proxies, self.host)
         if self._arrival.waits:
             self._timer = self.loop.call_later(HEADER_WITHIN_S, self.transport.abort)
@@ -122,8 +120,7 @@ class SmtpSession(SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
-        waited = self._arrival.waits
-        found = self._arrival.take(data)
+        waited, found = self._arrival.waits, self._arrival.take(data)
         if isinstance(found, Refused):
             self._log(Event.REFUSED, reason=found.reason)
             self.transport.abort()
