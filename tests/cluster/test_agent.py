@@ -199,10 +199,15 @@ def test_the_deep_question_is_asked_at_level_ten(bench: Bench) -> None:
     assert bench.act("monitor", "20") == GENERIC
 
 
-def test_no_address_stays_where_mailnode_never_serves(bench: Bench) -> None:
-    bench.answers("exit 7")
-    assert bench.act("start", method="ip", patience="1") == GENERIC
+@pytest.mark.parametrize(("answer", "questions"), [("exit 1", 3), ("exit 7", 1)])
+def test_no_address_stays_where_mailnode_never_serves(
+    bench: Bench, answer: str, questions: int
+) -> None:
+    """A mailnode that does not even run, and that nobody starts, is not waited for."""
+    bench.answers(answer)
+    assert bench.act("start", method="ip", patience="2") == GENERIC
     assert bench.addresses().isdisjoint({f"{IP}/24", f"{IP6}/64"})
+    assert bench.asked().count("cluster monitor") == questions
 
 
 def test_half_an_address_is_a_failure_and_can_be_mended(bench: Bench) -> None:

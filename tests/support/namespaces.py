@@ -71,8 +71,8 @@ class Network:
         return ["ip", "netns", "exec", self.name, *command]
 
     def run(self, *command: str, fails: bool = False, **more: object) -> str:
-        """Run to the end; what it printed."""
-        return checked(self.command(*command), fails=fails, **more)
+        """Run to the end inside; what it printed."""
+        return checked(self.command(*command), fails=fails, **more)  # type: ignore[arg-type]  # options are handed on as they are
 
     def ip(self, arguments: str) -> str:
         """``ip`` with these arguments, inside."""
@@ -89,7 +89,10 @@ class Network:
             os.close(fd)
 
 
-def checked(command: Sequence[str], *, fails: bool = False, **more: object) -> str:
+def checked(
+    command: Sequence[str], *, fails: bool = False, within_s: float = 60, **more: object
+) -> str:
+    """Run to the end; what it printed."""
     done = subprocess.run(  # type: ignore[call-overload]  # options are handed on as they are
         command,
         stdout=subprocess.PIPE,
@@ -97,7 +100,7 @@ def checked(command: Sequence[str], *, fails: bool = False, **more: object) -> s
         stdin=subprocess.DEVNULL,
         text=True,
         check=False,
-        timeout=60,
+        timeout=within_s,
         **more,
     )
     assert fails or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
