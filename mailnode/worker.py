@@ -106,6 +106,7 @@ async def run_worker(
     loop.add_signal_handler(signal.SIGHUP, _read_again, tools)
     beat_s = min(1.0, tools.settings.server.stuck_s / 4)
     seat.line.watch(beat_s, orphaned=stop.set, each=tools.log.flush)
+    tools.log.gather(loop)
     try:
         async with AsyncExitStack() as stack:
             stack.callback(seat.line.close)
@@ -121,6 +122,8 @@ async def run_worker(
     except MailnodeError as error:
         tools.log.event(Event.ERROR, what="a worker could not start", cause=error)
         return 1
+    finally:
+        tools.log.settle()
 
 
 def _read_again(tools: Equipment) -> None:

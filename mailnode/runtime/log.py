@@ -8,15 +8,19 @@ Fails: ``open_log`` raises ``BadSettings``; ``event`` never raises.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import sys
+import threading
 import traceback
+from collections.abc import Callable
+from functools import lru_cache
 
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.clock import Clock, SystemClock
-from mailnode.runtime.logline import format_line, timestamp
+from mailnode.runtime.logline import format_line, quick_logfmt, timestamp
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.settings.log import LogSettings
 from mailnode.runtime.sink import (
@@ -31,6 +35,7 @@ SECRET_NAME = re.compile(
     r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I
 )
 
+_PLAIN = (str, int, float)
 _WEIGHTS = {"info": 0, "warning": 1, "error": 2}
 _PRIORITIES = (6, 4, 3)  # syslog(3): info, warning, err
 _WEIGHT_OF = {
@@ -55,6 +60,27 @@ class LineLog:
         self._least = _WEIGHTS[settings.level]
         self._node = node
         self._clock = clock
+        self._later: Callable[[], None] | None = None
+
+    def gather(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what weighs least at the end of each turn of this loop, many lines in one call;
+        warnings and errors go out at once, as everything does again after ``settle``. Call it on
+        the loop's thread."""
+        mine = threading.get_ident()
+
+        def later() -> None:
+            soon = loop.call_soon if threading.get_ident() == mine else loop.call_soon_threadsafe
+            try:
+                soon(self._sink.flush)
+            except RuntimeError:
+                self._sink.flush()  # the loop has ended under a thread that was still at work
+
+        self._later = later
+
+    def settle(self) -> None:
+        """The loop is about to end: write every line at once from now on."""
+        self._later = None
+        self._sink.flush()
 
     def event(self, event: Event, **fields: object) -> None:
         """Write one line; thread-safe, never raises, never blocks."""
@@ -82,23 +108,36 @@ class LineLog:
         weight = _WEIGHT_OF.get(event, 0)
         if weight < self._least:
             return
-        head: dict[str, object] = {
+        everything: dict[str, object] = {
             "time": timestamp(self._clock.now()),
             "node": self._node,
             "pid": os.getpid(),
-            "event": str(event),
+            "event": event.value,
         }
-        safe = {key: _clean(key, value) for key, value in fields.items()}
-        line = format_line(head | safe, self._json)
+        for key, value in fields.items():
+            everything[key] = _clean(key, value)
+        quick = None if self._json else quick_logfmt(everything)
+        line = format_line(everything, self._json) if quick is None else quick
         if self._journal:
-            line = journal_datagram(line, _PRIORITIES[weight], head | safe)
-        self._sink.write(line)
+            line = journal_datagram(line, _PRIORITIES[weight], everything)
+        later = self._later
+        if weight or later is None:
+            self._sink.write(line)
+        elif self._sink.hold(line):
+            later()
+
+
+@lru_cache(maxsize=256)
+def _is_secret(key: str) -> bool:
+    return SECRET_NAME.search(key) is not None
 
 
 def _clean(key: str, value: object) -> object:
     """The value, or what stands for it when its name speaks of a secret or it cannot be shown."""
-    if SECRET_NAME.search(key):
+    if _is_secret(key):
         return "[refused]"
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, BaseException):
         return "".join(traceback.format_exception(value)).strip()
     try:

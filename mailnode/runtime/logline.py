@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 LINE_MAX_BYTES = 4096
 # Tried in this order until the whole line fits.
@@ -28,7 +29,34 @@ _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]*@")
 
 def timestamp(now: float) -> str:
     """UTC with microseconds, as RFC 3339 writes it."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    second, fraction = divmod(now, 1)
+    return f"{_second(int(second))}.{int(fraction * 1_000_000):06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def quick_logfmt(fields: Mapping[str, object]) -> bytes | None:
+    """The same as ``format_line`` for the plain values that nearly all lines are made of, at a
+    fifth of the cost; ``None`` where the long way is needed. Keys must be bare names."""
+    parts = []
+    for key, value in fields.items():
+        # bool is an int and written otherwise, hence not isinstance.
+        if type(value) is str:
+            if not value:
+                parts.append(f'{key}=""')
+                continue
+            if not _BARE.fullmatch(value) or "://" in value:
+                return None
+        elif type(value) is float:
+            value = round(value, 6)
+        elif type(value) is not int:
+            return None
+        parts.append(f"{key}={value}")
+    line = " ".join(parts)
+    return f"{line}\n".encode() if len(line) < LINE_MAX_BYTES else None
 
 
 def format_line(fields: Mapping[str, object], as_json: bool) -> bytes:

@@ -1,7 +1,8 @@
 """Where log lines go: a file, standard error, or systemd's journal.
 
 Promises: ``write`` never blocks and never raises; what the target does not take at once waits in
-a bounded buffer, what does not fit is counted; a line is whole or not there.
+a bounded buffer, what does not fit is counted; a line is whole or not there. Lines that wait go
+out together, as many in one call as the target takes whole.
 Locks: one per sink, held for a few microseconds; the sink outlives a fork.
 """
 
@@ -13,15 +14,21 @@ import stat
 import threading
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 WAITING_MAX_BYTES = 1 << 20
+# Held lines (``hold``) go out once they are so many.
+HELD_MAX_BYTES = 32_768
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 
 class Target(Protocol):
-    """Something that takes lines without blocking."""
+    """Something that takes lines without blocking. ``together_bytes``: so much may be put at once
+    without being torn by others that write there; 0 means line by line."""
+
+    together_bytes: int
 
     def put(self, line: bytes) -> int:
         """Bytes taken. Raises ``BlockingIOError`` when busy, ``OSError`` when broken."""
@@ -35,6 +42,8 @@ class Target(Protocol):
 
 class FileTarget:
     """Appends to a file; several processes may share it."""
+
+    together_bytes = 65_536
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,6 +75,8 @@ class StreamTarget:
     sent to with MSG_DONTWAIT, and anything else is opened a second time.
     """
 
+    together_bytes = 4096  # PIPE_BUF: a pipe takes that in one piece (pipe(7))
+
     def __init__(self, fd: int) -> None:
         self._socket: socket.socket | None = None
         if stat.S_ISSOCK(os.fstat(fd).st_mode):
@@ -96,6 +107,8 @@ class StreamTarget:
 
 class JournalTarget:
     """systemd's journal by its own protocol: one datagram a line."""
+
+    together_bytes = 0
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         self._path = path
@@ -137,12 +150,25 @@ class Sink:
     def write(self, line: bytes) -> None:
         """Hand over one line; never blocks, never raises."""
         with self._lock:
-            if self._waiting_bytes + len(line) > WAITING_MAX_BYTES:
-                self.dropped += 1
-            else:
-                self._waiting.append(line)
-                self._waiting_bytes += len(line)
+            self._add(line)
             self._drain()
+
+    def hold(self, line: bytes) -> bool:
+        """Take a line that may wait for the next ``write`` or ``flush``; whether it is the first
+        one that waits."""
+        with self._lock:
+            first = not self._waiting
+            self._add(line)
+            if self._waiting_bytes > HELD_MAX_BYTES:
+                self._drain()
+            return first
+
+    def _add(self, line: bytes) -> None:
+        if self._waiting_bytes + len(line) > WAITING_MAX_BYTES:
+            self.dropped += 1
+        else:
+            self._waiting.append(line)
+            self._waiting_bytes += len(line)
 
     def flush(self) -> None:
         """Try again what waits."""
@@ -169,22 +195,36 @@ class Sink:
 
     def _drain(self) -> None:
         while self._waiting:
-            line = self._waiting[0]
+            lines = self._next()
+            together = lines[0] if len(lines) == 1 else b"".join(lines)
             try:
-                taken = self._target.put(line)
+                taken = self._target.put(together)
             except BlockingIOError:
                 return
             except OSError:
-                # The reader is gone or the disk is full: waiting would not help this line.
-                self._forget_first(line)
-                self.dropped += 1
-                continue
-            if taken < len(line):
-                self._waiting[0] = line[taken:]
-                self._waiting_bytes -= taken
+                # The reader is gone or the disk is full: waiting would not help these lines.
+                taken = len(together)
+                self.dropped += len(lines)
+            self._forget(taken)
+            if taken < len(together):
                 return
-            self._forget_first(line)
 
-    def _forget_first(self, line: bytes) -> None:
-        self._waiting.popleft()
-        self._waiting_bytes -= len(line)
+    def _next(self) -> list[bytes]:
+        """The lines that go out in one call: at least one."""
+        lines, size = [self._waiting[0]], len(self._waiting[0])
+        for line in islice(self._waiting, 1, None):
+            size += len(line)
+            if size > self._target.together_bytes:
+                break
+            lines.append(line)
+        return lines
+
+    def _forget(self, taken: int) -> None:
+        """Drop the first bytes of what waits; of a line that went out in part, the rest stays."""
+        self._waiting_bytes -= taken
+        while taken:
+            line = self._waiting.popleft()
+            if len(line) > taken:
+                self._waiting.appendleft(line[taken:])
+                return
+            taken -= len(line)

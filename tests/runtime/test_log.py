@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
 import logging
+import math
 import os
 import socket
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,10 +21,23 @@ from hypothesis import strategies as st
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.log import LineLog, open_log, route_library_logs
-from mailnode.runtime.logline import LINE_MAX_BYTES, format_line, parse_logfmt
+from mailnode.runtime.logline import (
+    LINE_MAX_BYTES,
+    format_line,
+    parse_logfmt,
+    quick_logfmt,
+    timestamp,
+)
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.settings.log import LogSettings
-from mailnode.runtime.sink import WAITING_MAX_BYTES, JournalTarget, Sink, StreamTarget, Target
+from mailnode.runtime.sink import (
+    HELD_MAX_BYTES,
+    WAITING_MAX_BYTES,
+    JournalTarget,
+    Sink,
+    StreamTarget,
+    Target,
+)
 
 FORMATS = ("logfmt", "json")
 
@@ -29,12 +45,16 @@ FORMATS = ("logfmt", "json")
 class Kept:
     """A target that remembers, refuses or breaks as told."""
 
+    together_bytes = 4096
+
     def __init__(self) -> None:
         self.text = b""
         self.room: int | None = None
         self.broken = False
+        self.puts = 0
 
     def put(self, line: bytes) -> int:
+        self.puts += 1
         if self.broken:
             raise BrokenPipeError
         taken = line if self.room is None else line[: self.room]
@@ -74,6 +94,73 @@ def test_any_text_parses_back_and_holds_no_control_character(fields: dict[str, s
         assert body.isprintable() or not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in body)
         back = json.loads(body) if as_json else parse_logfmt(body)
         assert back == fields
+
+
+VALUES = st.one_of(
+    st.text(max_size=20),
+    st.from_regex(r"[!-~]{0,20}", fullmatch=True),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.just("mysql://u:secret@h/x"),
+    st.lists(st.integers(), max_size=3),
+)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), VALUES, max_size=6))
+def test_the_quick_way_writes_what_the_long_way_writes(fields: dict[str, object]) -> None:
+    quick = quick_logfmt(fields)
+    if quick is not None:
+        assert quick == format_line(fields, as_json=False)
+
+
+def test_a_line_too_long_for_a_pipe_goes_the_long_way() -> None:
+    assert quick_logfmt({"reason": "x" * LINE_MAX_BYTES}) is None
+
+
+@given(st.integers(0, 4_000_000_000_000_000))
+def test_time_is_told_in_utc_to_the_microsecond(micro: int) -> None:
+    told = datetime.fromisoformat(timestamp(micro / 1_000_000)).timestamp()
+    # A float of today's size holds a quarter of a microsecond.
+    assert abs(told - micro / 1_000_000) < 0.000_002
+
+
+def test_lines_of_one_turn_of_the_loop_go_out_together_and_errors_at_once() -> None:
+    target = Kept()
+    log = _log(target)
+
+    async def turns() -> None:
+        log.gather(asyncio.get_running_loop())
+        for service in "abc":
+            log.event(Event.CONNECTED, service=service)
+        assert not target.puts
+        await asyncio.sleep(0)
+        assert target.puts == 1
+        log.event(Event.CONNECTED, service="d")
+        log.event(Event.ERROR, what="e")
+        assert target.puts == 2
+        await asyncio.to_thread(log.event, Event.CONNECTED, service="f")
+        while target.puts < 3:
+            await asyncio.sleep(0)
+        log.event(Event.CONNECTED, service="g")
+        log.settle()
+        log.event(Event.CONNECTED, service="h")
+
+    asyncio.run(turns())
+    log.event(Event.CONNECTED, service="i")
+    told = [parse_logfmt(line) for line in target.text.decode().splitlines()]
+    assert "".join(one.get("service") or one["what"] for one in told) == "abcdefghi"
+
+
+def test_lines_held_too_long_go_out_before_they_are_many() -> None:
+    target = Kept()
+    sink = Sink(target)
+    for _ in range(HELD_MAX_BYTES // 1000 + 1):
+        sink.hold(b"x" * 999 + b"\n")
+    assert target.text
+    # As many at once as a pipe takes in one piece.
+    assert target.puts == math.ceil(len(target.text) / 4000)
 
 
 def test_a_client_cannot_forge_a_line() -> None:
