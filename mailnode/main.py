@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from mailnode.model.errors import BadSettings, MailnodeError, TemporaryError
 from mailnode.runtime.clock import Clock, SystemClock
 from mailnode.runtime.endpoint import Endpoint
 from mailnode.runtime.log import LineLog, open_log
+from mailnode.runtime.loop import before_the_loop
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.privileges import RunAs, run_as
 from mailnode.runtime.seat import Seat
@@ -38,12 +38,16 @@ from mailnode.runtime.tls import PemCertificates, open_certificates, renew_self_
 from mailnode.store.guard import read_guard
 from mailnode.worker import Equipment, work
 
-# Used by workers only inside functions, yet better imported once, before the fork.
+# Used by workers only inside functions, yet better imported once, before the fork. All that a
+# worker needs must be: code that changes on the disk while we run (an upgrade) would not fit ours,
+# and a worker that takes the place of a dead one could not start.
 _PRELOAD = (
     "aiosqlite",
     "aiomysql",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "sqlalchemy.dialects.mysql.aiomysql",
+    "mailnode.access.pop3.service",
+    "mailnode.access.pop3.protocol",
 )
 
 
@@ -176,10 +180,9 @@ def _try_locks(root: Path) -> None:
 
 def _preload() -> None:
     """Import what every worker needs, so that they share its memory."""
-    for name in _PRELOAD:
-        importlib.import_module(name)
-    if "twisted.internet.reactor" in sys.modules:
-        raise RuntimeError("a reactor was made before the workers were forked")
+    with before_the_loop():
+        for name in _PRELOAD:
+            importlib.import_module(name)
 
 
 @dataclass(frozen=True, slots=True)

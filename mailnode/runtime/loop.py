@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, cast
 
+import twisted.internet
 from twisted.internet import asyncioreactor
 from twisted.logger import (
     FilteringLogObserver,
@@ -15,18 +19,41 @@ from twisted.logger import (
     globalLogBeginner,
 )
 
+_REACTOR = "twisted.internet.reactor"
+
 
 def open_loop() -> asyncio.AbstractEventLoop:
     """A new loop that Twisted uses too. Once in a process, before anything imports the reactor.
 
     The reactor is never run: it lives on the loop's own readers and timers.
     """
-    if "twisted.internet.reactor" in sys.modules:
-        raise RuntimeError("another reactor was made in this process before")
+    _check_none()
     loop = asyncio.new_event_loop()
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted left it unannotated
     _route_twisted_log()
     return loop
+
+
+@contextmanager
+def before_the_loop() -> Iterator[None]:
+    """Import inside what takes the reactor when it is imported, though there is none yet: for what
+    is forked later and makes its own. Raises ``RuntimeError`` where one is made.
+
+    ``twisted.mail.smtp``, which Twisted's POP3 wants, takes it so, as the default of a client that
+    nobody here uses; that keeps an empty module instead.
+    """
+    _check_none()
+    sys.modules[_REACTOR] = ModuleType(_REACTOR)
+    try:
+        yield
+    finally:
+        del sys.modules[_REACTOR]
+    _check_none()
+
+
+def _check_none() -> None:
+    if _REACTOR in sys.modules or hasattr(twisted.internet, "reactor"):
+        raise RuntimeError("another reactor was made in this process before")
 
 
 def _route_twisted_log() -> None:

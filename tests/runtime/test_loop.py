@@ -49,3 +49,39 @@ def test_reactor_lives_on_the_loop_and_its_warnings_come_into_the_log() -> None:
     assert "ZeroDivisionError" in broken
     assert second == "another reactor was made in this process before"
     assert ran.stderr == ""
+
+
+PRELOADED = """
+import pkgutil, sys
+import mailnode, mailnode.main
+from mailnode.runtime.loop import open_loop
+
+mailnode.main._preload()
+assert "twisted.internet.reactor" not in sys.modules
+rooms = ("access", "intake", "delivery", "routing", "policy", "wire", "model", "directory", "queue")
+for found in pkgutil.walk_packages(mailnode.__path__, "mailnode."):
+    if found.name.split(".")[1] in rooms and found.name not in sys.modules:
+        print(found.name)
+loop = open_loop()
+from twisted.internet import reactor
+assert reactor._asyncioEventloop is loop
+loop.close()
+"""
+
+# Never used by a worker, or only while nothing is served yet.
+_OFFLINE = (
+    "mailnode.directory.ledger",
+    "mailnode.directory.migrat",
+    "mailnode.directory.registry",
+    "mailnode.directory.rows",
+    "mailnode.queue.admin",
+)
+
+
+def test_a_worker_imports_nothing_of_ours_after_the_fork() -> None:
+    """Files that change on the disk while we run (an upgrade, an edit) would not fit what runs."""
+    command = [sys.executable, "-W", "error", "-c", PRELOADED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    late = [name for name in done.stdout.split() if not name.startswith(_OFFLINE)]
+    assert late == []
