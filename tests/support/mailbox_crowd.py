@@ -15,9 +15,9 @@ import smtplib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from tests.support.cluster_nodes import DOMAIN, Node
+from tests.support.cluster_nodes import DOMAIN
 
 SHARED = ("INBOX", "Common")
 _FLAGS = ("\\Flagged", "\\Answered", "\\Seen", "$Forwarded", "Urgent")
@@ -26,10 +26,22 @@ _SUBJECT = re.compile(rb"Subject: (\S+)", re.IGNORECASE)
 State = dict[tuple[str, str], frozenset[str]]  # folder and subject: flags
 
 
+class Entrance(Protocol):
+    """What a member needs of a node: a server on this host or on a machine of its own."""
+
+    name: str
+    host: str
+    ports: dict[str, int]
+
+    def imap(self, user: str) -> imaplib.IMAP4:
+        """A logged-in session."""
+        ...
+
+
 class Member:
     """One client with a session on each node."""
 
-    def __init__(self, name: str, user: str, nodes: Sequence[Node], seed: int) -> None:
+    def __init__(self, name: str, user: str, nodes: Sequence[Entrance], seed: int) -> None:
         self.name, self.user, self.nodes = name, user, nodes
         self.state: State = {}
         self.steps = 0
@@ -157,7 +169,7 @@ class Member:
         return frozenset(self._chance.sample(_FLAGS, self._chance.randrange(1, 4)))
 
 
-def seen_on(node: Node, user: str) -> tuple[State, dict[tuple[str, int, int], str]]:
+def seen_on(node: Entrance, user: str) -> tuple[State, dict[tuple[str, int, int], str]]:
     """Every message of a user as a node shows it, and its UIDs."""
     session, state = node.imap(user), State()
     uids: dict[tuple[str, int, int], str] = {}

@@ -18,6 +18,8 @@ from tests.vm.plan import DOMAIN, PASSWORD
 
 # A storage that waits for a dead node's locks answers late, and a client waits for it.
 PATIENCE_S = 120.0
+# Between two messages of one client: what is stored is also looked at one by one in the end.
+_PAUSE_S = 0.2
 _FAULTS = (OSError, smtplib.SMTPException, imaplib.IMAP4.error)
 _APPENDED = re.compile(rb"APPENDUID (\d+) (\d+)")
 
@@ -107,12 +109,13 @@ class Load:
         subject = self._subject()
         self._door.send(subject, user)
         self.promised.sent.append((user, subject))
+        self._stop.wait(_PAUSE_S)
 
     def _append(self, user: str) -> None:
         client = self._door.imap(user)
         try:
             client.select("INBOX")
-            while not self._stop.is_set():
+            while not self._stop.wait(_PAUSE_S):
                 self._append_one(client, user)
         finally:
             client.shutdown()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "vm: two virtual machines, minutes long; not beside others")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells how both machines are."""
+    report = yield
+    lab = item.funcargs.get("lab") if isinstance(item, pytest.Function) else None
+    if report.failed and isinstance(lab, Lab):
+        report.sections.append(("both machines", lab.picture()))
+    return report
+
+
 def _need_lab() -> None:
     """Skip, saying why, where two machines cannot be emulated."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("two machines need both processors: pytest tests/vm -n 0")
     need_namespaces()
     if name := missing_program():
         pytest.skip(f"{name} is not installed: see tests/vm/packages.txt")
@@ -36,5 +50,9 @@ def _need_lab() -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     _need_lab()
     with laboratory(tmp_path_factory.mktemp("lab")) as found:
-        found.bring_up()
+        try:
+            found.bring_up()
+        except Exception:
+            print(found.picture())
+            raise
         yield found

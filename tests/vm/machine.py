@@ -15,7 +15,7 @@ from tests.vm.network import CLIENTS, STORAGE, tap
 from tests.vm.plan import Spot
 
 MEMORY_MIB = 768
-DISK_MIB = 512
+DISK_MIB = 384
 BOOT_S = 240.0
 _KERNEL_WORDS = (
     "console=ttyS0 quiet panic=-1 reboot=t mitigations=off audit=0 selinux=0 apparmor=0 "
