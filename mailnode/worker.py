@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mailnode.access.imap.service import ImapService
+from mailnode.access.imap.spaces import owners_in
 from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.lease import Lease
 from mailnode.cluster.membership import Membership
@@ -326,7 +327,11 @@ def _services(names: list[str], rooms: Rooms, tools: Equipment) -> dict[str, Ser
         "smtp": lambda: _smtp(Role.MX, rooms, tools),
         "submission": lambda: _smtp(Role.SUBMISSION, rooms, tools),
         "lmtp": lambda: _smtp(Role.LMTP, rooms, tools),
-        "imap": lambda: ImapService(settings=tools.settings.imap, **_access(rooms, tools)),
+        "imap": lambda: ImapService(
+            settings=tools.settings.imap,
+            find_owner=owners_in(rooms.directory),
+            **_access(rooms, tools),
+        ),
         "pop3": lambda: _pop3(rooms, tools),
     }
     twins = {"submissions": "submission", "imaps": "imap", "pop3s": "pop3"}

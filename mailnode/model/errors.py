@@ -72,6 +72,13 @@ class NoSuchFolder(PermanentError):
     public = "no such mailbox"
 
 
+class NoPermission(NoSuchFolder):
+    """The user lacks a right to it: whoever may not use a folder shall do as if there were none,
+    but may be told (RFC 4314 6: only of what he may look up)."""
+
+    public = "no permission"
+
+
 class FolderExists(PermanentError):
     """The folder exists already."""
 

@@ -20,6 +20,7 @@ class Flag(IntFlag):
 
 
 NO_FLAGS = Flag(0)
+ALL_FLAGS = Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.DRAFT
 
 # Maildir "info" letters; P (passed) is kept as the keyword $Forwarded, as Dovecot does.
 MAILDIR_LETTERS: dict[str, Flag] = {

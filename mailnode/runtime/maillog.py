@@ -32,6 +32,7 @@ class Event(StrEnum):
     ADOPTED = "adopted"  # of, entries: delivered from a dead node's queue
     DRAIN = "drain"  # everything, addresses: connections that are to end
     PEER = "peer"  # of, heard: hints of another node began or ceased to come
+    SHARED = "shared"  # user, folder, identifier, rights: an access control list changed
     EXPUNGED = "expunged"  # service, user, folder, count
     STORAGE = "storage"  # path, reason, remedy
     DATABASE = "database"  # reason, remedy

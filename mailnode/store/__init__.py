@@ -8,13 +8,14 @@ Fails: ``StorageGone``, ``StorageFull``, ``OverQuota``, ``NoSuchFolder``, ``Fold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO, Protocol
 
-from mailnode.model.flags import NO_FLAGS, Flag
+from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
 from mailnode.model.status import Outcome
+from mailnode.store.acl import Acl, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ def account_key(ref: AccountRef) -> str:
     """What hints are keyed by that tell of changes to the set of folders, to subscriptions and to
     annotations; no folder has such a key."""
     return f"{ref.maildir.strip('/')}\0/"
+
+
+def share_key(identifier: str) -> str:
+    """What hints are keyed by that tell whom an identifier stands for that more or less is shared
+    with them; no folder has such a key."""
+    return f"\0/{identifier}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,15 @@ class MessageInfo:
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """A line of LIST. ``special_use`` is e.g. ``\\Sent``; ``selectable`` False: only a parent."""
+    """A line of LIST. ``special_use`` is e.g. ``\\Sent``; ``selectable`` False: only a parent;
+    ``shared``: another's or public."""
 
     name: str
     selectable: bool
     has_children: bool
     subscribed: bool
     special_use: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,17 @@ class FlagsOp(Enum):
     ADD = "+"
     REMOVE = "-"
     REPLACE = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which flags somebody may set and remove, and whether keywords (RFC 4314 4: s, t, w)."""
+
+    flags: Flag = ALL_FLAGS
+    keywords: bool = True
+
+
+EVERYTHING = Allowed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,8 @@ class Folder(Protocol):
     key: str  # what change hints are keyed by: "<maildir>\0<folder on disk>"
     mailbox_id: str
     read_only: bool
+    rights: str  # what the one who opened it may do; of one's own folders, everything
+    private_seen: bool  # ``\\Seen`` is this reader's own
 
     def refresh(self, rescan: bool = False) -> Picture:
         """Catch up on the journal and adopt new files; the same object while nothing changed.
@@ -182,6 +204,9 @@ class Folder(Protocol):
 
     def diff(self, old: Picture, new: Picture) -> PictureDiff:
         """What changed from ``old`` to ``new``; cost is what changed, not what the folder holds."""
+
+    def acl(self) -> Acl:
+        """Who else may do what with it now."""
 
     def claim_recent(self) -> range:
         """UIDs not yet claimed by any session anywhere; claims them (RFC 3501 2.3.2)."""
@@ -223,8 +248,9 @@ class Folder(Protocol):
         flags: Flag,
         keywords: frozenset[str],
         unchanged_since: int | None = None,
+        among: Allowed = EVERYTHING,
     ) -> StoreResult:
-        """Change flags; one new modseq for the whole call."""
+        """Change flags, only those ``among``; one new modseq for the whole call."""
 
     def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
         """Remove messages marked ``\\Deleted`` (all, or those among ``uids``); UIDs removed."""
@@ -232,10 +258,15 @@ class Folder(Protocol):
     def remove(self, uids: Iterable[int]) -> list[int]:
         """Remove these messages whatever their flags (POP3 QUIT, MOVE); UIDs removed."""
 
-    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
-        """Copy all or none, durably, with flags and dates; pairs of old and new UID."""
+    def copy(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
+        """Copy all or none, durably, with dates and the flags ``kept``; pairs of old and new
+        UID."""
 
-    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+    def move(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
         """Move durably; a message is never in neither folder."""
 
     def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
@@ -271,8 +302,9 @@ class Account(Protocol):
     def subscriptions(self) -> list[str]:
         """Subscribed names, also of folders that do not exist."""
 
-    def open(self, name: str, read_only: bool = False) -> Folder:
-        """Open a folder. Raises ``NoSuchFolder``."""
+    def open(self, name: str, read_only: bool = False, reader: str = "") -> Folder:
+        """Open a folder; ``reader``: the user whose own ``\\Seen`` it is to show. Raises
+        ``NoSuchFolder``."""
 
     def status(self, name: str) -> FolderStatus:
         """Figures of a folder without opening it for a session. Raises ``NoSuchFolder``."""
@@ -289,6 +321,16 @@ class Account(Protocol):
         """Set or (``None``) remove annotations, all or none, durably; names begin with
         ``/private/`` or ``/shared/``. Raises ``TooManyAnnotations`` for more than ``limit``."""
 
+    def hint_keys(self) -> list[str]:
+        """What hints are keyed by that tell of changes to what ``folders`` shows."""
+
+    def acl(self, name: str) -> Acl:
+        """Who else may do what with a folder. Raises ``NoSuchFolder``."""
+
+    def change_acl(self, name: str, change: Callable[[Acl], Acl]) -> Acl:
+        """Replace the list by what ``change`` makes of it, durably; those whom it gives anything
+        find this account by ``Store.sharers`` from then on."""
+
 
 class Store(Protocol):
     """All mail below one root."""
@@ -298,6 +340,13 @@ class Store(Protocol):
 
     def account(self, ref: AccountRef) -> Account:
         """The user's folders; made with the usual special-use folders on first need."""
+
+    def find(self, ref: AccountRef) -> Account | None:
+        """The folders of an account that is there already."""
+
+    def sharers(self, person: Person, everywhere: bool, only: str = "") -> dict[str, str]:
+        """Users (or ``only`` this one) who share something with this person, and the ``maildir``
+        of each; those of other domains only when ``everywhere``."""
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Deliver each copy; ``DONE`` only once it is durable. Never raises for one bad copy."""

@@ -22,15 +22,19 @@ from mailnode.store import (
     FolderStatus,
     QuotaUse,
     account_key,
+    acl,
     names,
     notes,
+    share_key,
     subscriptions,
 )
+from mailnode.store.acl import Acl, Person
 from mailnode.store.faults import plain_errors
 from mailnode.store.folder import MaildirFolder
 from mailnode.store.home import Home
 from mailnode.store.journal import Header
 from mailnode.store.names import INBOX
+from mailnode.store.private_folder import PrivateFolder
 from mailnode.store.syncing import sync_folder
 
 _TRASH_PREFIX = b"mailnode.deleted-"
@@ -103,10 +107,13 @@ class MaildirAccount:
     # -- one folder ------------------------------------------------------------------------
 
     @_verb
-    def open(self, name: str, read_only: bool = False) -> MaildirFolder:
+    def open(self, name: str, read_only: bool = False, reader: str = "") -> MaildirFolder:
         """See ``store.Account``."""
         core = self._home.current_core(self._home.disk_name(name))
-        return MaildirFolder(names.canonical(name), core, self._home, self.ref, read_only)
+        known = names.canonical(name)
+        if reader:
+            return PrivateFolder(known, core, self._home, self.ref, read_only, reader)
+        return MaildirFolder(known, core, self._home, self.ref, read_only)
 
     @_verb
     def status(self, name: str) -> FolderStatus:
@@ -122,8 +129,62 @@ class MaildirAccount:
         """See ``store.Account``."""
         return self._home.use(self.ref)
 
+    def hint_keys(self) -> list[str]:
+        """See ``store.Account``."""
+        return [account_key(self.ref)]
+
     def _tell(self) -> None:
         self._home.services.core.on_change(account_key(self.ref), 0)
+
+    # -- sharing ---------------------------------------------------------------------------
+
+    @_verb
+    def acl(self, name: str) -> Acl:
+        """See ``store.Account``."""
+        return self._home.services.acls.read(self._home.folder_path(self._home.disk_name(name)))
+
+    @_verb
+    def change_acl(self, name: str, change: Callable[[Acl], Acl]) -> Acl:
+        """See ``store.Account``."""
+        self._home.services.guard()
+        with self._home.lock():
+            disk = self._home.disk_name(name)
+            path = self._home.folder_path(disk)
+            before = acl.read(path)
+            after = change(before)
+            if after != before:
+                acl.write(path, after)
+            self._note_shares()
+        self._tell()
+        self._home.services.core.on_change(self._home.key(disk), 0)
+        return after
+
+    def _note_shares(self) -> None:
+        """Have those found us whom any of our folders gives something."""
+        if self._home.bare:
+            return  # public folders are looked for by all
+        services, read = self._home.services, self._home.services.acls.read
+        paths = map(self._home.folder_path, (b"", *self._home.disk_names().values()))
+        grantees = {name for path in paths for name in read(path).grantees()}
+        owner = Person(self.ref.user)
+        for name in services.shares.note(owner, self._home.maildir, grantees):
+            services.core.on_change(share_key(name), 0)
+
+    @_verb
+    def index_shares(self) -> None:
+        """Have the index say again what the folders' lists do."""
+        with self._home.lock():
+            self._note_shares()
+
+    def _inherit(self, name: str, disk: bytes) -> None:
+        """RFC 4314 leaves it to us: a new folder begins with its parent's list."""
+        known = self._home.disk_names()
+        above = next((known[up] for up in reversed(_parents(name)) if up in known), None)
+        if above is None and (self._home.bare or name.startswith(INBOX + "/")):
+            above = b""
+        found = acl.NOBODY if above is None else acl.read(self._home.folder_path(above))
+        if found != acl.NOBODY:
+            acl.write(self._home.folder_path(disk), found)
 
     # -- annotations -----------------------------------------------------------------------
 
@@ -159,6 +220,7 @@ class MaildirAccount:
                 raise FolderExists(name)
             disk = names.folder_to_disk(name)
             self._home.make_folder(disk)
+            self._inherit(name, disk)
             if special_use:
                 uses = subscriptions.read_uses(self._home.path)
                 subscriptions.write_uses(self._home.path, {**uses, disk: special_use})

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from mailnode.model.errors import PermanentError
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
-from mailnode.store import FlagsOp, StoreResult, listing, names
+from mailnode.store import EVERYTHING, Allowed, FlagsOp, StoreResult, listing, names
 from mailnode.store.core import FolderCore
 from mailnode.store.journal import Flagged, Kind, pack_flagged, pack_uids
 from mailnode.store.state import MAX_KEYWORDS, FolderState
 
-_ALL_FLAGS, _ALL_KEYWORDS = 31, 2**MAX_KEYWORDS - 1
+_ALL_KEYWORDS = 2**MAX_KEYWORDS - 1
 
 
 class TooManyKeywords(PermanentError):
@@ -39,14 +39,12 @@ def store_flags(
     flags: Flag,
     keywords: frozenset[str],
     unchanged_since: int | None = None,
+    among: Allowed = EVERYTHING,
 ) -> StoreResult:
     """See ``Folder.store_flags``. Raises ``TooManyKeywords``."""
     with core.changing() as state:
-        room = 0 if op is FlagsOp.REMOVE else MAX_KEYWORDS
-        bits = core.keyword_bits(keywords, room=room)
-        if room and bits.bit_count() < len({word.lower() for word in keywords}):
-            raise TooManyKeywords
-        change = _change(op, int(flags), bits)
+        bits = bits_of(core, op, keywords) if among.keywords else 0
+        change = _change(op, int(flags), bits, among)
         parts = _sort(state, uids, change, unchanged_since)
         changed = tuple(state.uids[i] for i in parts.changed)
         if changed:
@@ -54,12 +52,22 @@ def store_flags(
         return StoreResult(changed, parts.modified, parts.gone, state.modseq)
 
 
-def _change(op: FlagsOp, flags: int, bits: int) -> Flagged:
+def bits_of(core: FolderCore, op: FlagsOp, keywords: frozenset[str]) -> int:
+    """The keywords' bits, new ones given. Raises ``TooManyKeywords``."""
+    room = 0 if op is FlagsOp.REMOVE else MAX_KEYWORDS
+    bits = core.keyword_bits(keywords, room=room)
+    if room and bits.bit_count() < len({word.lower() for word in keywords}):
+        raise TooManyKeywords
+    return bits
+
+
+def _change(op: FlagsOp, flags: int, bits: int, among: Allowed) -> Flagged:
+    flags &= among.flags
     if op is FlagsOp.ADD:
         return Flagged((), flags, 0, bits, 0)
     if op is FlagsOp.REMOVE:
         return Flagged((), 0, flags, 0, bits)
-    return Flagged((), flags, _ALL_FLAGS, bits, _ALL_KEYWORDS)
+    return Flagged((), flags, int(among.flags), bits, _ALL_KEYWORDS if among.keywords else 0)
 
 
 def _sort(

@@ -19,7 +19,7 @@ from mailnode.runtime.clock import Clock
 from mailnode.runtime.files import storage_errors
 from mailnode.store import Finding, invariants, listing, names
 from mailnode.store.guard import read_guard
-from mailnode.store.home import account_path
+from mailnode.store.home import PUBLIC_FOLDER, account_path
 from mailnode.store.invariants import Breach, JournalView
 from mailnode.store.journal import JOURNAL_NAME, LOCK_NAME
 from mailnode.store.ledger import Ledger
@@ -48,8 +48,12 @@ class Checker:
         return self._clock.now()
 
     def accounts(self) -> Iterator[str]:
-        """Every account below the root: each topmost directory that has a ``cur``."""
+        """Every account below the root: each topmost directory that has a ``cur``; of what begins
+        with a dot only the public folders."""
         yield from _accounts_below(self.root, b"")
+        public = os.fsencode(PUBLIC_FOLDER) + b"/"
+        if os.path.isdir(self.root + b"/" + public):
+            yield from _accounts_below(self.root + b"/" + public, public)
 
     def everything(self) -> Iterator[Finding]:
         """Findings of every account."""

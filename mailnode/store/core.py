@@ -66,6 +66,7 @@ class FolderCore:
         self._base = 0  # where the snapshot ends
         self._in_step = False  # state, offset and open journal belong together
         self.unsynced_uids = False
+        self.beside: set[bytes] = set()  # files that are made durable when the journal is
         self.where: dict[bytes, bytes] = {}  # base name -> path, for files in unusual places
         self.new_seen = self.cur_seen = (0, 0.0)
         self._building = False

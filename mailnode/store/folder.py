@@ -11,15 +11,19 @@ import os
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
 from mailnode.model.errors import NoSuchFolder, NoSuchMessage, PermanentError
 from mailnode.model.flags import Flag
+from mailnode.model.rights import ALL_RIGHTS
 from mailnode.runtime import files
 from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.store import (
+    EVERYTHING,
     AccountRef,
+    Allowed,
     FlagsOp,
     Folder,
     FolderStatus,
@@ -33,13 +37,14 @@ from mailnode.store import (
     names,
     transfer,
 )
+from mailnode.store.acl import NOBODY, Acl
 from mailnode.store.core import FolderCore
 from mailnode.store.faults import plain_errors
 from mailnode.store.home import Home
 from mailnode.store.journal import Kind, pack_recent
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.look import look
-from mailnode.store.state import message_info
+from mailnode.store.state import count_without, message_info, size_of_deleted
 from mailnode.store.view import FolderView
 from mailnode.wire.mime.summary import HEAD_LIMIT, header_end
 
@@ -49,22 +54,21 @@ GONE = (NoSuchFolder, FileNotFoundError, NotADirectoryError)
 _RENAMES = 8  # in a row, while one operation runs
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound="MaildirFolder")
 
 
-def _verb(
-    method: Callable[Concatenate[MaildirFolder, P], T],
-) -> Callable[Concatenate[MaildirFolder, P], T]:
+def folder_verb(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
     """A verb that raises only what ``store`` says, and goes after a folder that was renamed."""
 
     @wraps(method)
-    def spoken(self: MaildirFolder, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def spoken(self: F, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with plain_errors(self._home.services.guard):
             for _ in range(_RENAMES):
                 try:
                     return method(self, *args, **kwargs)
                 except GONE:
-                    others = [one for one in args if isinstance(one, MaildirFolder)]
-                    if not any(one.follow() for one in (self, *others)):
+                    met = [one for one in (self, *args) if isinstance(one, MaildirFolder)]
+                    if not any(one.follow() for one in met):
                         raise
         raise FolderBusy(self.key)
 
@@ -79,6 +83,8 @@ class ReadOnlyFolder(PermanentError):
 
 class MaildirFolder:
     """See ``store.Folder``."""
+
+    rights, private_seen = ALL_RIGHTS, False
 
     def __init__(
         self, name: str, core: FolderCore, home: Home, ref: AccountRef, read_only: bool
@@ -121,7 +127,7 @@ class MaildirFolder:
 
     # -- looking ---------------------------------------------------------------------------
 
-    @_verb
+    @folder_verb
     def refresh(self, rescan: bool = False) -> Picture:
         """See ``store.Folder``; ``rescan`` compares every file with the journal (IMAP CHECK)."""
         return look(self._core, read_only=self.read_only, full=rescan)
@@ -141,7 +147,7 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             return range(self._core.state.recent, self._core.state.uidnext)
 
-    @_verb
+    @folder_verb
     def claim_recent(self) -> range:
         """See ``store.Folder``."""
         if not self.peek_recent():
@@ -163,7 +169,15 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             return self._core.state.vanished_since(modseq, known)
 
-    @_verb
+    @folder_verb
+    def acl(self) -> Acl:
+        """See ``store.Folder``."""
+        acl = self._home.services.acls.read(self._core.path)
+        if acl == NOBODY:
+            listing.check_plain(self._core.path)  # none, or nothing there any more?
+        return acl
+
+    @folder_verb
     def status(self) -> FolderStatus:
         """See ``store.Folder``."""
         picture = self.refresh()
@@ -171,12 +185,12 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             state = self._core.state
             size, recent = sum(state.sizes), state.recent
-            deleted_size = _size_of_deleted(state.sizes, state.flags)
+            deleted_size = size_of_deleted(state.sizes, state.flags)
         return FolderStatus(
             messages=len(picture.uids),
             recent=len(picture.uids) - bisect_left(picture.uids, recent),
-            unseen=_without(flags, Flag.SEEN),
-            deleted=len(flags) - _without(flags, Flag.DELETED),
+            unseen=count_without(flags, Flag.SEEN),
+            deleted=len(flags) - count_without(flags, Flag.DELETED),
             uidnext=picture.uidnext,
             uidvalidity=picture.uidvalidity,
             highestmodseq=picture.highestmodseq,
@@ -187,7 +201,7 @@ class MaildirFolder:
 
     # -- reading ---------------------------------------------------------------------------
 
-    @_verb
+    @folder_verb
     def open(self, uid: int) -> BinaryIO:
         """See ``store.Folder``. A message kept with LF line ends comes as a file in memory."""
         file, base = self._open_file(uid)
@@ -196,7 +210,7 @@ class MaildirFolder:
         with file:
             return io.BytesIO(listing.with_crlf(file.read()))
 
-    @_verb
+    @folder_verb
     def read(self, uid: int) -> bytes:
         """See ``store.Folder``. Line ends are CRLF, however the file has them."""
         file, base = self._open_file(uid)
@@ -240,17 +254,17 @@ class MaildirFolder:
         if still_known:
             self.refresh(rescan=True)
 
-    @_verb
+    @folder_verb
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
         return self._view().summaries(uids, kind, self.read, self._read_head)
 
-    @_verb
+    @folder_verb
     def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
         """See ``store.Folder``."""
         return self._view().may_contain(uids, needle)
 
-    @_verb
+    @folder_verb
     def keep_texts(self, texts: Mapping[int, str]) -> None:
         """See ``store.Folder``."""
         self._view().keep_texts(texts)
@@ -262,7 +276,7 @@ class MaildirFolder:
 
     # -- changing --------------------------------------------------------------------------
 
-    @_verb
+    @folder_verb
     def store_flags(
         self,
         uids: Iterable[int],
@@ -270,20 +284,22 @@ class MaildirFolder:
         flags: Flag,
         keywords: frozenset[str],
         unchanged_since: int | None = None,
+        among: Allowed = EVERYTHING,
     ) -> StoreResult:
         """See ``store.Folder``."""
         self._must_write()
-        result = change.store_flags(self._core, uids, op, flags, keywords, unchanged_since)
+        wanted = (uids, op, flags, keywords, unchanged_since, among)
+        result = change.store_flags(self._core, *wanted)
         if result.changed:
             self._home.services.lazy.later(self._core)
         return result
 
-    @_verb
+    @folder_verb
     def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
         """See ``store.Folder``."""
         return self._remove(uids, only_deleted=True)
 
-    @_verb
+    @folder_verb
     def remove(self, uids: Iterable[int]) -> list[int]:
         """See ``store.Folder``."""
         return self._remove(uids, only_deleted=False)
@@ -297,14 +313,14 @@ class MaildirFolder:
             self._home.services.lazy.later(self._core)
         return removed
 
-    @_verb
+    @folder_verb
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
         self._must_write()
         size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
         with self._home.room(self._ref, size, spare_bytes):
             staged = transfer.stage_all(self._core, messages)
-            uids = transfer.append(self._core, staged)
+            uids = transfer.append(self._core, staged, self._arrival())
             self._settle()
         return uids
 
@@ -320,33 +336,44 @@ class MaildirFolder:
                     break
         raise FolderBusy(self.key)
 
-    @_verb
-    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+    @folder_verb
+    def copy(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
         """See ``store.Folder``. Raises ``OverQuota``."""
         there = _ours(target)
         sizes = self._sizes(uids)
         with there._home.room(there._ref, sum(sizes.values())):
-            pairs = transfer.copy(self._core, sizes, there._core)
+            pairs = transfer.copy(self._core, sizes, there._core, self._dress(there, kept))
             if pairs:
                 there._settle()
         return pairs
 
-    @_verb
-    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
+    @folder_verb
+    def move(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
         """See ``store.Folder``. Within an account no room is needed."""
         self._must_write()
         there = _ours(target)
-        wanted = list(uids)
-        if there._home.path != self._home.path:
-            pairs = self.copy(wanted, target)
-            self.remove([old for old, _ in pairs])
-            return pairs
-        sync_dir = self._home.services.group.sync_dir
-        pairs = transfer.move(self._core, wanted, there._core, sync_dir)
+        wanted, foreign = list(uids), there._home.path != self._home.path
+        size = sum(self._sizes(wanted).values()) if foreign else 0
+        with there._home.room(there._ref, size) if foreign else nullcontext():
+            how = (self._home.services.group.sync_dir, self._dress(there, kept))
+            pairs = transfer.move(self._core, wanted, there._core, *how)
         if pairs:
+            if foreign:
+                self._home.tell_use(self._ref)
             self._view().forget([old for old, _ in pairs])
             self._home.services.lazy.later(self._core)
         return pairs
+
+    def _dress(self, there: MaildirFolder, kept: Allowed) -> transfer.Dress:
+        mask = int(kept.flags)
+        return there._arrival()._replace(flags=lambda _, f: f & mask, keywords=kept.keywords)
+
+    def _arrival(self) -> transfer.Dress:
+        return transfer.AS_IT_IS
 
     def _sizes(self, uids: Iterable[int]) -> dict[int, int]:
         """Bytes on disk of those messages that are here now."""
@@ -368,13 +395,3 @@ def _ours(folder: Folder) -> MaildirFolder:
         raise TypeError("the target is a folder of another store")
     folder._must_write()
     return folder
-
-
-def _size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
-    marked = (size for size, bits in zip(sizes, flags, strict=True) if bits & Flag.DELETED)
-    return sum(marked) if any(bits & Flag.DELETED for bits in flags) else 0
-
-
-def _without(flags: bytes, flag: Flag) -> int:
-    """How many messages lack the flag."""
-    return sum(flags.count(bits) for bits in range(32) if not bits & flag)

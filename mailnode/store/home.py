@@ -19,16 +19,18 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailnode.model.errors import BadFolderName, NoSuchFolder
 from mailnode.runtime import files
 from mailnode.runtime.tasks import may_wait
 from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
+from mailnode.store.acl import AclCache
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.journal import JOURNAL_NAME, identity_in
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.quota import Quota
+from mailnode.store.shares import Shares
 from mailnode.store.shelf import Shelf
 from mailnode.store.syncing import GroupSync, LazySync
 from mailnode.store.use_mirror import UseMirror
@@ -36,6 +38,8 @@ from mailnode.store.view import View
 
 ACCOUNT_NAME = b"mailnode.account"
 UIDVALIDITY_NAME = b"mailnode.uidvalidity"
+# Below it an account for each domain, whose folders are public.
+PUBLIC_FOLDER = ".mailnode/public"
 _READY = b"mailnode account 1\n"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _BAD_PART = re.compile("[\x00-\x1f\x7f]")
@@ -53,6 +57,8 @@ class Services:
     view: View
     guard: Callable[[], None]
     mirror: UseMirror
+    shares: Shares
+    acls: AclCache = field(default_factory=AclCache)
 
 
 def account_path(root: bytes, maildir: str) -> bytes:
@@ -76,6 +82,8 @@ class Home:
         self.path = account_path(services.root, maildir)
         self.services = services
         self._quota = Quota(self.path)
+        # What nobody owns has no folders but those that somebody makes.
+        self.bare = self.maildir.startswith(PUBLIC_FOLDER + "/")
         self._ready = False
 
     # -- the account lock and what it guards -----------------------------------------------
@@ -134,7 +142,7 @@ class Home:
     def _furnish(self) -> None:
         """INBOX and the special-use folders, subscribed; what is there already stays."""
         make_parts(self.path)
-        special = self.services.core.settings.special_folders.values()
+        special = () if self.bare else self.services.core.settings.special_folders.values()
         for name in special:
             self.make_folder(names.folder_to_disk(names.check_new(name)))
         if not subscriptions.exist(self.path):
@@ -265,7 +273,8 @@ class Home:
 
     def tell_use(self, ref: AccountRef) -> None:
         """Have those told who mirror it that another use is to be expected."""
-        self.services.mirror.changed(ref.user, self._quota)
+        if not self.bare:
+            self.services.mirror.changed(ref.user, self._quota)
 
     def use(self, ref: AccountRef) -> QuotaUse:
         """Use and limit now."""

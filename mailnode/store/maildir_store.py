@@ -22,10 +22,12 @@ from mailnode.runtime.storage_alarm import StorageAlarm
 from mailnode.store import AccountRef, Delivery
 from mailnode.store.accept import Acceptance, outcome_of
 from mailnode.store.account import MaildirAccount
+from mailnode.store.acl import Person
 from mailnode.store.core import CoreContext
 from mailnode.store.faults import plain_errors
 from mailnode.store.guard import Guard
 from mailnode.store.home import Home, Services
+from mailnode.store.shares import Shares
 from mailnode.store.shelf import Shelf
 from mailnode.store.syncing import GroupSync, LazySync
 from mailnode.store.use_mirror import UseMirror
@@ -61,6 +63,7 @@ class MaildirStore:
             view=View(state, log=log),
             guard=self.guard,
             mirror=UseMirror(on_use, log),
+            shares=Shares(os.fsencode(root.absolute())),
         )
         self._lock = threading.Lock()  # around _homes; a leaf
         self._homes: OrderedDict[str, Home] = OrderedDict()
@@ -78,6 +81,17 @@ class MaildirStore:
             home = self.home(ref.maildir)
             home.ensure()
         return MaildirAccount(ref, home)
+
+    def find(self, ref: AccountRef) -> MaildirAccount | None:
+        """See ``store.Store``. Raises ``BadFolderName`` for a maildir that leads out."""
+        self.guard()
+        home = self.home(ref.maildir)
+        return MaildirAccount(ref, home) if os.path.isdir(home.path + b"/cur") else None
+
+    def sharers(self, person: Person, everywhere: bool, only: str = "") -> dict[str, str]:
+        """See ``store.Store``."""
+        with plain_errors(self.guard):
+            return self._services.shares.sharers(person, everywhere, only)
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """See ``store.Store``."""

@@ -328,3 +328,13 @@ def compare(old: Picture, new: Picture) -> PictureDiff:
         if modseq > old.highestmodseq
     )
     return PictureDiff(tuple(sorted(expunged)), tuple(new.uids[start:]), tuple(flagged))
+
+
+def size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
+    """Bytes of the messages marked ``\\Deleted``."""
+    return sum(size for size, bits in zip(sizes, flags, strict=True) if bits & Flag.DELETED)
+
+
+def count_without(flags: bytes, flag: Flag) -> int:
+    """How many messages lack the flag."""
+    return sum(flags.count(bits) for bits in range(32) if not bits & flag)

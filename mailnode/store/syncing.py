@@ -144,5 +144,7 @@ def sync_folder(core: FolderCore) -> None:
         finally:
             os.close(fd)
         files.fsync_dir(core.path + b"/cur")
+        while core.beside:
+            files.fsync(core.beside.pop())
     except (FileNotFoundError, NotADirectoryError):
         pass  # the folder was deleted meanwhile

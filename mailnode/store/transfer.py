@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from mailnode.model.errors import NoSuchFolder, StorageGone
+from mailnode.model.flags import Flag
 from mailnode.runtime import files
 from mailnode.store import NewMessage, change, names
 from mailnode.store.core import FolderCore
@@ -25,6 +26,29 @@ _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _MICRO = 1_000_000
 
 SyncDir = Callable[[bytes], None]
+
+
+class Dress(NamedTuple):
+    """How messages look in the folder they come to.
+
+    ``flags``: from a message's UID and flags in the source, those of its copy; ``keywords``: they
+    come along; ``seen``: is told the new UIDs that its reader has seen, before they are recorded,
+    where ``\\Seen`` is the reader's own (the message itself then has none).
+    """
+
+    flags: Callable[[int, int], int] = lambda uid, flags: flags
+    keywords: bool = True
+    seen: Callable[[list[int]], None] | None = None
+
+    def parted(self, entries: list[Added]) -> list[Added]:
+        """The entries without ``\\Seen`` where that is the reader's own, which is noted."""
+        if self.seen is None:
+            return entries
+        self.seen([entry.uid for entry in entries if entry.flags & Flag.SEEN])
+        return [entry._replace(flags=entry.flags & ~Flag.SEEN) for entry in entries]
+
+
+AS_IT_IS = Dress()
 
 
 class Staged(NamedTuple):
@@ -80,11 +104,11 @@ def stage_all(core: FolderCore, messages: Sequence[NewMessage]) -> list[Staged]:
     return staged
 
 
-def append(core: FolderCore, staged: list[Staged]) -> list[int]:
+def append(core: FolderCore, staged: list[Staged], dress: Dress = AS_IT_IS) -> list[int]:
     """See ``Folder.append``; quota is the caller's, and so is ``settle``."""
     try:
         with core.changing():
-            return _place(core, staged)
+            return _place(core, staged, dress)
     except BaseException:
         unstage(staged)
         raise
@@ -98,15 +122,14 @@ def settle(core: FolderCore, sync_dir: SyncDir) -> None:
         core.sync_uids()
 
 
-def _place(core: FolderCore, staged: list[Staged]) -> list[int]:
+def _place(core: FolderCore, staged: list[Staged], dress: Dress) -> list[int]:
     entries: list[Added] = []
-    moves: list[tuple[bytes, bytes]] = []
     uid = core.state.uidnext
     for one in staged:
         bits = core.keyword_bits(one.message.keywords)
-        entry = added(core, uid + len(entries), one, bits)
-        entries.append(entry)
-        moves.append((one.path, _cur_path(core, entry)))
+        entries.append(added(core, uid + len(entries), one, bits))
+    entries = dress.parted(entries)
+    moves = [(one.path, _cur_path(core, entry)) for one, entry in zip(staged, entries, strict=True)]
     with _placing(core) as placed:
         for old, new in moves:
             files.rename(old, new)
@@ -152,41 +175,56 @@ def _both(source: FolderCore, target: FolderCore) -> Iterator[None]:
         yield
 
 
-def copy(source: FolderCore, uids: Iterable[int], target: FolderCore) -> list[tuple[int, int]]:
+def copy(
+    source: FolderCore, uids: Iterable[int], target: FolderCore, dress: Dress = AS_IT_IS
+) -> list[tuple[int, int]]:
     """See ``Folder.copy``; ``settle`` the target afterwards."""
     wanted = list(uids)
     with _both(source, target):
-        return _copy(source, wanted, target)
+        return _copy(source, wanted, target, dress)
 
 
 def move(
-    source: FolderCore, uids: Iterable[int], target: FolderCore, sync_dir: SyncDir
+    source: FolderCore,
+    uids: Iterable[int],
+    target: FolderCore,
+    sync_dir: SyncDir,
+    dress: Dress = AS_IT_IS,
 ) -> list[tuple[int, int]]:
     """See ``Folder.move``: copied, durable, then removed, with both folders locked throughout."""
     wanted = list(uids)
     with _both(source, target):
-        pairs = _copy(source, wanted, target)
+        pairs = _copy(source, wanted, target, dress)
         if pairs:
             settle(target, sync_dir)
             change.remove(source, [old for old, _ in pairs], only_deleted=False)
     return pairs
 
 
-def _copy(source: FolderCore, uids: list[int], target: FolderCore) -> list[tuple[int, int]]:
+def _copy(
+    source: FolderCore, uids: list[int], target: FolderCore, dress: Dress
+) -> list[tuple[int, int]]:
     state = source.state
     old_uids: list[int] = []
     entries: list[Added] = []
-    words = {i: word for i, word in enumerate(state.keywords) if word}
+    seen: list[int] = []
+    words = {i: word for i, word in enumerate(state.keywords) if word} if dress.keywords else {}
     with _placing(target) as placed:
         for old in [state.uids[i] for i in state.indexes(uids)]:
             index = state.index(old)
-            kept = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
-            bits = target.keyword_bits(kept)
+            known = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
+            bits = target.keyword_bits(known)
             entry = _entry(source, index, target, target.state.uidnext + len(entries), bits)
+            flags = dress.flags(old, entry.flags)
+            kept = flags & ~Flag.SEEN if dress.seen else flags
+            entry = entry._replace(flags=kept)
             if _link(source, old, path := _cur_path(target, entry)):
                 placed.append(path)
                 old_uids.append(old)
                 entries.append(entry)
+                seen += [entry.uid] if flags & Flag.SEEN else []
+        if dress.seen and entries:
+            dress.seen(seen)
         return list(zip(old_uids, _record(target, entries), strict=True))
 
 

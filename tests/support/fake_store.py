@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mailnode.model.errors import (
     BadFolderName,
@@ -23,10 +23,13 @@ from mailnode.model.errors import (
     TooManyAnnotations,
 )
 from mailnode.model.flags import Flag
+from mailnode.model.rights import ALL_RIGHTS
 from mailnode.model.status import Outcome, Verdict
 from mailnode.store import (
+    EVERYTHING,
     Account,
     AccountRef,
+    Allowed,
     Delivery,
     FlagsOp,
     Folder,
@@ -39,7 +42,10 @@ from mailnode.store import (
     QuotaUse,
     StoreResult,
     account_key,
+    share_key,
 )
+from mailnode.store.acl import NOBODY, Acl, Person
+from mailnode.store.shares import heard_by, stands_under
 from mailnode.wire.mime.sortkeys import make_keys
 
 USUAL = (
@@ -75,6 +81,7 @@ class FakeFolder:
     """One folder; every session gets the same object."""
 
     read_only = False
+    rights, private_seen = ALL_RIGHTS, False
 
     def __init__(self, account: FakeAccount, name: str, uidvalidity: int) -> None:
         self.account = account
@@ -91,6 +98,9 @@ class FakeFolder:
         self.keywords: list[str] = []
         self.gone = False
         self.notes: dict[tuple[str, str], bytes] = {}
+        self.list = NOBODY
+        # By reader, then UID: the modseq of what was last said, and whether seen.
+        self.readers: dict[str, dict[int, tuple[int, bool]]] = {}
         self.opens = 0
         self._picture: Picture | None = None
 
@@ -133,6 +143,11 @@ class FakeFolder:
             added=tuple(uid for uid in new.uids if uid not in before),
             flagged=tuple(u for u in new.uids if u in before and before[u] != after[u]),
         )
+
+    def acl(self) -> Acl:
+        if self.gone:
+            raise NoSuchFolder(self.name)
+        return self.list
 
     def claim_recent(self) -> range:
         with self.lock:
@@ -218,6 +233,7 @@ class FakeFolder:
         flags: Flag,
         keywords: frozenset[str],
         unchanged_since: int | None = None,
+        among: Allowed = EVERYTHING,
     ) -> StoreResult:
         changed: list[int] = []
         modified: list[int] = []
@@ -230,7 +246,7 @@ class FakeFolder:
                     gone.append(uid)
                 elif unchanged_since is not None and kept.info.modseq > unchanged_since:
                     modified.append(uid)
-                elif self._set(kept, op, flags, keywords, modseq):
+                elif self._set(kept, op, flags, keywords, modseq, among):
                     changed.append(uid)
             if changed:
                 self.modseq = modseq
@@ -238,10 +254,18 @@ class FakeFolder:
             return StoreResult(tuple(changed), tuple(modified), tuple(gone), self.modseq)
 
     def _set(
-        self, kept: Kept, op: FlagsOp, flags: Flag, words: frozenset[str], modseq: int
+        self,
+        kept: Kept,
+        op: FlagsOp,
+        flags: Flag,
+        words: frozenset[str],
+        modseq: int,
+        among: Allowed,
     ) -> bool:
         info = kept.info
-        new, new_words = flags, words
+        flags, words = flags & among.flags, words if among.keywords else frozenset()
+        new = flags | info.flags & ~among.flags
+        new_words = words if among.keywords else info.keywords
         if op is FlagsOp.ADD:
             new, new_words = info.flags | flags, info.keywords | words
         elif op is FlagsOp.REMOVE:
@@ -267,30 +291,53 @@ class FakeFolder:
                 self._changed()
             return found
 
-    def copy(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
-        assert isinstance(target, FakeFolder)
+    def copy(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
+        there = target.folder if isinstance(target, FakePrivateFolder) else target
+        assert isinstance(there, FakeFolder)
         with self.lock:
-            if target.gone:
-                raise NoSuchFolder(target.name)
+            if there.gone:
+                raise NoSuchFolder(there.name)
             found = [self.kept[uid] for uid in uids if uid in self.kept]
-            limit = self.account.ref.quota_bytes
-            size = sum(len(kept.data) for kept in found)
-            if limit and self.account.quota().used_bytes + size > limit:
+            limit = there.account.ref.quota_bytes
+            size = sum(len(one.data) for one in found)
+            if limit and there.account.quota().used_bytes + size > limit:
                 raise OverQuota
-            pairs = [(kept.info.uid, target._add(kept.data, kept.info)) for kept in found]
-            if pairs:
-                target._changed()
-            return pairs
+            return self._bring(found, target, kept)
 
-    def move(self, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:
-        assert isinstance(target, FakeFolder)
+    def move(
+        self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
+    ) -> list[tuple[int, int]]:
         with self.lock:
             found = [self.kept[uid] for uid in uids if uid in self.kept]
-            pairs = [(kept.info.uid, target._add(kept.data, kept.info)) for kept in found]
-            if pairs:
-                target._changed()
+            pairs = self._bring(found, target, kept)
             self.remove([old for old, _ in pairs])
             return pairs
+
+    def _bring(self, found: list[Kept], target: Folder, may: Allowed) -> list[tuple[int, int]]:
+        assert isinstance(target, FakeFolder | FakePrivateFolder)
+        pairs = []
+        for one in found:
+            flags = self.shown(one.info).flags & may.flags
+            words = one.info.keywords if may.keywords else frozenset[str]()
+            info = replace(one.info, flags=flags, keywords=words)
+            pairs.append((one.info.uid, target.take(one.data, info)))
+        if pairs:
+            target.changed()
+        return pairs
+
+    def shown(self, info: MessageInfo) -> MessageInfo:
+        """A message as whoever has this open sees it."""
+        return info
+
+    def take(self, data: bytes, info: MessageInfo) -> int:
+        """Add a message; its UID."""
+        return self._add(data, info)
+
+    def changed(self) -> None:
+        """Tell of it."""
+        self._changed()
 
     def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
         wanted = None if known is None else set(known)
@@ -317,6 +364,112 @@ class FakeFolder:
         assert self.opens >= 0, "closed more often than opened"
 
 
+class FakePrivateFolder(FakeFolder):
+    """A folder with one reader's own ``\\Seen``; kept in the folder itself."""
+
+    private_seen = True
+
+    def __init__(self, folder: FakeFolder, reader: str) -> None:
+        self.folder, self.reader = folder, reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.folder, name)
+
+    def _said(self, uid: int) -> tuple[int, bool]:
+        return self.folder.readers.get(self.reader, {}).get(uid, (0, False))
+
+    def shown(self, info: MessageInfo) -> MessageInfo:
+        modseq, seen = self._said(info.uid)
+        flags = info.flags & ~Flag.SEEN | (Flag.SEEN if seen else Flag(0))
+        return replace(info, flags=flags, modseq=max(modseq, info.modseq))
+
+    def refresh(self, rescan: bool = False) -> Picture:
+        with self.lock:
+            common = self.folder.refresh(rescan)
+            known = self.__dict__.get("_mine")
+            if known is not None and known[0] is common:
+                return known[1]
+            infos = [self.shown(self.folder.kept[uid].info) for uid in common.uids]
+            own = replace(
+                common,
+                flags=tuple(int(info.flags) for info in infos),
+                modseqs=tuple(info.modseq for info in infos),
+            )
+            self._mine = (common, own)
+            return own
+
+    def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
+        with self.lock:
+            return [self.shown(info) for info in self.folder.infos(uids)]
+
+    def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
+        with self.lock:
+            bare = [replace(m, flags=m.flags & ~Flag.SEEN) for m in messages]
+            uids = self.folder.append(bare, spare_bytes)
+            for uid, message in zip(uids, messages, strict=True):
+                self._say(uid, bool(message.flags & Flag.SEEN))
+            self.folder._changed()
+            return uids
+
+    def _say(self, uid: int, seen: bool) -> None:
+        if seen != self._said(uid)[1]:
+            said = self.folder.readers.setdefault(self.reader, {})
+            said[uid] = (self.folder.kept[uid].info.modseq, seen)
+
+    def take(self, data: bytes, info: MessageInfo) -> int:
+        uid = self.folder._add(data, replace(info, flags=info.flags & ~Flag.SEEN))
+        self._say(uid, bool(info.flags & Flag.SEEN))
+        return uid
+
+    def _changed(self) -> None:
+        self.folder._changed()
+
+    def claim_recent(self) -> range:
+        return self.folder.claim_recent()
+
+    def remove(self, uids: Iterable[int]) -> list[int]:
+        return self.folder.remove(uids)
+
+    def store_flags(
+        self,
+        uids: Iterable[int],
+        op: FlagsOp,
+        flags: Flag,
+        keywords: frozenset[str],
+        unchanged_since: int | None = None,
+        among: Allowed = EVERYTHING,
+    ) -> StoreResult:
+        with self.lock:
+            folder, wanted = self.folder, sorted(set(uids))
+            here = [self.shown(folder.kept[uid].info) for uid in wanted if uid in folder.kept]
+            since = folder.modseq if unchanged_since is None else unchanged_since
+            modified = [info.uid for info in here if info.modseq > since]
+            todo = [info.uid for info in here if info.uid not in modified]
+            touched = among.flags & Flag.SEEN and (op is FlagsOp.REPLACE or flags & Flag.SEEN)
+            on = op is not FlagsOp.REMOVE and bool(flags & Flag.SEEN)
+            mine = [uid for uid in todo if touched and self._said(uid)[1] != on]
+            common = replace(among, flags=among.flags & ~Flag.SEEN)
+            modseq = folder.modseq + 1
+            done = folder.store_flags(todo, op, flags, keywords, None, common)
+            for uid in mine:
+                folder.readers.setdefault(self.reader, {})[uid] = (modseq, on)
+            if mine:
+                folder.modseq = modseq
+                folder._changed()
+            gone = tuple(uid for uid in wanted if uid not in folder.kept)
+            changed = tuple(sorted({*mine, *done.changed}))
+            return StoreResult(changed, tuple(modified), gone, folder.modseq)
+
+    def status(self) -> FolderStatus:
+        with self.lock:
+            flags = self.refresh().flags
+            unseen = sum(not bits & Flag.SEEN for bits in flags)
+            return replace(self.folder.status(), unseen=unseen)
+
+    def close(self) -> None:
+        self.folder.close()
+
+
 class FakeAccount:
     """One user's folders."""
 
@@ -328,7 +481,7 @@ class FakeAccount:
         self.subscribed: set[str] = set()
         self.notes: dict[tuple[str, str], bytes] = {}
         self.create("INBOX")
-        for name, use in USUAL:
+        for name, use in () if ref.user.startswith("/public/") else USUAL:
             self.create(name, use)
             self.subscribe(name, True)
 
@@ -358,10 +511,41 @@ class FakeAccount:
             if not name or "//" in name or name.startswith("/") or len(name) > 200 or odd:
                 raise BadFolderName(name)
             self.kept[name] = FakeFolder(self, name, next(self.store.validities))
+            self.kept[name].list = self._inherited(name)
             if special_use:
                 self.uses[name] = special_use
             self._tell()
             return self.kept[name].mailbox_id
+
+    def _inherited(self, name: str) -> Acl:
+        levels = name.split("/")
+        for depth in range(len(levels) - 1, 0, -1):
+            above = self.kept.get("/".join(levels[:depth]))
+            if above is not None:
+                return above.list
+        public = self.ref.user.startswith("/public/") and "INBOX" in self.kept
+        return self.kept["INBOX"].list if public else NOBODY
+
+    def hint_keys(self) -> list[str]:
+        return [account_key(self.ref)]
+
+    def acl(self, name: str) -> Acl:
+        with self.store.lock:
+            return self._folder(name).list
+
+    def change_acl(self, name: str, change: Callable[[Acl], Acl]) -> Acl:
+        with self.store.lock:
+            folder = self._folder(name)
+            before, folder.list = self.grantees(), change(folder.list)
+            self._tell()
+            self.store.on_change(folder.key, 0)
+            for identifier in before ^ self.grantees():
+                self.store.on_change(share_key(identifier), 0)
+            return folder.list
+
+    def grantees(self) -> set[str]:
+        names = {name for folder in self.kept.values() for name in folder.list.grantees()}
+        return stands_under(Person(self.ref.user), names)
 
     def _folder(self, name: str) -> FakeFolder:
         try:
@@ -411,11 +595,11 @@ class FakeAccount:
         with self.store.lock:
             return sorted(self.subscribed)
 
-    def open(self, name: str, read_only: bool = False) -> Folder:
+    def open(self, name: str, read_only: bool = False, reader: str = "") -> Folder:
         with self.store.lock:
             folder = self._folder(name)
             folder.opens += 1
-            return folder
+            return FakePrivateFolder(folder, reader) if reader else folder
 
     def status(self, name: str) -> FolderStatus:
         with self.store.lock:
@@ -487,6 +671,22 @@ class FakeStore:
                 found = self.accounts[ref.user] = FakeAccount(self, ref)
             found.ref = ref
             return found
+
+    def find(self, ref: AccountRef) -> Account | None:
+        with self.lock:
+            return self.account(ref) if ref.user in self.accounts else None
+
+    def sharers(self, person: Person, everywhere: bool, only: str = "") -> dict[str, str]:
+        under = set(heard_by(person, everywhere))
+        with self.lock:
+            return {
+                user: account.ref.maildir
+                for user, account in self.accounts.items()
+                if user != person.user
+                and only in ("", user)
+                and (everywhere or Person(user).domain == person.domain)
+                and account.grantees() & under
+            }
 
     def accept(self, batch: Sequence[Delivery]) -> list[Outcome]:
         for delivery in batch:

@@ -12,6 +12,7 @@ from mailnode.model.errors import (
     BadFolderName,
     FolderExists,
     MailnodeError,
+    NoPermission,
     NoSuchFolder,
     NoSuchMessage,
     OverQuota,
@@ -73,6 +74,8 @@ def from_error(error: MailnodeError, missing: str = "NONEXISTENT") -> Reply:
 
     RFC 3501 6.3.11, 6.4.7: APPEND and COPY say TRYCREATE then.
     """
+    if isinstance(error, NoPermission):
+        return no(error.public, "NOPERM")
     if isinstance(error, NoSuchFolder):
         return no(error.public, missing)
     code = next((code for kind, code in CODES if isinstance(error, kind)), "SERVERBUG")

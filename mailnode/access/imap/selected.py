@@ -14,8 +14,9 @@ from itertools import islice
 
 from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
-from mailnode.model.flags import Flag
-from mailnode.store import Folder, Picture, PictureDiff
+from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
+from mailnode.store import Allowed, Folder, Picture, PictureDiff
+from mailnode.store.guarded import allowed_by
 from mailnode.wire.imap.format import flags as format_flags
 from mailnode.wire.imap.format import list_line, mailbox, range_set
 from mailnode.wire.imap.sets import runs
@@ -24,7 +25,7 @@ from mailnode.wire.imap.sets import runs
 LINES_AT_ONCE = 500
 # Ranges in one VANISHED line; some clients have buffers of a few KiB for a line.
 RANGES_AT_ONCE = 200
-ALL_FLAGS = Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.SEEN | Flag.DRAFT
+NOTHING = Allowed(NO_FLAGS, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Selected:
         "picture",
         "read_only",
         "recent",
+        "rights",
         "saved",
     )
 
@@ -63,6 +65,7 @@ class Selected:
         self.enabled = enabled
         self.picture = picture
         self.read_only = read_only
+        self.rights = folder.rights  # as the client has been told of them
         self.keywords = picture.keywords  # those the client has been told of
         self.recent: list[range] = [recent] if recent else []
         self.heard = 0  # the highest modseq that hints told of since the last look
@@ -152,7 +155,27 @@ class Selected:
         if picture.keywords == self.keywords:
             return b""
         self.keywords = picture.keywords
-        return b"".join(keyword_lines(picture, self.read_only))
+        return b"".join(keyword_lines(picture, self.lasting))
+
+    @property
+    def lasting(self) -> Allowed:
+        """The flags that this client may change for good (RFC 4314 4)."""
+        return NOTHING if self.read_only else allowed_by(self.folder.rights)
+
+    @property
+    def writable(self) -> bool:
+        """RFC 4314 5.2: is it READ-WRITE? Flags that nobody else sees do not count."""
+        common = "iewt" if self.folder.private_seen else "iewts"
+        return not self.read_only and not set(common).isdisjoint(self.folder.rights)
+
+    def new_rights(self) -> bytes:
+        """What the client must hear when its rights are others than it knows."""
+        if self.rights == self.folder.rights:
+            return b""
+        self.rights = self.folder.rights
+        code = b"READ-WRITE" if self.writable else b"READ-ONLY"
+        lines = keyword_lines(self.picture, self.lasting)
+        return b"* OK [%b] your rights have changed\r\n" % code + b"".join(lines)
 
     def _figures(self, new: Picture, diff: PictureDiff) -> bytes:
         lines = []
@@ -213,11 +236,13 @@ def overlay(old: Picture, new: Picture) -> Picture:
     return replace(old, flags=flags, modseqs=modseqs, keyword_bits=words, keywords=new.keywords)
 
 
-def keyword_lines(picture: Picture, read_only: bool) -> list[bytes]:
-    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1)."""
+def keyword_lines(picture: Picture, may: Allowed) -> list[bytes]:
+    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1), the latter of those that may be changed."""
     every = format_flags(ALL_FLAGS, picture.keywords)
-    lasting = b"()" if read_only else every[:-1] + b" \\*)"
-    text = b"read-only" if read_only else b"keywords may be made"
+    lasting = format_flags(may.flags, picture.keywords if may.keywords else ())
+    if may.keywords:
+        lasting = lasting[:-1] + b" \\*)"
+    text = b"keywords may be made" if may.keywords else b"others stay as they are"
     return [b"* FLAGS %b\r\n" % every, b"* OK [PERMANENTFLAGS %b] %b\r\n" % (lasting, text)]
 
 

@@ -11,6 +11,7 @@ from mailnode.access.imap.connection import Connection
 from mailnode.access.imap.filling import Filler
 from mailnode.access.imap.means import Means
 from mailnode.access.imap.protocol import ImapProtocol
+from mailnode.access.imap.spaces import spaces
 from mailnode.access.service import AccessService
 from mailnode.cluster import Hints
 from mailnode.directory import Gate
@@ -21,6 +22,8 @@ from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
 from mailnode.store import Store
+from mailnode.store.shared import Find
+from mailnode.store.sharing import SharingStore
 
 
 class ImapService(AccessService[Connection]):
@@ -38,8 +41,10 @@ class ImapService(AccessService[Connection]):
         clock: Clock,
         log: MailLog,
         proxies: TrustedProxies | None = None,
+        find_owner: Find = lambda ref: ref,
     ) -> None:
         census = Census(settings.max_sessions_per_user_ip)
+        store = SharingStore(store, spaces(settings), find_owner)
         self._means = Means(settings, gate, store, pool, hints, clock, log, census=census)
         self._filler = Filler(self._means)
         self._filling: asyncio.Task[None] | None = None

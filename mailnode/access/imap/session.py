@@ -213,6 +213,7 @@ class Session:
         ``own``: the client's own command did it, so it must hear (RFC 5465 is about others).
         """
         selected = self.view()
+        self.out.write(selected.new_rights())
         if news is None:
             return
         if news.picture.uidvalidity != selected.picture.uidvalidity:

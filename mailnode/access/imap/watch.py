@@ -63,8 +63,9 @@ class Found:
 class Wishes:
     """The groups of a NOTIFY command: which events are wanted of which folder."""
 
-    def __init__(self, groups: Iterable[EventGroup]) -> None:
+    def __init__(self, groups: Iterable[EventGroup], elsewhere: tuple[str, ...] = ()) -> None:
         groups = tuple(groups)
+        self._elsewhere = elsewhere  # what names of mailboxes begin with that are not personal
         chosen = next((group for group in groups if group.which in SELECTED), None)
         self.selected = chosen.events if chosen else frozenset[NotifyEvent]()
         self.items = chosen.items if chosen else ()
@@ -76,20 +77,19 @@ class Wishes:
         """The events wanted of a folder that is not selected."""
         events = frozenset[NotifyEvent]()
         for group in self._others:
-            if _covers(group, name, subscribed):
+            if self._covers(group, name, subscribed):
                 events |= group.events
         return events
 
-
-def _covers(group: EventGroup, name: str, subscribed: frozenset[str]) -> bool:
-    if group.which is Which.SUBSCRIBED:
-        return name in subscribed
-    if group.which is Which.MAILBOXES:
-        return name in group.names
-    if group.which is Which.SUBTREE:
-        return any((name + "/").startswith(above + "/") for above in group.names)
-    # RFC 5465 6.3: where mail may be delivered to anywhere, inboxes means personal.
-    return True
+    def _covers(self, group: EventGroup, name: str, subscribed: frozenset[str]) -> bool:
+        if group.which is Which.SUBSCRIBED:
+            return name in subscribed
+        if group.which is Which.MAILBOXES:
+            return name in group.names
+        if group.which is Which.SUBTREE:
+            return any((name + "/").startswith(above + "/") for above in group.names)
+        # RFC 5465 6.3: where mail may be delivered to anywhere, inboxes means personal.
+        return not name.startswith(self._elsewhere)
 
 
 class Watch:
@@ -105,7 +105,8 @@ class Watch:
         self._known = Known()
         self._user = user
         self._limit = limit
-        self._silence: list[Callable[[], None]] = []
+        self._keys = set[str]()  # whose hints tell of changes to the account
+        self._silence: dict[str, Callable[[], None]] = {}
         self.on_added: Callable[[list[int]], Awaitable[None]] | None = None
 
     @property
@@ -120,15 +121,15 @@ class Watch:
 
     # ------------------------------------------------------------------ hints
 
-    def listen(self, subscribe: Subscribe, account_key: str, wake: Callable[[], None]) -> None:
+    def listen(self, subscribe: Subscribe, wake: Callable[[], None]) -> None:
         """Hear of changes of the account and, as they come into view, of folders."""
 
         def account_heard(modseq: int) -> None:
             self.account_changed = True
             wake()
 
-        if not self._silence:
-            self._silence.append(subscribe(account_key, account_heard))
+        for key in self._keys - self._silence.keys():
+            self._silence[key] = subscribe(key, account_heard)
         for name, seen in self.seen.items():
             if seen.silence is None:
                 seen.silence = subscribe(seen.key, self._folder_heard(name, wake))
@@ -151,7 +152,7 @@ class Watch:
 
     def close(self) -> None:
         """Hear nothing any more."""
-        for silence in self._silence:
+        for silence in self._silence.values():
             silence()
         for seen in self.seen.values():
             _quiet(seen)
@@ -179,6 +180,7 @@ class Watch:
         return found
 
     def _read_known(self, account: Account) -> Known:
+        self._keys.update(account.hint_keys())
         folders = {info.name: info for info in account.folders()}
         notes = _digests(account.annotations("", self._user)) if self.wishes.server else {}
         return Known(folders, frozenset(account.subscriptions()), notes)

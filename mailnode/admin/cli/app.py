@@ -24,6 +24,7 @@ from mailnode.admin.cli import (
     queue,
     quickstart,
     serve,
+    sharing,
     store,
 )
 from mailnode.admin.cli.frame import CliError
@@ -49,6 +50,8 @@ app.add_typer(alias.app, name="alias")
 app.command("passwd")(mailbox.passwd)
 app.add_typer(mailbox.app_password_app, name="app-password")
 app.add_typer(admins.app, name="admin")
+app.add_typer(sharing.acl_app, name="acl")
+app.add_typer(sharing.public_app, name="public")
 app.add_typer(store.app, name="store")
 app.add_typer(queue.app, name="queue")
 app.add_typer(cluster.app, name="cluster")

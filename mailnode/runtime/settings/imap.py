@@ -84,6 +84,28 @@ class ImapSettings(Section):
         le=10000,
         description="Folders that one client may watch by NOTIFY; with more it is told so.",
     )
+    others_prefix: str = Field(
+        default="Other Users",
+        pattern=r"^[^/*%\x00-\x1f]*$",
+        description="What mailboxes that other users share are called below: PREFIX/USER/MAILBOX. "
+        "Empty: they are not offered.",
+    )
+    public_prefix: str = Field(
+        default="Public",
+        pattern=r"^[^/*%\x00-\x1f]*$",
+        description="What the public mailboxes of a domain are called below: PREFIX/MAILBOX. "
+        "Empty: they are not offered.",
+    )
+    private_seen: bool = Field(
+        default=True,
+        description="In mailboxes that are shared or public each reader has a \\Seen flag of his "
+        "own. Off: all see one and the same. The same on every node.",
+    )
+    share_everywhere: bool = Field(
+        default=False,
+        description="Let users share mailboxes with users of other domains; anyone is then "
+        "everybody on this server rather than in the owner's domain.",
+    )
     admin_uri: str = Field(
         default="",
         description="How to reach you, told to clients as annotation /shared/admin: a URI such "

@@ -1,6 +1,6 @@
 """Commands on a user's account beyond its folders and messages, as values.
 
-RFC: 5464 (METADATA), 9208 (QUOTA).
+RFC: 4314 (ACL), 5464 (METADATA), 9208 (QUOTA).
 """
 
 from __future__ import annotations
@@ -44,4 +44,24 @@ class SetMetadata:
     values: tuple[tuple[str, bytes | None], ...]
 
 
-AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata | Notify
+@dataclass(frozen=True, slots=True)
+class SetAcl:
+    """SETACL; DELETEACL with no ``rights`` at all. ``identifier`` without the ``-`` of a
+    ``negative`` one; ``op``: ``+`` and ``-`` change what is there, empty replaces it."""
+
+    mailbox: str
+    identifier: str
+    negative: bool = False
+    op: str = ""
+    rights: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListRights:
+    """LISTRIGHTS; GETACL and MYRIGHTS have ``OneMailbox``."""
+
+    mailbox: str
+    identifier: str
+
+
+AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata | SetAcl | ListRights | Notify

@@ -4,4 +4,5 @@ from tests.support.imap_server import ImapServer
 
 
 def test_namespace(imap: ImapServer) -> None:
-    imap.play('C: a NAMESPACE\nS: * NAMESPACE (("" "/")) NIL NIL\nS: a OK')
+    spaces = '(("" "/")) (("Other Users/" "/")) (("Public/" "/"))'
+    imap.play(f"C: a NAMESPACE\nS: * NAMESPACE {spaces}\nS: a OK")

@@ -1,6 +1,7 @@
 """Every command by its name, from one table per family."""
 
 from mailnode.access.imap.commands import (
+    acl,
     anystate,
     append,
     changing,
@@ -22,6 +23,7 @@ from mailnode.access.imap.commands import (
 )
 
 VERBS = {
+    **acl.VERBS,
     **anystate.VERBS,
     **login.VERBS,
     **mailboxes.VERBS,

@@ -16,7 +16,7 @@ from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, ok
 from mailnode.access.imap.selected import News, Selected, fetch_head, format_flags_fetch
 from mailnode.access.imap.session import Session
-from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult
+from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult, guarded
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
 from mailnode.wire.imap.format import number_set, uid_pairs
 from mailnode.wire.imap.sets import SequenceSet
@@ -174,7 +174,7 @@ def transfer(
         raise Refused(SOME_GONE)
     target = account.open(name)
     try:
-        pairs = (source.move if move else source.copy)(left, target) if left else []
+        pairs = (guarded.move if move else guarded.copy)(source, left, target) if left else []
         return Transfer(target.key, target.picture().uidvalidity, pairs)
     finally:
         target.close()

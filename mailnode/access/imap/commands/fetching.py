@@ -82,7 +82,8 @@ def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -
         items,
         condstore=session.enabled.condstore,
         uid_only=session.enabled.uidonly,
-        read_only=selected.read_only,
+        # RFC 4314 4: without "s" nothing becomes seen, and that is no error.
+        read_only=selected.read_only or "s" not in selected.folder.rights,
         is_recent=selected.is_recent,
         cache=session.means.cache,
         max_bytes=ANSWER_BYTES,

@@ -1,6 +1,7 @@
 """LIST, LSUB, and LIST's extended forms.
 
-RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS); 6154; 9590.
+RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS); 6154; 8440;
+9590.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mailnode.access.imap.commands.acl import my_rights_line, read_rights
 from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
 from mailnode.access.imap.commands.metadata import metadata_line, read_annotations
 from mailnode.access.imap.commands.verb import KNOWN, Verb
@@ -97,6 +99,9 @@ async def _followers(session: Session, names: list[str], args: List) -> dict[str
     if args.status:
         for name, status in (await read_statuses(session, names)).items():
             lines[name].append(figures_line(name, status, args.status, utf8))
+    if "MYRIGHTS" in args.returns:
+        for name, rights in (await read_rights(session, names)).items():
+            lines[name].append(my_rights_line(name, rights, utf8))  # RFC 8440 3.2
     if args.metadata:
         for name, notes in (await read_annotations(session, names)).items():
             found = [(entry, notes.get(entry)) for entry in args.metadata]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mailnode.access.imap.commands.acl import reach
 from mailnode.access.imap.commands.batching import each_folder
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
@@ -15,7 +16,7 @@ from mailnode.access.imap.selected import renamed_line
 from mailnode.access.imap.session import Session
 from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
-from mailnode.wire.imap.format import status_line
+from mailnode.wire.imap.format import mailbox, status_line
 
 # RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
 USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
@@ -82,9 +83,15 @@ async def do_subscribe(session: Session, command: Command, args: OneMailbox) -> 
 
 
 async def do_namespace(session: Session, command: Command, args: NoArgs) -> Reply:
-    """RFC 2342: one personal namespace, nothing shared."""
-    session.out.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    """RFC 2342 5: personal, other users', and public mailboxes."""
+    spaces, utf8 = reach(session).spaces, session.enabled.utf8
+    shared = b" ".join(_namespace(name, utf8) for name in (spaces.others, spaces.public))
+    session.out.write(b'* NAMESPACE (("" "/")) %b\r\n' % shared)
     return ok("done")
+
+
+def _namespace(name: str, utf8: bool) -> bytes:
+    return b'((%b "/"))' % mailbox(f"{name}/", utf8) if name else b"NIL"
 
 
 async def do_status(session: Session, command: Command, args: Status) -> Reply:

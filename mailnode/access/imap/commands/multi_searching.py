@@ -16,7 +16,7 @@ from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.context import by_content_alone
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session
-from mailnode.model.errors import NoSuchFolder
+from mailnode.model.errors import NoPermission, NoSuchFolder
 from mailnode.store import Account, Folder
 from mailnode.wire.imap.ast import Command, MultiSearch, Search, SearchReturn, Source
 from mailnode.wire.imap.format import mailbox
@@ -75,7 +75,7 @@ def matching(source: Source, known: Known) -> Iterable[str]:
     which, names = source.which, source.names
     if which in ("PERSONAL", "INBOXES"):
         # RFC 5465 6.3: where mail may be delivered to anywhere, inboxes means personal.
-        return there
+        return [name for name in there if not known.folders[name].shared]
     if which == "SUBSCRIBED":
         return [name for name in there if name in known.subscribed]
     if which == "MAILBOXES":
@@ -109,6 +109,8 @@ async def _search_other(
     try:
         picture = await pool.run(folder.refresh)
         found = await find_in(session, folder, search.key, picture)
+    except NoPermission:
+        return  # to be looked up only
     finally:
         await pool.run(folder.close)
     results = Results(picture, found.rows, True, found.scores)

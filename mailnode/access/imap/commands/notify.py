@@ -7,6 +7,7 @@ RFC: 5465.
 
 from __future__ import annotations
 
+from mailnode.access.imap.commands.acl import reach
 from mailnode.access.imap.commands.fetching import send_rows
 from mailnode.access.imap.commands.listing import listed_line, read_known
 from mailnode.access.imap.commands.mailboxes import figures_line
@@ -14,7 +15,7 @@ from mailnode.access.imap.commands.verb import KNOWN, After, Verb
 from mailnode.access.imap.reply import Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.access.imap.watch import Found, Overflow, Watch, Wishes
-from mailnode.store import FolderStatus, account_key
+from mailnode.store import FolderStatus
 from mailnode.wire.imap.ast import Command
 from mailnode.wire.imap.format import astring, list_line, mailbox
 from mailnode.wire.imap.notify_args import Notify, NotifyEvent
@@ -27,7 +28,8 @@ async def do_notify(session: Session, command: Command, args: Notify) -> Reply:
     """RFC 5465 3.1."""
     if args.unknown:
         return no("event not supported", f"BADEVENT ({EVENTS})")
-    watch = Watch(Wishes(args.groups), session.user, session.means.settings.notify_folders)
+    wishes = Wishes(args.groups, reach(session).prefixes)
+    watch = Watch(wishes, session.user, session.means.settings.notify_folders)
     account = session.owner()
     try:
         await session.means.pool.run(watch.begin, account)
@@ -46,8 +48,7 @@ async def do_notify(session: Session, command: Command, args: Notify) -> Reply:
 
 
 def _listen(session: Session, watch: Watch) -> None:
-    key = account_key(session.owner().ref)
-    watch.listen(session.means.hints.subscribe, key, session.out.wake)
+    watch.listen(session.means.hints.subscribe, session.out.wake)
 
 
 async def _tell_all(session: Session, watch: Watch) -> None:

@@ -15,6 +15,7 @@ from mailnode.access.imap.reply import Refused, Reply, ok
 from mailnode.access.imap.session import Session
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, NewMessage
+from mailnode.store.guarded import demand
 from mailnode.wire.imap.ast import Command, Replace
 
 Appended = tuple[str, int, list[int]]
@@ -45,6 +46,7 @@ async def do_replace(session: Session, command: Command, args: Replace) -> Reply
 
 def replace(account: Account, source: Folder, uid: int, name: str, message: NewMessage) -> Appended:
     """Blocking. Raises ``NoSuchFolder``, ``OverQuota``; ``Refused`` when the old one is gone."""
+    demand(source.rights, "te", source.key)  # before anything is stored
     if find_row(source.refresh(), uid) is None:
         raise Refused(SOME_GONE)
     spare = sum(info.size for info in source.infos([uid]))

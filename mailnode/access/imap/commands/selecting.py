@@ -77,12 +77,13 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
         session.out.write(renamed_line(args.mailbox, args.asked))
     if args.qresync is not None:
         await _resynchronise(session, args.qresync)
-    return ok(f"{command.name.capitalize()} done", "READ-ONLY" if read_only else "READ-WRITE")
+    code = "READ-WRITE" if selected.writable else "READ-ONLY"
+    return ok(f"{command.name.capitalize()} done", code)
 
 
 def _greeting(selected: Selected, first_unseen: int) -> bytes:
     picture = selected.picture
-    lines = keyword_lines(picture, selected.read_only)
+    lines = keyword_lines(picture, selected.lasting)
     lines.append(b"* %d EXISTS\r\n" % len(picture.uids))
     if not selected.enabled.rev2:
         lines.append(b"* %d RECENT\r\n" % selected.recent_count(picture))
@@ -126,7 +127,8 @@ async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
     """RFC 3501 6.4.2: expunge without a word, then deselect."""
     selected = session.view()
     code = ""
-    if not selected.read_only:
+    # RFC 4314 4: without "e", CLOSE expunges nothing, and that is no error.
+    if not selected.read_only and "e" in selected.folder.rights:
         news = await _expunge(session, None)
         picture = news.picture if news is not None else selected.picture
         if session.enabled.condstore:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
 from mailnode.wire.imap.lexer import TAG, Bounds, Cursor, Wrong
 from mailnode.wire.imap.parse import (
+    acl,
     append,
     fetch,
     mailboxes,
@@ -74,6 +75,11 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "GETQUOTA": quota.parse_get_quota,
         "GETQUOTAROOT": mailboxes.parse_one_mailbox,
         "SETQUOTA": quota.parse_set_quota,
+        "SETACL": acl.parse_set_acl,
+        "DELETEACL": acl.parse_delete_acl,
+        "GETACL": mailboxes.parse_one_mailbox,
+        "LISTRIGHTS": acl.parse_list_rights,
+        "MYRIGHTS": mailboxes.parse_one_mailbox,
     }
 )
 UID_COMMANDS = frozenset(

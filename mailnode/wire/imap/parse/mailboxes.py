@@ -1,7 +1,8 @@
 """Commands on mailboxes.
 
 RFC: 3501/9051 6.3; 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 7162
-(CONDSTORE, QRESYNC), 8438 (STATUS=SIZE), 8474 (MAILBOXID), 9590 (LIST-METADATA).
+(CONDSTORE, QRESYNC), 8438 (STATUS=SIZE), 8440 (LIST-MYRIGHTS), 8474 (MAILBOXID), 9590
+(LIST-METADATA).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from mailnode.wire.imap.parse.metadata import parse_entries
 from mailnode.wire.imap.sets import SequenceSet
 
 SELECT_OPTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
-RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA"))
+RETURN_OPTIONS = frozenset(
+    ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA", "MYRIGHTS")
+)
 
 
 def parse_select(cursor: Cursor, uid: bool) -> Select:

@@ -1,0 +1,45 @@
+"""Shared mailboxes as the settings want them, and their owners as the directory knows them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import TimeoutError as Late
+
+from mailnode.directory import Directory
+from mailnode.model.address import Address
+from mailnode.model.errors import DirectoryGone
+from mailnode.runtime.settings.imap import ImapSettings
+from mailnode.store import AccountRef
+from mailnode.store.shared import Find, Spaces
+
+WAIT_S = 10.0
+
+
+def spaces(settings: ImapSettings) -> Spaces:
+    """What these settings say."""
+    return Spaces(
+        settings.others_prefix,
+        settings.public_prefix,
+        settings.private_seen,
+        settings.share_everywhere,
+    )
+
+
+def owners_in(directory: Directory) -> Find:
+    """Asks the directory from the pool's threads; made on the event loop. It raises
+    ``DirectoryGone`` also when no answer comes in time."""
+    loop = asyncio.get_running_loop()
+
+    def find(ref: AccountRef) -> AccountRef | None:
+        local, _, domain = ref.user.rpartition("@")
+        asked = asyncio.run_coroutine_threadsafe(directory.mailbox(Address(local, domain)), loop)
+        try:
+            found = asked.result(WAIT_S)
+        except Late:
+            asked.cancel()
+            raise DirectoryGone from None
+        if found is None or not found.active:
+            return None
+        return AccountRef(found.user, found.maildir, found.quota_bytes)
+
+    return find
