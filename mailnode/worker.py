@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mailnode.access.imap.owners import owners_of
 from mailnode.access.imap.service import ImapService
 from mailnode.access.imap.spaces import owners_in
 from mailnode.cluster.beyond import Beyond
@@ -329,6 +330,7 @@ def _services(names: list[str], rooms: Rooms, tools: Equipment) -> dict[str, Ser
         "lmtp": lambda: _smtp(Role.LMTP, rooms, tools),
         "imap": lambda: ImapService(
             settings=tools.settings.imap,
+            owners=owners_of(rooms.directory),
             find_owner=owners_in(rooms.directory),
             **_access(rooms, tools),
         ),

@@ -18,8 +18,8 @@ from tests.support.fake_store import FakeStore
 from tests.support.imap_server import ImapServer, StoreMaker, imap_server
 
 
-def maildir_store(folder: Path, **settings: Any) -> StoreMaker:
-    """Makes real stores below ``folder``."""
+def maildir_store(folder: Path, node: str = "", **settings: Any) -> StoreMaker:
+    """Makes real stores below ``folder``, with a view for each node."""
 
     def make(on_change: Callable[[str, int], None]) -> Store:
         root = folder / "mail"
@@ -27,8 +27,8 @@ def maildir_store(folder: Path, **settings: Any) -> StoreMaker:
         lay_guard(root)
         return MaildirStore(
             root=root,
-            state=folder / "state",
-            node="test",
+            state=folder / f"state{node}",
+            node=node or "test",
             settings=StorageSettings(**settings),
             clock=SystemClock(),
             log=NullLog(),

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mailnode.access.admission import Census
 from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.owners import Owners, nobody_else
 from mailnode.cluster import Hints
 from mailnode.directory import Gate
 from mailnode.model.tunnel import Tunnel
@@ -31,6 +32,7 @@ class Means:
     can_start_tls: bool = True
     census: Census = field(default_factory=lambda: Census(1 << 30))
     cache: MessageCache = field(default_factory=MessageCache)
+    owners: Owners = nobody_else
 
 
 class Out(Protocol):

@@ -10,6 +10,7 @@ from mailnode.access.door import DoorProtocol
 from mailnode.access.imap.connection import Connection
 from mailnode.access.imap.filling import Filler
 from mailnode.access.imap.means import Means
+from mailnode.access.imap.owners import Owners, nobody_else
 from mailnode.access.imap.protocol import ImapProtocol
 from mailnode.access.imap.spaces import spaces
 from mailnode.access.service import AccessService
@@ -41,11 +42,14 @@ class ImapService(AccessService[Connection]):
         clock: Clock,
         log: MailLog,
         proxies: TrustedProxies | None = None,
+        owners: Owners = nobody_else,
         find_owner: Find = lambda ref: ref,
     ) -> None:
         census = Census(settings.max_sessions_per_user_ip)
         store = SharingStore(store, spaces(settings), find_owner)
-        self._means = Means(settings, gate, store, pool, hints, clock, log, census=census)
+        self._means = Means(
+            settings, gate, store, pool, hints, clock, log, census=census, owners=owners
+        )
         self._filler = Filler(self._means)
         self._filling: asyncio.Task[None] | None = None
         super().__init__(

@@ -84,6 +84,11 @@ class ImapSettings(Section):
         le=10000,
         description="Folders that one client may watch by NOTIFY; with more it is told so.",
     )
+    submission_users: list[str] = Field(
+        default=[],
+        description="Users that are submission servers (RFC 4468 BURL): they may fetch what users "
+        "let be submitted by URLAUTH=submit+... Give such an account to nobody else.",
+    )
     others_prefix: str = Field(
         default="Other Users",
         pattern=r"^[^/*%\x00-\x1f]*$",

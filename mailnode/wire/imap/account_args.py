@@ -1,6 +1,6 @@
 """Commands on a user's account beyond its folders and messages, as values.
 
-RFC: 4314 (ACL), 5464 (METADATA), 9208 (QUOTA).
+RFC: 4314 (ACL), 4467 (URLAUTH), 5464 (METADATA), 9208 (QUOTA).
 """
 
 from __future__ import annotations
@@ -45,6 +45,31 @@ class SetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class GenUrlAuth:
+    """GENURLAUTH: each URL without its verifier, and the mechanism that is to make one."""
+
+    urls: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResetKey:
+    """RESETKEY; mailbox ``""`` is all of them."""
+
+    mailbox: str
+    mechanisms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFetch:
+    """URLFETCH."""
+
+    urls: tuple[str, ...]
+
+
+UrlArgs = GenUrlAuth | ResetKey | UrlFetch
+
+
+@dataclass(frozen=True, slots=True)
 class SetAcl:
     """SETACL; DELETEACL with no ``rights`` at all. ``identifier`` without the ``-`` of a
     ``negative`` one; ``op``: ``+`` and ``-`` change what is there, empty replaces it."""
@@ -64,4 +89,5 @@ class ListRights:
     identifier: str
 
 
-AccountArgs = GetQuota | SetQuota | GetMetadata | SetMetadata | SetAcl | ListRights | Notify
+AclArgs = SetAcl | ListRights
+AccountArgs = UrlArgs | AclArgs | GetQuota | SetQuota | GetMetadata | SetMetadata | Notify

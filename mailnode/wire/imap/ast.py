@@ -52,6 +52,7 @@ from mailnode.wire.imap.sort_keys import Sort as Sort
 from mailnode.wire.imap.sort_keys import SortKey as SortKey
 from mailnode.wire.imap.sort_keys import Thread as Thread
 from mailnode.wire.imap.sort_keys import Threading as Threading
+from mailnode.wire.imap.uid_batches import UidBatches as UidBatches
 
 # ------------------------------------------------------------------ literals
 
@@ -296,6 +297,7 @@ Args = (
     | CopyTo
     | UidExpunge
     | AccountArgs
+    | UidBatches
 )
 
 

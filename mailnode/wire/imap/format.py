@@ -162,13 +162,18 @@ def status_line(name: str, items: Iterable[tuple[str, int | bytes]], utf8: bool 
     return b"* STATUS " + mailbox(name, utf8) + b" (" + b" ".join(words) + b")"
 
 
+def correlator(tag: str, where: bytes = b"") -> bytes:
+    """Which command an answer belongs to (RFC 4466 2.6.1)."""
+    place = b" " + where if where else b""  # RFC 7377 2.1: MAILBOX and UIDVALIDITY
+    return b'(TAG "%s"%b)' % (_SPECIAL.sub(rb"\\\1", tag.encode()), place)
+
+
 def esearch_line(
     tag: str, uid: bool, results: Iterable[tuple[str, bytes]], where: bytes = b""
 ) -> bytes:
     """An untagged ESEARCH without CRLF (RFC 4731 3); results that are empty are left out by the
     caller (MIN, MAX and ALL have no form for "none")."""
-    place = b" " + where if where else b""  # RFC 7377 2.1: MAILBOX and UIDVALIDITY
-    words = [b'* ESEARCH (TAG "%s"%b)' % (_SPECIAL.sub(rb"\\\1", tag.encode()), place)]
+    words = [b"* ESEARCH " + correlator(tag, where)]
     if uid:
         words.append(b"UID")
     words += [key.encode() + b" " + value for key, value in results]

@@ -17,8 +17,14 @@ def test_sort_with_return(imap: ImapServer) -> None:
         S~ \* ESEARCH \(TAG "b"\) UID COUNT 3 ALL 1,3,2$
         S: b OK
         C: c SORT RETURN (MIN MAX) (SIZE) UTF-8 2:5
-        S~ \* ESEARCH \(TAG "c"\) MIN 2 MAX 5$
+        S~ \* ESEARCH \(TAG "c"\) MIN 4 MAX 3$
         S: c OK
+        C: c1 UID SORT RETURN (MIN SAVE) (REVERSE SIZE) UTF-8 2:5
+        S~ \* ESEARCH \(TAG "c1"\) UID MIN 3$
+        S: c1 OK
+        C: c2 SEARCH RETURN (ALL) $
+        S~ \* ESEARCH \(TAG "c2"\) ALL 3$
+        S: c2 OK
         C: d SORT RETURN (SAVE) (SIZE) UTF-8 LARGER 1 SMALLER 100
         S: d OK
         C: e SORT RETURN (ALL SAVE) (SIZE) UTF-8 1:2

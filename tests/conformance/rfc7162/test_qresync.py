@@ -102,6 +102,7 @@ def test_s3_2_5_1_a_wrong_uidvalidity_is_as_if_nothing_was_asked(imap: ImapServe
         S: * OK [UIDNEXT 3]
         S: * OK [HIGHESTMODSEQ $modseq]
         S: * OK [MAILBOXID
+        S: * OK [URLMECH INTERNAL]
         S: a OK
         """
     )
@@ -242,6 +243,7 @@ def test_what_history_does_not_know_is_told_by_what_is_there(tmp_path: Path) -> 
             C: e SELECT INBOX (QRESYNC ($validity $modseq 1:160 (1,5,9 1,143,149)))
             ...
             S: * OK [MAILBOXID
+            S: * OK [URLMECH INTERNAL]
             S: e OK
             """
         )

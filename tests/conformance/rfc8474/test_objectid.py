@@ -18,6 +18,7 @@ def test_mailbox_id_is_the_same_everywhere_and_survives_a_rename(imap: ImapServe
         C: d SELECT Job
         ...
         S: * OK [MAILBOXID ($id)]
+        S: * OK [URLMECH INTERNAL]
         S: d OK
         """
     )

@@ -38,6 +38,7 @@ def test_s6_3_2_select_names_the_mailbox_and_nothing_is_recent(imap: ImapServer)
         S: * OK [UIDNEXT 3]
         S: * OK [HIGHESTMODSEQ
         S: * OK [MAILBOXID
+        S: * OK [URLMECH INTERNAL]
         S~ \* LIST \(\) "/" "INBOX"$
         S: a OK [READ-WRITE]
         C: b FETCH 1 FLAGS
@@ -177,6 +178,7 @@ def test_rev1_clients_see_no_difference(imap: ImapServer) -> None:
         S: * OK [UIDNEXT
         S: * OK [HIGHESTMODSEQ
         S: * OK [MAILBOXID
+        S: * OK [URLMECH INTERNAL]
         S: a OK
         C: b SEARCH ALL
         S~ \* SEARCH 1$

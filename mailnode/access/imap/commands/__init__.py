@@ -20,6 +20,8 @@ from mailnode.access.imap.commands import (
     searching,
     selecting,
     sorting,
+    uid_batches,
+    urlauth,
 )
 
 VERBS = {
@@ -42,4 +44,6 @@ VERBS = {
     **quota.VERBS,
     **replacing.VERBS,
     **compress.VERBS,
+    **uid_batches.VERBS,
+    **urlauth.VERBS,
 }

@@ -1,15 +1,16 @@
 """CATENATE: a message put together from literals and parts of other messages.
 
 Promises: built in a nameless file, never larger than a message may be; nothing becomes seen.
-RFC: 4469, 6855 4.
+RFC: 4469, 4467 (URLs that others authorized), 6855 4.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO, cast
 
+from mailnode.access.imap.authorized import Granted, authorize
 from mailnode.access.imap.message_file import PIECE_BYTES
 from mailnode.access.imap.referred import BadUrl, read_url
 from mailnode.access.imap.reply import Refused, no
@@ -17,6 +18,7 @@ from mailnode.access.imap.session import Session
 from mailnode.model.errors import StorageFull
 from mailnode.wire.imap.ast import Literal
 from mailnode.wire.imap.url import parse_url, shown_url
+from mailnode.wire.imap.urlauth import parse_auth_url
 
 
 async def catenated(session: Session, parts: Iterable[Literal | str]) -> tuple[BinaryIO, int]:
@@ -25,7 +27,20 @@ async def catenated(session: Session, parts: Iterable[Literal | str]) -> tuple[B
     # Beside the streamed literals, which are numbered from 0.
     session.spools[-1 - len(session.spools)] = file
     spools = dict(session.spools)
-    return file, await session.means.pool.run(_write, session, file, tuple(parts), spools)
+    chosen = [
+        part if isinstance(part, Literal) else await _granted(session, part) for part in parts
+    ]
+    return file, await session.means.pool.run(_write, session, file, chosen, spools)
+
+
+async def _granted(session: Session, text: str) -> Granted | str:
+    """A URL that its owner lets us read (RFC 4469 3, 4467), or the text of any other."""
+    if parse_auth_url(text) is None:
+        return text
+    granted = await authorize(session, text)
+    if granted is None:
+        raise _bad(text)
+    return granted
 
 
 def _open(session: Session) -> BinaryIO:
@@ -38,7 +53,7 @@ def _open(session: Session) -> BinaryIO:
 def _write(
     session: Session,
     file: BinaryIO,
-    parts: tuple[Literal | str, ...],
+    parts: Sequence[Literal | Granted | str],
     spools: Mapping[int, BinaryIO],
 ) -> int:
     size = 0
@@ -60,10 +75,15 @@ def _write(
 
 
 def _pieces(
-    session: Session, part: Literal | str, spools: Mapping[int, BinaryIO]
+    session: Session, part: Literal | Granted | str, spools: Mapping[int, BinaryIO]
 ) -> Iterable[bytes]:
     if isinstance(part, str):
         return (_referred(session, part),)
+    if isinstance(part, Granted):
+        octets = part.read()
+        if octets is None:
+            raise _bad(part.url.whole)
+        return (octets,)
     if part.data is not None:
         return (part.data,)
     spool = spools[part.number]
@@ -73,7 +93,7 @@ def _pieces(
 
 def _referred(session: Session, text: str) -> bytes:
     url = parse_url(text)
-    # RFC 4469 3: relative URLs only, for they speak of this server and this user.
+    # RFC 4469 3: relative URLs, for they speak of this server and this user.
     if url is None or url.server is not None or url.rest:
         raise _bad(text)
     if not url.mailbox and session.selected is not None:

@@ -46,8 +46,8 @@ class Results:
         partial = returns.partial
         if not self.rows or asked & {"ALL", "COUNT"} or not (asked or partial):
             return self.rows
-        some = {min(self.rows)} if "MIN" in asked else set[int]()
-        some |= {max(self.rows)} if "MAX" in asked else set()
+        some = {self.rows[0]} if "MIN" in asked else set[int]()
+        some |= {self.rows[-1]} if "MAX" in asked else set()
         return sorted(some.union(cut(self.rows, partial) if partial else ()))
 
     def saved(self, returns: SearchReturn) -> tuple[int, ...]:
@@ -66,10 +66,11 @@ class Results:
     def _figures(self, returns: SearchReturn, modseq: int) -> Iterator[tuple[str, bytes]]:
         options, rows = returns.options, self.rows
         # RFC 4731 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT is not.
+        # RFC 5267 3.1: of a sorted result they are the first and the last in its order.
         if rows and "MIN" in options:
-            yield "MIN", b"%d" % self.number(min(rows))
+            yield "MIN", b"%d" % self.number(rows[0])
         if rows and "MAX" in options:
-            yield "MAX", b"%d" % self.number(max(rows))
+            yield "MAX", b"%d" % self.number(rows[-1])
         if "COUNT" in options:
             yield "COUNT", b"%d" % len(rows)
         if rows and "ALL" in options:

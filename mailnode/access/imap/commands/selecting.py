@@ -97,6 +97,8 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     # RFC 8474 4.2
     mailbox_id = selected.folder.mailbox_id.encode()
     lines.append(b"* OK [MAILBOXID (%b)] mailbox id\r\n" % mailbox_id)
+    # RFC 4467 4: how URLs of this mailbox can be authorized.
+    lines.append(b"* OK [URLMECH INTERNAL] URLs can be authorized\r\n")
     return b"".join(lines)
 
 

@@ -25,6 +25,8 @@ from mailnode.wire.imap.parse import (
 )
 from mailnode.wire.imap.parse.metadata import parse_get_metadata, parse_set_metadata
 from mailnode.wire.imap.parse.notify import parse_notify
+from mailnode.wire.imap.parse.uid_batches import parse_uid_batches
+from mailnode.wire.imap.parse.urlauth import parse_genurlauth, parse_resetkey, parse_urlfetch
 from mailnode.wire.imap.receiver import RawCommand
 
 # A parser is told whether UID stood before the name.
@@ -72,6 +74,10 @@ COMMANDS: Mapping[str, Parser] = MappingProxyType(
         "GETMETADATA": parse_get_metadata,
         "SETMETADATA": parse_set_metadata,
         "NOTIFY": parse_notify,
+        "UIDBATCHES": parse_uid_batches,
+        "GENURLAUTH": parse_genurlauth,
+        "RESETKEY": parse_resetkey,
+        "URLFETCH": parse_urlfetch,
         "GETQUOTA": quota.parse_get_quota,
         "GETQUOTAROOT": mailboxes.parse_one_mailbox,
         "SETQUOTA": quota.parse_set_quota,

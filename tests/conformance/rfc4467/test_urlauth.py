@@ -1,0 +1,276 @@
+"""RFC 4467: URLAUTH; with CATENATE (4469) and PARTIAL (5550)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailnode.runtime.settings.imap import ImapSettings
+from mailnode.store import AccountRef
+from tests.support.imap_fixture import maildir_store
+from tests.support.imap_server import ImapServer, imap_server, message
+
+TEXT = message(1, "the body")
+URL = "imap://user1@mail.test/INBOX/;UID=1"
+
+
+def opened(imap: ImapServer, *messages: bytes) -> None:
+    """Every mailbox here is user*'s, below example.test."""
+    imap.deliver(*messages)
+
+    async def owners(user: str) -> AccountRef | None:
+        return AccountRef(user, f"example.test/{user}") if user.startswith("user") else None
+
+    object.__setattr__(imap.service._means, "owners", owners)
+
+
+def made(imap: ImapServer, rump: str) -> str:
+    """The whole URL that user1 gets for it."""
+    dialog = imap.play(
+        f'C: a GENURLAUTH "{rump}" INTERNAL\nS~ \\* GENURLAUTH "?(?P<url>[^"]+)"?$\nS: a OK'
+    )
+    url = dialog.variables["url"]
+    assert url.startswith(rump + ":internal:")
+    return url
+
+
+def fetched(imap: ImapServer, user: str, url: str) -> str:
+    """What URLFETCH gives this user: NIL or the octets."""
+    dialog = imap.dialog()
+    dialog.play(f'S: * OK\nC: l LOGIN {user} secret\nS: l OK\nC: f URLFETCH "{url}"')
+    line = dialog.client().line()
+    beginning = "* URLFETCH "
+    assert line.startswith(beginning)
+    dialog.play("S: f OK")
+    rest = line[len(beginning) :].removeprefix('"').removeprefix(url).removeprefix('"')
+    return rest.lstrip()
+
+
+def literal(octets: bytes) -> str:
+    return f"{{{len(octets)}}}\r\n{octets.decode()}"
+
+
+def test_s7_made_and_fetched(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    url = made(imap, URL + "/;SECTION=TEXT;URLAUTH=user+user2")
+    assert fetched(imap, "user2", url) == literal(b"the body\r\n")
+    # Nothing becomes seen, and who may use it is the role's user alone.
+    assert fetched(imap, "user1", url) == "NIL"
+    assert fetched(imap, "user3", url) == "NIL"
+    imap.play("C: s SELECT INBOX\n...\nS: s OK\nC: f FETCH 1 FLAGS\nS~ (?!.*Seen)\nS: f OK")
+
+
+@pytest.mark.parametrize(
+    ("role", "user", "good"),
+    [
+        ("anonymous", "user2", True),
+        ("authuser", "user2", True),
+        ("user+USER2", "user2", True),
+        ("user+user1", "user1", True),
+        ("user+user2", "user22", False),
+        ("submit+user1", "user2", False),
+        ("submit+user1", "user1", False),
+    ],
+)
+def test_s3_roles(imap: ImapServer, role: str, user: str, good: bool) -> None:
+    opened(imap, TEXT)
+    url = made(imap, f"{URL};URLAUTH={role}")
+    assert fetched(imap, user, url) == (literal(TEXT) if good else "NIL")
+
+
+def test_s3_submission_servers(tmp_path: Path) -> None:
+    settings = ImapSettings(plaintext_login=True, submission_users=["submitter"])
+    with imap_server(settings, maildir_store(tmp_path)) as imap:
+        opened(imap, TEXT)
+        url = made(imap, URL + ";URLAUTH=submit+user1")
+        assert fetched(imap, "submitter", url) == literal(TEXT)
+        assert fetched(imap, "user1", url) == "NIL"
+
+
+def test_several_at_once(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    one, two = f"{URL}/;SECTION=1;URLAUTH=authuser", f"{URL}/;PARTIAL=0.4;URLAUTH=authuser"
+    dialog = imap.play(
+        f"""
+        C: a GENURLAUTH "{one}" INTERNAL "{two}" internal
+        S~ \\* GENURLAUTH "?(?P<u1>[^" ]+)"? "?(?P<u2>[^" ]+)"?$
+        S: a OK
+        C: b URLFETCH "$u1" "{one}" "$u2"
+        """
+    )
+    client = dialog.client()
+    assert client.line().endswith("{10}\r\nthe body\r\n")
+    assert client.line().endswith(" NIL")
+    # RFC 5550: PARTIAL
+    assert client.line().endswith((' "From"', "{4}\r\nFrom"))
+    dialog.play("S: b OK")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("UID=1", "UID=2"),
+        ("INBOX", "Drafts"),
+        ("authuser", "anonymous"),
+        ("mail.test", "other.test"),
+        ("user1@", "user2@"),
+        (":internal:01", ":internal:02"),
+        (":internal:", ":xsample:"),
+        (";URLAUTH", "/;SECTION=1;URLAUTH"),
+    ],
+)
+def test_s5_a_changed_url_is_worth_nothing(imap: ImapServer, change: tuple[str, str]) -> None:
+    opened(imap, TEXT, TEXT)
+    imap.deliver(TEXT, folder="Drafts")
+    imap.deliver(TEXT, user="user2")
+    url = made(imap, URL + ";URLAUTH=authuser")
+    made(imap, URL.replace("INBOX", "Drafts") + ";URLAUTH=authuser")
+    assert fetched(imap, "user2", url) == literal(TEXT)
+    assert fetched(imap, "user2", url.replace(*change)) == "NIL"
+
+
+def test_what_is_not_there_any_more(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    gone = made(imap, "imap://user1@mail.test/INBOX/;UID=9;URLAUTH=authuser")
+    assert fetched(imap, "user1", gone) == "NIL"
+    validity = made(imap, "imap://user1@h/INBOX;UIDVALIDITY=1/;UID=1;URLAUTH=authuser")
+    assert fetched(imap, "user1", validity) == "NIL"
+    imap.deliver(TEXT, folder="Drafts")
+    moved = made(imap, "imap://user1@h/Drafts/;UID=1;URLAUTH=authuser")
+    imap.play("C: r RENAME Drafts Old\nS: r OK")
+    assert fetched(imap, "user1", moved) == "NIL"
+    imap.play("C: r CREATE Drafts\nS: r OK")
+    imap.deliver(TEXT, folder="Drafts")
+    assert fetched(imap, "user1", moved) == "NIL"
+    nobody = "imap://nobody@h/INBOX/;UID=1;URLAUTH=authuser:internal:01" + "0" * 64
+    assert fetched(imap, "user1", nobody) == "NIL"
+
+
+def test_s3_expire(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    later = made(imap, URL + ";EXPIRE=2999-01-01T00:00:00Z;URLAUTH=authuser")
+    assert fetched(imap, "user2", later) == literal(TEXT)
+    rump = URL + ";EXPIRE=2001-01-01T00:00:00Z;URLAUTH=authuser"
+    imap.play(f'C: a GENURLAUTH "{rump}" INTERNAL\nS: a NO [CANNOT]')
+
+
+def test_s3_a_url_that_has_run_out(imap: ImapServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(imap, TEXT)
+    url = made(imap, URL + ";EXPIRE=2999-01-01T00:00:00+02:00;URLAUTH=authuser")
+    monkeypatch.setattr(imap.service._means.clock, "now", lambda: 4e10)
+    assert fetched(imap, "user2", url) == "NIL"
+
+
+def test_s7_genurlauth_refused(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    good = URL + ";URLAUTH=authuser"
+    imap.play(
+        f"""
+        C: a GENURLAUTH
+        S: a BAD
+        C: b GENURLAUTH "{good}"
+        S: b BAD
+        C: c GENURLAUTH "{good}" XSAMPLE
+        S: c BAD
+        C: d GENURLAUTH "{good}:internal:{"0" * 66}" INTERNAL
+        S: d BAD
+        C: e GENURLAUTH "{URL}" INTERNAL
+        S: e BAD
+        C: f GENURLAUTH "/INBOX/;UID=1;URLAUTH=authuser" INTERNAL
+        S: f BAD
+        C: g GENURLAUTH "{good.replace("user1@", "user2@")}" INTERNAL
+        S: g NO [NOPERM]
+        C: h GENURLAUTH "{good.replace("INBOX", "Nowhere")}" INTERNAL
+        S: h NO [NONEXISTENT]
+        C: i URLFETCH
+        S: i BAD
+        C: j URLFETCH "http://example.test/"
+        S: * URLFETCH "http://example.test/" NIL
+        S: j OK
+        """
+    )
+
+
+def test_s7_resetkey(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    imap.deliver(TEXT, folder="Drafts")
+    inbox = made(imap, URL + ";URLAUTH=authuser")
+    drafts = made(imap, URL.replace("INBOX", "Drafts") + ";URLAUTH=authuser")
+    imap.play(
+        """
+        C: a RESETKEY INBOX XSAMPLE
+        S: a OK [URLMECH INTERNAL]
+        """
+    )
+    assert fetched(imap, "user2", inbox) == literal(TEXT)
+    imap.play("C: a RESETKEY inbox\nS: a OK [URLMECH INTERNAL]")
+    assert fetched(imap, "user2", inbox) == "NIL"
+    assert fetched(imap, "user2", drafts) == literal(TEXT)
+    again = made(imap, URL + ";URLAUTH=authuser")
+    assert again != inbox
+    assert fetched(imap, "user2", again) == literal(TEXT)
+    imap.play("C: a RESETKEY\nS~ a OK (?!\\[)\nC: b RESETKEY Nowhere\nS: b NO [NONEXISTENT]")
+    assert fetched(imap, "user2", again) == "NIL"
+    assert fetched(imap, "user2", drafts) == "NIL"
+
+
+def test_s4_urlmech_and_capability(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: c CAPABILITY
+        S~ .* URLAUTH URL-PARTIAL
+        S: c OK
+        C: s EXAMINE INBOX
+        ...
+        S: * OK [URLMECH INTERNAL]
+        ...
+        S: s OK
+        """
+    )
+    imap.dialog().play("S: * OK\nC: a URLFETCH x\nS: a BAD\nC: b RESETKEY\nS: b BAD")
+
+
+def test_s5_the_key_is_no_annotation_of_anybody(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    made(imap, URL + ";URLAUTH=authuser")
+    imap.play('C: a GETMETADATA (DEPTH infinity) INBOX ("/private" "/shared")\nS: a OK')
+
+
+def test_catenate_with_what_others_let_us_read(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    url = made(imap, URL + "/;SECTION=TEXT;URLAUTH=user+user2")
+    other = made(imap, URL + ";URLAUTH=user+user3")
+    dialog = imap.dialog()
+    dialog.play(
+        f"""
+        S: * OK
+        C: l LOGIN user2 secret
+        S: l OK
+        C: a APPEND INBOX CATENATE (TEXT {{14+}}
+        C+ Subject: x\\r\\n\\r\\n URL "{url}")\\r\\n
+        S: a OK
+        C: b APPEND INBOX CATENATE (URL "{other}")
+        S: b NO [BADURL {other}]
+        C: s SELECT INBOX
+        ...
+        S: s OK
+        C: f FETCH 1 BODY.PEEK[]
+        """
+    )
+    assert dialog.client().line().endswith("the body\r\n)")
+
+
+def test_two_nodes_share_the_keys(tmp_path: Path) -> None:
+    """The same mail root, each node with a view of its own."""
+    settings = ImapSettings(plaintext_login=True)
+    with (
+        imap_server(settings, maildir_store(tmp_path, "a")) as one,
+        imap_server(settings, maildir_store(tmp_path, "b")) as two,
+    ):
+        opened(one, TEXT)
+        opened(two)
+        url = made(one, URL + ";URLAUTH=authuser")
+        assert fetched(two, "user2", url) == literal(TEXT)
+        two.play("C: a RESETKEY INBOX\nS: a OK")
+        assert fetched(one, "user2", url) == "NIL"
