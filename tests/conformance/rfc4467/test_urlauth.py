@@ -10,6 +10,7 @@ from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.store import AccountRef
 from tests.support.imap_fixture import maildir_store
 from tests.support.imap_server import ImapServer, imap_server, message
+from tests.support.sharers import put, share
 
 TEXT = message(1, "the body")
 URL = "imap://user1@mail.test/INBOX/;UID=1"
@@ -274,3 +275,38 @@ def test_two_nodes_share_the_keys(tmp_path: Path) -> None:
         assert fetched(two, "user2", url) == literal(TEXT)
         two.play("C: a RESETKEY INBOX\nS: a OK")
         assert fetched(one, "user2", url) == "NIL"
+
+
+def test_what_others_share_is_not_the_readers_to_give_away(imap: ImapServer) -> None:
+    """Bob may read ann's mailbox, and can neither hand that on nor end what she allowed."""
+    put(imap, TEXT)
+    rump = "imap://ann%40example.test@h/INBOX/;UID=1;URLAUTH=authuser"
+    shared = "imap://bob%40example.test@h/Other%20Users/ann@example.test/INBOX/;UID=1"
+    dialog = share(
+        imap,
+        f"""
+        C: a SETACL INBOX bob@example.test lrswipkxtea
+        S: a OK
+        C: b GENURLAUTH "{rump}" INTERNAL
+        S~ \\* GENURLAUTH "(?P<url>[^"]+)"$
+        S: b OK
+        C2: c GENURLAUTH "{shared};URLAUTH=anonymous" INTERNAL
+        S2: c NO [NOPERM]
+        C2: d RESETKEY "Other Users/ann@example.test/INBOX"
+        S2: d NO [NOPERM]
+        C2: e RESETKEY
+        S2: e OK
+        """,
+    )
+    url = dialog.variables["url"]
+    forged = f"{shared};URLAUTH=authuser{url[len(rump) :]}"
+    dialog.play(
+        f"""
+        C: f URLFETCH "{url}"
+        S: * URLFETCH "{url}" {{
+        S: f OK
+        C2: g URLFETCH "{forged}"
+        S2: * URLFETCH "{forged}" NIL
+        S2: g OK
+        """
+    )
