@@ -229,7 +229,8 @@ class House:
             plan.listeners.close_other(seat.number, self._plan.listeners)
             return work(tools, plan.listeners.of_seat(seat.number), seat)
 
-        return Generation(server.worker_count, server.drain_s, server.stuck_s, start)
+        rest = plan.listeners.rest
+        return Generation(server.worker_count, server.drain_s, server.stuck_s, start, rest)
 
     def became_ready(self) -> None:
         """Tell the log and whoever started us."""

@@ -29,6 +29,10 @@ class CrashPauses:
         if deaths > 1:
             self._next_at[seat] = now + min(_FIRST_S * 2 ** (deaths - 2), LONGEST_S)
 
+    def left_s(self, seat: int, now: float) -> float:
+        """How long the seat stays empty yet."""
+        return max(0.0, self._next_at.get(seat, now) - now)
+
     def may_start(self, seat: int, now: float) -> bool:
         """Whether the seat's pause is over; then it is forgotten."""
         if self._next_at.get(seat, now) > now:

@@ -72,6 +72,18 @@ class Bound:
         self.sockets += added
         return added
 
+    def renew(self, seat: int) -> None:
+        """Put a socket that does not listen yet in the place of that of ``seat``. Where the kernel
+        refuses (see ``widen``) the old one stays, and who connects to it waits."""
+        if self.given or self.endpoint.path:
+            return
+        try:
+            fresh = _tcp(self.family, (self.endpoint.host, self.endpoint.port))
+        except OSError:
+            return
+        self.sockets[seat].close()
+        self.sockets[seat] = fresh
+
     def close(self) -> None:
         """Close every socket; a unix socket's path goes with it."""
         for sock in self.sockets:
@@ -105,6 +117,13 @@ class Listeners:
     def paths(self) -> list[str]:
         """Unix sockets that we made."""
         return [one.endpoint.path for one in self._each() if one.endpoint.path and not one.given]
+
+    def rest(self, seat: int) -> None:
+        """Have no connection wait for ``seat`` until its next worker listens: the kernel gives them
+        to the other seats' sockets, or refuses them where there is no other."""
+        for one in self._each():
+            if len(one.sockets) == self.seats:
+                one.renew(seat)
 
     def close_other(self, seat: int, *also: Listeners) -> None:
         """In worker ``seat`` after the fork: close what belongs to other seats, and what only

@@ -1,7 +1,8 @@
 """The supervisor: forks workers, replaces dead ones, notices stuck ones, swaps generations.
 
 Promises: one thread, no event loop, so a fork copies nothing that runs. A worker that dies is
-replaced at once, one that dies again and again after a growing pause. On SIGTERM and SIGINT every
+replaced at once, one that dies again and again after a growing pause, in which nobody is left
+waiting for it. On SIGTERM and SIGINT every
 worker drains and all are gone within ``drain_s`` and a little; a second such signal ends them at
 once. A generation that does not get ready never replaces one that serves.
 Fails: answers a process exit status: 0 ended as asked, 1 could not start.
@@ -24,6 +25,8 @@ from mailnode.runtime.seat import LOST, UNFIT, Seat
 from mailnode.runtime.systemd import Notifier
 from mailnode.runtime.worker_process import WorkerProcess, fork_worker
 
+# A seat that pauses for so long lets the others take its connections.
+_LONG_PAUSE_S = 1.0
 # Beyond ``drain_s``: time to close the store after the last session.
 _GRACE_S = 2.0
 # Deaths before the first generation was ever ready, after which starting is given up.
@@ -45,6 +48,8 @@ class Generation:
     drain_s: float
     stuck_s: float
     start: Callable[[Seat], int]
+    # Have nobody wait for a seat that is to stay empty for a while.
+    rest: Callable[[int], None] = lambda seat: None
 
 
 class Owner(Protocol):
@@ -230,7 +235,11 @@ class Supervisor:
             self._give_up_swap()
         elif not self._served:
             self._start_failed(status)
-        self._pauses.died(child.seat, child.started_at, time.monotonic())
+        now = time.monotonic()
+        self._pauses.died(child.seat, child.started_at, now)
+        taken = any(one.seat == child.seat for one in self._children.values())
+        if self._pauses.left_s(child.seat, now) >= _LONG_PAUSE_S and not taken:
+            self._generation.rest(child.seat)
 
     def _report(self, child: WorkerProcess, status: int) -> None:
         how = "stuck" if child.stuck else f"signal {-status}" if status < 0 else f"exit {status}"

@@ -115,6 +115,30 @@ def test_worker_that_exits_by_itself_is_replaced(tiny: Tiny) -> None:
         assert tiny.ask(sock)
 
 
+def test_nobody_waits_for_a_seat_whose_workers_die_at_their_start(tiny: Tiny) -> None:
+    (tiny.folder / "broken").touch()
+    victim, survivor = sorted(tiny.workers())
+    os.kill(victim, signal.SIGKILL)
+    for _ in range(5):  # from the fourth on its seat rests
+        tiny.event("worker-died")
+    cut = 0
+    for _ in range(40):
+        try:
+            with tiny.connect() as sock:
+                assert tiny.ask(sock) in (survivor, 0)
+        except ConnectionResetError:
+            cut += 1  # it had connected just before
+    assert cut < 20
+    (tiny.folder / "broken").unlink()
+    answers: set[int] = set()
+    end = time.monotonic() + 60  # its pause grows up to 30 s
+    while len(answers) < 2 and time.monotonic() < end:
+        with tiny.connect() as sock:
+            answers.add(tiny.ask(sock))
+        time.sleep(0.01)
+    assert len(answers) == 2
+
+
 def test_stuck_worker_is_killed_and_replaced(tiny: Tiny) -> None:
     with tiny.connect() as sock:
         pid = tiny.ask(sock)

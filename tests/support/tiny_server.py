@@ -2,6 +2,7 @@
 
 Usage: python -m tests.support.tiny_server FOLDER
 A client sends a line: "pid" is answered, "hang" blocks the worker's loop, "die" kills it.
+While there is a FOLDER/broken, workers die at their start.
 FOLDER/settings holds "WORKERS MODE" and is read at SIGHUP; MODE "unfit" makes workers refuse.
 Log lines (JSON) go to standard output.
 """
@@ -84,9 +85,11 @@ class Owner:
 
         def start(seat: Seat) -> int:
             listeners.close_other(seat.number, self.listeners)
+            if (self.folder / "broken").exists():
+                os._exit(4)  # as when the code on the disk does not fit what runs
             return UNFIT if mode == "unfit" else asyncio.run(_worker(seat, listeners))
 
-        return Generation(int(workers), DRAIN_S, STUCK_S, start)
+        return Generation(int(workers), DRAIN_S, STUCK_S, start, listeners.rest)
 
     def read(self) -> bool:
         before, self.text = self.text, (self.folder / "settings").read_text()
