@@ -125,8 +125,14 @@ class _Wires:
         """What the pool calls for a new connection; the handshake is bounded too."""
         import aiomysql
 
-        async with asyncio.timeout(self._timeout_s):
-            connection = await aiomysql.connect(*arguments, **options)
+        connection = aiomysql.Connection(*arguments, **options)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await connection._connect()
+        except BaseException:
+            # A handshake that is cut off keeps its socket: the library closes on errors only.
+            connection.close()
+            raise
         self._open.add(connection)
         return connection
 

@@ -209,3 +209,24 @@ def test_password_from_file_or_environment(tmp_path: Path, monkeypatch: pytest.M
     assert dict(parsed.query) == {"unix_socket": "/s"}
     database = Database(["mysql://u:hush@h/d"], log=ListLog(), limits=QUICK)
     assert "hush" not in repr(database)
+
+
+async def test_a_handshake_that_never_comes_leaves_no_socket(log: ListLog) -> None:
+    gone = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    listener = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    database = Database([f"mysql://root@127.0.0.1:{port}/d"], log=log, limits=QUICK)
+    try:
+        with pytest.raises(DirectoryGone):
+            await database.read(one)
+        await asyncio.wait_for(gone.wait(), 20)  # While the database is still open.
+    finally:
+        await database.close()
+        listener.close()
+        await listener.wait_closed()
