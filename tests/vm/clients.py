@@ -7,6 +7,7 @@ import imaplib
 import itertools
 import re
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -40,6 +41,7 @@ class Door:
         client = imaplib.IMAP4_SSL(
             self.host, self.ports["imaps"], ssl_context=context, timeout=self._patience_s
         )
+        _notice_death(client.sock)
         client.login(f"{user}@{DOMAIN}", PASSWORD)
         return client
 
@@ -50,8 +52,19 @@ class Door:
         message["From"], message["To"], message["Subject"] = f"s@{DOMAIN}", ", ".join(to), subject
         message.set_content("text\n")
         with smtplib.SMTP(self.host, self.ports["smtp"], timeout=self._patience_s) as client:
+            assert client.sock
+            _notice_death(client.sock)
             refused = client.send_message(message)
         assert not refused, refused
+
+
+def _notice_death(sock: socket.socket) -> None:
+    """Who only waits for an answer hears nothing of a machine that died, unless he asks: whoever
+    has its address then says that there is no such connection."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 3), (socket.TCP_KEEPINTVL, 2)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 30)
 
 
 @dataclass(frozen=True)

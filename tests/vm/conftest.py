@@ -11,6 +11,7 @@ import pytest
 from tests.support.namespaces import need_namespaces
 from tests.vm.lab import Lab, laboratory
 from tests.vm.machine import MEMORY_MIB, missing_program
+from tests.vm.network import why_no_cards
 
 _ROOM_MIB = 3 * MEMORY_MIB
 
@@ -38,8 +39,8 @@ def _need_lab() -> None:
     need_namespaces()
     if name := missing_program():
         pytest.skip(f"{name} is not installed: see tests/vm/packages.txt")
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("there is no /dev/net/tun for the machines' network cards")
+    if why := why_no_cards():
+        pytest.skip(f"no network cards can be made for the machines: {why}")
     for line in Path("/proc/meminfo").read_text().splitlines():
         word, _, amount = line.partition(":")
         if word == "MemAvailable" and int(amount.split()[0]) < _ROOM_MIB << 10:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,12 @@ CLIENTS, STORAGE = "clients", "storage"
 def tap(link: str, spot: Spot) -> str:
     """The host's end of a node's cable."""
     return f"{link}{spot.number}"
+
+
+def why_no_cards() -> str:
+    """Why this host makes no TAP devices; empty where it does."""
+    command = ["unshare", "-n", "ip", "tuntap", "add", "lab0", "mode", "tap"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
 
 
 @contextmanager

@@ -88,6 +88,7 @@ def whole_again(lab: Lab, back: Spot) -> float:
     lab.until_settled()
     machine.say("/usr/share/heartbeat/hb_takeover local", 120)
     lab.until_addresses({"n1": [N1], "n2": [N2]})
+    assert _states(lab, machine) == {"n1": "serves", "n2": "serves"}
     return time.monotonic() - began
 
 
@@ -175,8 +176,9 @@ def test_machine_is_killed_under_load(lab: Lab) -> None:
     print(f"no greeting for {greetings.gap_s(killed_at):.1f} s; {_told(promised)}")
     kept(own(N2), promised, killed_at)
     # What the dead machine had accepted and not delivered, the survivor delivers.
+    lab.until(lambda: _states(lab, lab.two)["n1"] == "adopted", SURVIVAL_S, "n1 is adopted")
     lab.until(
-        lambda: ("INBOX", owed) in seen_on(own(N2), CYD)[0], SURVIVAL_S, "its queue is adopted"
+        lambda: ("INBOX", owed) in seen_on(own(N2), CYD)[0], SURVIVAL_S, "its queue is worked off"
     )
     assert lab.addresses(lab.two) == {N1.service, N1.service6, N2.service, N2.service6}
     no_findings(lab, lab.two)
@@ -264,6 +266,11 @@ def _owed(lab: Lab) -> Iterator[str]:
     finally:
         lab.two.say("rm -f /run/lab-holds")
         assert holder().status == 0
+
+
+def _states(lab: Lab, machine: Machine) -> dict[str, str]:
+    """How the nodes are, as one of them says."""
+    return {one["node"]: one["state"] for one in lab.status(machine)["nodes"]}
 
 
 def _told(promised: list[Acknowledged]) -> str:
