@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailnode.cluster.beat import beats
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.clock import SystemClock
-from mailnode.runtime.endpoint import Endpoint
+from mailnode.runtime.endpoint import Endpoint, parse_endpoint
 from mailnode.runtime.maillog import NullLog
 from mailnode.runtime.settings.load import Settings
 from mailnode.runtime.tls import open_certificates
@@ -24,6 +25,8 @@ from mailnode.store.guard import read_guard
 
 GREETING_WITHIN_S = 5.0
 _LITTLE_SPACE = 0.05
+# RFC 6761 6.2 to 6.5: top-level names that nobody can have. `mailnode demo` takes one.
+_TRIAL_NAMES = frozenset({"test", "example", "invalid", "localhost"})
 _GREETINGS = {"smtp": b"220", "submission": b"220", "lmtp": b"220", "imap": b"* OK", "pop3": b"+OK"}
 
 
@@ -43,9 +46,25 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _directory(settings)
     yield from _certificate(settings)
     yield _name(settings)
+    for service, endpoint in _addresses(settings):
+        yield _greeting(service, endpoint)
+
+
+def _addresses(settings: Settings) -> dict[tuple[str, Endpoint], None]:
+    """Service and endpoint of all that should listen, in order; where the system chose the port,
+    what the running supervisor says it is."""
+    found: dict[tuple[str, Endpoint], None] = {}
     for service, endpoints in settings.listen.by_service().items():
         for endpoint in endpoints:
-            yield _greeting(service, endpoint)
+            chosen = _bound(settings, service) if not (endpoint.path or endpoint.port) else ()
+            found |= dict.fromkeys((service, one) for one in chosen or (endpoint,))
+    return found
+
+
+def _bound(settings: Settings, service: str) -> list[Endpoint]:
+    running = (one for one in beats(settings.server.run_dir) if one.kind == "supervisor")
+    told = (text.partition(" ") for one in running for text in one.facts.get("services", ()))
+    return [parse_endpoint(spot) for name, _, spot in told if name == service]
 
 
 def _storage(settings: Settings) -> Iterator[Check]:
@@ -142,6 +161,8 @@ def _name(settings: Settings) -> Check:
     try:
         spots = {str(entry[4][0]) for entry in socket.getaddrinfo(host, 25)}
     except OSError as error:
+        if host.rpartition(".")[2] in _TRIAL_NAMES:
+            return Check("host name", True, f"{host} is a name for trials, which no DNS has")
         return Check("host name", False, f"{host}: {error}", f"add an A or AAAA record for {host}")
     return Check("host name", True, f"{host} is {', '.join(sorted(spots))}")
 

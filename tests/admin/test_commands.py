@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import mailnode
+from tests.support.demo_server import demo_server
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -153,6 +154,17 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
     assert checks["directory"]["well"]
     assert checks["mail root"]["well"]
     assert all(check["well"] or check["remedy"] for check in checks.values())
+
+
+def test_doctor_finds_a_demo_well(tmp_path: Path, command: Command) -> None:
+    """Though its name is in no DNS, and the system chose its ports."""
+    with demo_server(tmp_path / "demo", users=1) as instance:
+        done = command("doctor", "-c", Path(instance.folder) / "mailnode.toml", "--json")
+    checks = {check["what"]: check for check in json.loads(done.stdout)}
+    assert "trials" in checks["host name"]["found"]
+    for service in ("smtp", "submission", "submissions", "lmtp", "imap", "pop3s"):
+        host, port = instance.address(service)
+        assert checks[f"{service} {host}:{port}"]["well"]
 
 
 def test_an_empty_queue_is_listed_and_an_unknown_entry_is_said(
