@@ -2,7 +2,8 @@
 
 Promises: a database that holds PostfixAdmin's tables already is used as found; nothing of it is
 ever altered. Two starting at once do not disturb each other. A run cut off half-way is finished
-by the next.
+by the next. Versions only add tables, columns with defaults, and indexes, so that an earlier
+mailnode goes on beside a newer one: tables of a version it does not know it uses as they are.
 Fails: ``BadSettings`` when the database holds tables but not those of PostfixAdmin;
 ``DirectoryGone``.
 """
@@ -90,16 +91,22 @@ def _prepare(connection: Connection, prefix: str, create: bool) -> None:
 
 
 def _upgrade(connection: Connection, line: str, version_table: str, prefix: str) -> None:
+    there: str | None = None
     if inspect(connection).has_table(version_table):
         asked: Any = select(column("version_num")).select_from(table(version_table))
-        if connection.scalar(asked) == HEADS[line]:
+        there = connection.scalar(asked)
+        if there == HEADS[line]:
             return  # the usual case, without loading Alembic
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config(attributes={})
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.set_main_option("version_locations", str(_HERE / line).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
+    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+    if there is not None and there not in known:
+        return  # a newer mailnode was here, see the promises
     config.attributes.update(connection=connection, version_table=version_table, prefix=prefix)
     command.upgrade(config, "head")

@@ -57,6 +57,19 @@ async def test_an_empty_database_gets_the_schema(database: Database) -> None:
     assert await tables(database) == before
 
 
+async def test_an_earlier_mailnode_goes_on_with_the_tables_of_a_newer_one(
+    database: Database,
+) -> None:
+    await prepare(database, prefix="", create=True)
+    assert await prepare_own(database)
+    await run(database, "UPDATE mailnode_version SET version_num = 'own_9999'")
+    assert await prepare_own(database)
+    version = await database.read(
+        lambda c: c.scalar(text("SELECT version_num FROM mailnode_version"))
+    )
+    assert version == "own_9999"
+
+
 async def test_own_tables_come_beside(database: Database) -> None:
     await prepare(database, prefix="pfa_", create=True)
     assert await prepare_own(database)
