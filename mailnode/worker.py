@@ -283,6 +283,7 @@ def _node_tasks(
         pool=rooms.pool,
         clock=tools.clock,
         log=tools.log,
+        directory=rooms.directory.health,
         beyond=rooms.beyond,
     )
     return membership.start()

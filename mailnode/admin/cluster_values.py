@@ -47,6 +47,7 @@ def values(plan: Plan) -> dict[str, str]:
         "first_name": first.name,
         "first_address": first.address,
         "first_service": first.service,
+        "first_service6": first.service6,
         "keepalive_ms": round(plan.deadtime_s * 100),
         "warntime_ms": round(plan.deadtime_s * 500),
         "deadtime_ms": round(plan.deadtime_s * 1000),
@@ -66,6 +67,9 @@ def values(plan: Plan) -> dict[str, str]:
         "all_hostnames": ", ".join([*_hostnames(plan), f"mail.{plan.domain}"]),
         "directory_urls": json.dumps([_directory_url(plan, node) for node in nodes]),
         "cluster_nodes": json.dumps([f"{node.name} {_hint_address(node)}" for node in nodes]),
+        "service_addresses": json.dumps(
+            [one for node in nodes for one in (node.service, node.service6) if one]
+        ),
         "site_names": " ".join(["mail", *(f"mx{number}" for number, _ in _numbered(plan))]),
     }
     repeated = {name: "\n".join(make(plan)) for name, make in _REPEATED.items()}

@@ -17,6 +17,7 @@ from mailnode.cluster.adopt import Adopter, Runner
 from mailnode.cluster.beat import Heart
 from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.drain import Drain
+from mailnode.cluster.herald import Directory, Herald
 from mailnode.cluster.lease import Lease
 from mailnode.cluster.watch import NodeWatch
 from mailnode.model.errors import LeaseLost
@@ -43,17 +44,29 @@ class Membership:
     pool: Pool
     clock: Clock
     log: LineLog
+    directory: Directory
     beyond: Beyond | None = None
     adopted: dict[str, int] = field(default_factory=dict)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; cancel the tasks to end."""
-        tasks = [asyncio.create_task(self._watch())]
+        herald = Herald(
+            settings=self.settings,
+            lease=self.lease,
+            pool=Pool(1, "herald"),
+            log=self.log,
+            directory=self.directory,
+            speaks=self._speaks,
+        )
+        tasks = [asyncio.create_task(self._watch(herald)), *herald.start()]
         if self.settings.cluster.shared:
             tasks.append(asyncio.create_task(self._adopt()))
         return tasks
 
-    async def _watch(self) -> None:
+    def _speaks(self) -> bool:
+        return self.beyond is None or self.beyond.speaks
+
+    async def _watch(self, herald: Herald) -> None:
         server = self.settings.server
         watch = NodeWatch(
             root=server.mail_dir,
@@ -62,7 +75,7 @@ class Membership:
             pool=Pool(1, "watch"),
             clock=self.clock,
             drained=self._drained,
-            facts=self._facts,
+            facts=lambda: self._facts() | {"directory": herald.directory},
         )
         try:
             await watch.run()
@@ -92,7 +105,7 @@ class Membership:
             pool=self.pool,
             clock=self.clock,
             log=self.log,
-            may_look=lambda: self.beyond is None or self.beyond.speaks,
+            may_look=self._speaks,
             is_heard=lambda node: self.beyond is not None and self.beyond.is_heard(node),
             adopted=self.adopted,
         )

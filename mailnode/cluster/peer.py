@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from statistics import median
 
 from mailnode.cluster.sealed import UNKNOWN_BOOT, Hello, Sealed, Window
 from mailnode.runtime.settings.cluster import Peer
@@ -11,6 +12,8 @@ from mailnode.runtime.settings.cluster import Peer
 # A node that was not heard for so long is silent; HELLO comes every second.
 HEARD_WITHIN_S = 2.5
 _BOOTS = 16
+# Round trips that are kept: those of the last minute.
+_TRIPS = 60
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class PeerState:
     heard_at: float = float("-inf")
     replied_at: float = float("-inf")
     was_heard: bool = False
-    rtt_ms: float | None = None
+    trips_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_TRIPS))
     hello_us: int = 0
     hello_at: float = 0.0
     sent: int = 0
@@ -57,7 +60,7 @@ class PeerState:
         self.heard_at = self.hello_at = now
         self.hello_us = hello.sent_us
         if hello.echo_us:
-            self.rtt_ms = max(0.0, now * 1e6 - hello.echo_us - hello.held_us) / 1000
+            self.trips_ms.append(max(0.0, now * 1e6 - hello.echo_us - hello.held_us) / 1000)
         return fresh
 
     def is_heard(self, now: float) -> bool:
@@ -66,14 +69,17 @@ class PeerState:
 
     def facts(self, now: float) -> dict[str, object]:
         """For the status command."""
-        known = self.heard_at > float("-inf")
+        known, trips = self.heard_at > float("-inf"), self.trips_ms
+        # Half of a round trip, both event loops included: what a hint takes to be acted upon.
+        # The clocks of two machines differ, so one way alone cannot be measured.
         return {
             "node": self.peer.name,
             "address": str(self.peer.endpoint),
             "heard": self.is_heard(now),
             "heard_s": round(now - self.heard_at, 2) if known else None,
             "version": self.version if known else None,
-            "rtt_ms": round(self.rtt_ms, 2) if self.rtt_ms is not None else None,
+            "lag_ms": round(median(trips) / 2, 2) if trips else None,
+            "lag_max_ms": round(max(trips) / 2, 2) if trips else None,
             "sent": self.sent,
             "received": self.received,
             "lost": self.lost,

@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailnode.cluster.beat import Beat, beats
-from mailnode.cluster.layout import nodes_folder
+from mailnode.cluster.layout import known_nodes, nodes_folder
+from mailnode.cluster.lease import is_locked
+from mailnode.cluster.published import Knows, knows, read_published
+from mailnode.cluster.record import Holding, read_record
 from mailnode.runtime import files
 from mailnode.runtime.endpoint import Endpoint, parse_endpoint
 from mailnode.runtime.proxies import TrustedProxies
@@ -86,7 +89,7 @@ def _workers_fault(workers: Sequence[Beat]) -> str:
 def look_deep(
     run_dir: Path, root: Path, *, within_s: float, proxies: TrustedProxies | None = None
 ) -> Verdict:
-    """Also: does every port greet, and can the mail root be written?"""
+    """Also: does every port greet, can the mail root be written, is anybody known?"""
     verdict = look_shallow(run_dir)
     if verdict.status != SERVES:
         return verdict
@@ -97,9 +100,38 @@ def look_deep(
     storage = bounded(lambda: _write_probe(root), left_s)
     if storage:
         faults.append(f"mail root: {storage}")
+    known, fault = _directory(beats(run_dir), root, max(0.5, end - time.monotonic()))
+    if fault:
+        faults.append(fault)
     if faults:
         return Verdict(BROKEN, "; ".join(faults))
-    return Verdict(SERVES, f"{verdict.reason}, {len(spots)} ports greet, storage is writable")
+    said = f"{len(spots)} ports greet, storage is writable{known}"
+    return Verdict(SERVES, f"{verdict.reason}, {said}")
+
+
+def _directory(found: Sequence[Beat], root: Path, within_s: float) -> tuple[str, str]:
+    """What to say of the directory, and what is wrong with it. A database that all nodes miss
+    moves no address: it would be missed there as well."""
+    told = knows([one.facts.get("directory", {}) for one in found])
+    node = next((str(one.facts.get("node", "")) for one in found if one.kind == "supervisor"), "")
+    if told in (Knows.ANSWERS, Knows.UNASKED):
+        return (", the directory answers" if told else ""), ""
+    if told is Knows.CACHED:
+        return ", the directory is gone, who was known goes on", ""
+    better = bounded(lambda: _ask_others(root, node), within_s)
+    fault = f"the directory does not answer and nobody is known here: {better}" if better else ""
+    return ", the directory is gone on every node", fault
+
+
+def _ask_others(root: Path, node: str) -> None:
+    """Raises ``RuntimeError`` when another living node knows users."""
+    for other in known_nodes(root):
+        record = read_record(root, other)
+        if other == node or record is None or record.holding is not Holding.HELD:
+            continue
+        known = read_published(root, other, record.token).directory
+        if known in (Knows.ANSWERS, Knows.CACHED) and is_locked(root, other):
+            raise RuntimeError(f"{other} knows")
 
 
 def bounded(call: Callable[[], object], within_s: float) -> str:

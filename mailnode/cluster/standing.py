@@ -8,9 +8,11 @@ from typing import Any
 
 from mailnode.cluster.beat import Beat, beats
 from mailnode.cluster.drain import read_drain
+from mailnode.cluster.herald import raised_here
 from mailnode.cluster.layout import known_nodes, spool_of
 from mailnode.cluster.lease import is_locked
 from mailnode.cluster.mounts import mount_of
+from mailnode.cluster.published import Published, read_published
 from mailnode.cluster.record import Holding, Record, read_record
 from mailnode.runtime.settings.load import Settings
 
@@ -22,9 +24,11 @@ def standing(settings: Settings, now: float) -> dict[str, Any]:
     peers = {peer["node"]: peer for one in found for peer in one.facts.get("peers", ())}
     names = {*known_nodes(root), *peers}
     mount = mount_of(root)
+    nodes = [_node(settings, name, peers.get(name), now) for name in sorted(names)]
     return {
         "node": node,
-        "nodes": [_node(settings, name, peers.get(name), now) for name in sorted(names)],
+        "nodes": nodes,
+        "addresses": [_address(str(one), nodes) for one in settings.cluster.service_addresses],
         "storage": {
             "root": str(root),
             "mounted": mount.point,
@@ -54,21 +58,39 @@ def _sum(found: list[Beat], what: str) -> dict[str, int]:
 def _node(settings: Settings, name: str, peer: Any, now: float) -> dict[str, Any]:
     root = settings.server.mail_dir
     record = read_record(root, name) or Record(name)
+    said = read_published(root, name, record.token)
+    state = _state(root, record)
     drain = read_drain(root, name)
     return {
         "node": name,
-        "state": _state(root, record),
+        "state": state,
         "generation": record.generation,
         "since_s": round(max(0.0, now - record.changed_at)) if record.changed_at else None,
         "by": record.by,
         "version": record.version,
-        "addresses": list(record.addresses),
+        "services": list(record.addresses),
+        "raised": _raised(settings, name, state, said),
+        "directory": str(said.directory) if state == "serves" else "",
         "drained": "all" if drain.everything else sorted(drain.addresses),
         "queue": _queue(_spool(settings, record)),
         "heard": peer and peer["heard"],
-        "rtt_ms": peer and peer["rtt_ms"],
+        "lag_ms": peer and peer["lag_ms"],
+        "lag_max_ms": peer and peer["lag_max_ms"],
         "lost": peer and peer["lost"],
     }
+
+
+def _raised(settings: Settings, name: str, state: str, said: Published) -> list[str]:
+    """Of ourselves we ask the system now; another node's word counts while it holds its lease."""
+    if name == settings.server.node:
+        return list(raised_here(settings))
+    return list(said.raised) if state == "serves" else []
+
+
+def _address(address: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    on = [one["node"] for one in nodes if address in one["raised"]]
+    note = "raised nowhere" if not on else "raised on more than one node" if len(on) > 1 else ""
+    return {"address": address, "on": on, "note": note}
 
 
 def _spool(settings: Settings, record: Record) -> Path:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import text
+
 from mailnode.directory import DomainKind, LoginFailure, Mailbox, Service
 from mailnode.directory.cache import CachedDirectory, Lifetimes
 from mailnode.directory.login import Logins
@@ -102,6 +104,14 @@ class LiveDirectory:
     async def record_use(self, user: str, used_bytes: int, messages: int) -> None:
         """Tell quota2 what ``user`` has now; written within ``usage_write_s``."""
         self._mirror.use(user, used_bytes, messages)
+
+    async def health(self) -> dict[str, object]:
+        """For the node's monitor: does a database answer, and if not, how many are known?"""
+        try:
+            await self._database.rows([text("SELECT 1")])
+        except DirectoryGone:
+            return {"answers": False, "cached": self._cached.known()}
+        return {"answers": True}
 
     def forget(self) -> None:
         """Drop remembered answers (reload)."""

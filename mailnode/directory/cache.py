@@ -67,6 +67,11 @@ class Remembered(Generic[K, V]):
                 raise
             return kept[0]
 
+    def known(self) -> int:
+        """How many things that exist would go on being known without a database."""
+        kept = self._answers.values()
+        return sum(one[0] != self._no and self._goes_on(one) for one in kept)
+
     def forget(self) -> None:
         """Drop everything."""
         self._answers.clear()
@@ -148,6 +153,10 @@ class CachedDirectory:
     async def mailbox(self, address: Address) -> Mailbox | None:
         """See ``Directory.mailbox``."""
         return await self._mailboxes.get((address.local.lower(), address.domain.lower()))
+
+    def known(self) -> int:
+        """How many mailboxes go on without a database."""
+        return self._mailboxes.known()
 
     def forget(self) -> None:
         """Drop all answers, as after a reload."""

@@ -33,6 +33,7 @@ class Event(StrEnum):
     DRAIN = "drain"  # everything, addresses: connections that are to end
     PEER = "peer"  # of, heard: hints of another node began or ceased to come
     SHARED = "shared"  # user, folder, identifier, rights: an access control list changed
+    ADDRESSES = "addresses"  # raised: those for clients that this machine has now
     EXPUNGED = "expunged"  # service, user, folder, count
     STORAGE = "storage"  # path, reason, remedy
     DATABASE = "database"  # reason, remedy

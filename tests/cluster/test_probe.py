@@ -168,6 +168,25 @@ def test_port_that_does_not_greet_is_named_in_time(
     assert why in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("directory", "status", "said"),
+    [
+        ({}, SERVES, "storage is writable"),
+        ({"answers": True}, SERVES, "the directory answers"),
+        ({"answers": False, "cached": 3}, SERVES, "who was known goes on"),
+        ({"answers": False, "cached": 0}, SERVES, "gone on every node"),
+    ],
+)
+def test_the_directory_is_asked_too(
+    tmp_path: Path, directory: dict[str, object], status: int, said: str
+) -> None:
+    make_layout(tmp_path)
+    with port(b"220 x\r\n") as spot:
+        say(tmp_path, {"services": [f"smtp {spot}"]}, {"directory": directory})
+        verdict = look_deep(tmp_path, tmp_path, within_s=20)
+    assert (verdict.status, said in verdict.reason) == (status, True), verdict
+
+
 def test_dead_port_is_named(tmp_path: Path) -> None:
     make_layout(tmp_path)
     say(tmp_path, {"services": ["imap 127.0.0.1:1"]})

@@ -11,11 +11,10 @@ import signal
 import smtplib
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mailnode.admin.setup import fill_directory
 from mailnode.runtime.clock import SystemClock
@@ -26,6 +25,9 @@ from tests.support.live_server import LiveServer
 DOMAIN = "example.test"
 PASSWORD = "a password of the tests"
 HOSTS = {"n1": "127.0.0.11", "n2": "127.0.0.12", "n3": "127.0.0.13"}
+
+
+N = TypeVar("N", bound="Node")
 
 
 class Node(LiveServer):
@@ -102,8 +104,15 @@ class Node(LiveServer):
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``mailnode`` with this node's settings."""
-        command = [sys.executable, "-m", "mailnode", *words, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            self.python("-m", "mailnode", *words, "--config", str(self.config)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | self.environment,
+            cwd=self.tree,
+        )
 
     def status(self) -> Any:
         """What ``cluster status`` says here."""
@@ -131,9 +140,17 @@ class ClusterWorld:
         node.clock_offset_s = clock_offset_s
         if not self.nodes:
             node.write()
-            people = [f"{user}@{DOMAIN}" for user in self.users]
-            asyncio.run(fill_directory(node.config, DOMAIN, people, PASSWORD))
-        self.nodes[name] = node
+            self.people(node.config)
+        return self.join(node)
+
+    def people(self, config: Path) -> None:
+        """Make the users, in the directory that these settings name."""
+        people = [f"{user}@{DOMAIN}" for user in self.users]
+        asyncio.run(fill_directory(config, DOMAIN, people, PASSWORD))
+
+    def join(self, node: N) -> N:
+        """Start a node that was made elsewhere; it ends with the world."""
+        self.nodes[node.name] = node
         node.start()
         return node
 

@@ -70,6 +70,9 @@ class LiveServer:
         self.ports: dict[str, int] = {}
         self.clock_offset_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
+        # Another tree of mailnode to run from, and what its environment has more.
+        self.tree: Path | None = None
+        self.environment: dict[str, str] = {}
 
     def write(self) -> None:
         """The settings file as ``sections`` says now."""
@@ -81,12 +84,16 @@ class LiveServer:
             (self.folder / "mail").mkdir(exist_ok=True)
             lay_guard(self.folder / "mail")
         self.write()
-        command = [sys.executable, "-m", "tests.support.live_server", str(self.config)]
+        command = self.python("-m", "tests.support.live_server", str(self.config))
         with (self.folder / "stderr").open("ab") as stderr:
-            environment = os.environ | {CLOCK_OFFSET: str(self.clock_offset_s)}
+            environment = os.environ | {CLOCK_OFFSET: str(self.clock_offset_s)} | self.environment
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=stderr, env=environment
+                command, stdout=subprocess.PIPE, stderr=stderr, env=environment, cwd=self.tree
             )
+
+    def python(self, *words: str) -> list[str]:
+        """The command that runs Python with these words where this server lives."""
+        return [sys.executable, *words]
 
     def start(self) -> LiveServer:
         """Start and wait until every worker serves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,21 @@ if TYPE_CHECKING:
     from mailnode.runtime.settings.load import Settings
 
 _STEP_S = 0.2
-_COLUMNS = ("node", "state", "generation", "version", "queue", "drained", "heard", "rtt_ms", "lost")
+# What the table shows, and how the columns are called there.
+_COLUMNS = {
+    "node": "node",
+    "state": "state",
+    "for": "for",
+    "raised": "addresses",
+    "directory": "directory",
+    "queue": "queue",
+    "drained": "drained",
+    "heard": "heard",
+    "lag_ms": "lag ms",
+    "lag_max_ms": "max",
+    "lost": "lost",
+    "version": "version",
+}
 
 Node = Annotated[str, typer.Argument(help="Name of the node. Default: this one.")]
 Addresses = Annotated[
@@ -38,15 +53,54 @@ def status(config: Config, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    print_rows(found["nodes"], _COLUMNS, as_json=False, title=f"seen from {found['node']}")
+    rows = [_row(one, found["node"]) for one in found["nodes"]]
+    columns = tuple(_COLUMNS.values())
+    print_rows(rows, columns, as_json=False, title=f"seen from {found['node']}")
+    for line in _remarks(found):
+        typer.echo(line)
+
+
+def _row(node: dict[str, Any], here: str) -> dict[str, Any]:
+    said = {column: node.get(key) for key, column in _COLUMNS.items()}
+    since = node["since_s"]
+    said["for"] = "" if since is None else _span(since)
+    said["addresses"] = " ".join(node["raised"])
+    said["drained"] = node["drained"] if node["drained"] == "all" else " ".join(node["drained"])
+    if node["by"]:
+        said["state"] = f"{node['state']} by {node['by']}"
+    if node["node"] == here:
+        said["heard"] = "(here)"
+    return said
+
+
+def _span(seconds: int) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def _remarks(found: dict[str, Any]) -> Iterator[str]:
+    """What the table has no room for, faults first."""
+    for one in found["addresses"]:
+        if one["note"]:
+            yield f"ATTENTION: {one['address']} is {one['note']}: {', '.join(one['on']) or '-'}"
     for one in found["nodes"]:
-        typer.echo(f"{one['node']}: {', '.join(one['addresses']) or 'no addresses known'}")
+        yield f"{one['node']} serves {', '.join(one['services']) or 'nothing that is known'}"
     storage, hints = found["storage"], found["hints"]
-    typer.echo(
-        f"storage {storage['root']} on {storage['kind']}, locks hold for {storage['locks']}; "
-        f"hints {'on' if hints['on'] else 'off'}, poll {hints['poll_s']} s; "
-        f"refused {hints['refused'] or 'none'}; adopted {found['adopted'] or 'none'}"
+    yield (
+        f"storage {storage['root']}: {storage['kind']} mounted on {storage['mounted']}, locks hold "
+        f"for {storage['locks']}, {'shared' if storage['shared'] else 'not shared'}"
     )
+    yield (
+        f"hints {'on' if hints['on'] else 'off'}, refused {_counts(hints['refused'])}; without "
+        f"them changes are seen within {hints['poll_s']:g} s"
+    )
+    yield f"adopted from dead nodes since the start here: {_counts(found['adopted'])}"
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in sorted(found.items())) or "none"
 
 
 def monitor(

@@ -17,6 +17,7 @@ from mailnode.runtime.settings.server import NODE_NAME
 # Ours below the mail root; no account begins with a dot.
 SHARED_FOLDER = ".mailnode"
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -83,6 +84,12 @@ class ClusterSettings(Section):
         default=Path("/etc/mailnode/cluster.secret"),
         description="File with the nodes' shared secret, 16 bytes at least, readable by mailnode "
         'only; the same on each node. Make one with "openssl rand -base64 32".',
+    )
+    service_addresses: tuple[Address, ...] = Field(
+        default=(),
+        description="The addresses for clients that move between the nodes, such as "
+        '["192.0.2.25", "192.0.2.26"]; the same on each node. `mailnode cluster status` tells '
+        "where each is raised.",
     )
     speak_version: int = Field(
         default=2,
