@@ -14,6 +14,7 @@ from mailnode.admin.cli.app import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"(?<!`)`mailnode ([a-z-][^`\n]*)`(?!`)")
 _LINE = re.compile(r"^(?:\$ |# )?(?:sudo )?(?:\S*/)?mailnode (?=[a-z-])(.*)$")
 
 
@@ -33,6 +34,29 @@ def _commands() -> list[tuple[str, list[str]]]:
     return found
 
 
+def _mentions() -> list[tuple[str, list[str]]]:
+    """Commands named within a sentence: perhaps without what they must be given."""
+    return [
+        (page.name, text.split())
+        for page in PAGES
+        for text in _INLINE.findall(page.read_text())
+        if text[0].isalpha()
+    ]
+
+
+@pytest.mark.parametrize(("page", "words"), _mentions(), ids=lambda value: str(value)[:60])
+def test_mentioned_commands_and_options_exist(page: str, words: list[str]) -> None:
+    command = typer.main.get_command(app)
+    rest = words
+    while hasattr(command, "commands") and rest and re.fullmatch(r"[a-z][a-z0-9-]*", rest[0]):
+        assert rest[0] in command.commands, f"{page}: no command {rest[0]!r}"
+        command, rest = command.commands[rest[0]], rest[1:]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    for word in rest:
+        option = re.match(r"\[?(--[a-z0-9-]+)", word)
+        assert not option or option[1] in known, f"{page}: mailnode {' '.join(words)}: {option}"
+
+
 @pytest.mark.parametrize(("page", "words"), _commands(), ids=lambda value: str(value)[:60])
 def test_documented_commands_are_taken(page: str, words: list[str]) -> None:
     command = typer.main.get_command(app)
@@ -47,3 +71,5 @@ def test_documented_commands_are_taken(page: str, words: list[str]) -> None:
 
 def test_documented_commands_are_found() -> None:
     assert len(_commands()) > 5
+    assert len(_mentions()) > 20
+    assert len([page for page, _ in _commands() if page == "cluster.md"]) >= 8

@@ -41,8 +41,11 @@ class Entrance(Protocol):
 class Member:
     """One client with a session on each node."""
 
-    def __init__(self, name: str, user: str, nodes: Sequence[Entrance], seed: int) -> None:
-        self.name, self.user, self.nodes = name, user, nodes
+    def __init__(
+        self, name: str, user: str, nodes: Sequence[Entrance], seed: int, careful: bool = False
+    ) -> None:
+        """``careful``: no session has a folder selected that is renamed, for nodes that end it."""
+        self.name, self.user, self.nodes, self.careful = name, user, nodes, careful
         self.state: State = {}
         self.steps = 0
         self.uids: dict[tuple[str, int, int], str] = {}  # folder id, UIDVALIDITY, UID: subject
@@ -126,12 +129,14 @@ class Member:
     def _rename(self) -> None:
         self._renamed += 1
         new = f"{self.name}-{self._renamed}"
+        for session in self._sessions if self.careful else ():
+            _ok(session.select("INBOX"))
         # Whoever has it selected keeps it, whichever node renames it.
         selecting = self._session()
-        _ok(selecting.select(self.own))
+        _ok(selecting.select("INBOX" if self.careful else self.own))
         _ok(self._session().rename(self.own, new))
         _ok(selecting.noop())
-        _ok(selecting.close())
+        _ok(selecting.unselect())
         for folder, subject in [key for key in self.state if key[0] == self.own]:
             self.state[new, subject] = self.state.pop((folder, subject))
         self.own = new

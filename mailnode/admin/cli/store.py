@@ -57,6 +57,27 @@ def export_dovecot(
     print_rows(written, ("folder", "messages", "file"), as_json=as_json)
 
 
+@app.command("skip-uids")
+def skip_uids(
+    config: Config,
+    by: Annotated[
+        int,
+        typer.Option(min=1, max=10**8, help="More than were given out since the copy was made."),
+    ] = 1_000_000,
+) -> None:
+    """After an older copy took the place of the mail root (a backup that was read back, a second
+    site): leave out UIDs that were given out meanwhile and that clients may remember."""
+    from mailnode.admin.stored import skip_uids as skip
+    from mailnode.model.errors import MailnodeError
+
+    settings = read_settings(config)
+    try:
+        folders = skip(settings, by)
+    except MailnodeError as error:
+        raise CliError(f"{settings.server.mail_dir}: {error}") from None
+    typer.echo(f"{folders} folders leave {by} UIDs out")
+
+
 @app.command("init")
 def init(
     config: Config,
