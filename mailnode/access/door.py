@@ -55,6 +55,7 @@ class DoorProtocol(Arrival):
         self._door = door
         self.link: Link[Any] | None = None
         self._unsent: list[bytes] = []
+        self._shaking = False  # TLS is begun and not there yet
 
     # ------------------------------------------------------------------ from Twisted
 
@@ -82,6 +83,7 @@ class DoorProtocol(Arrival):
 
     def handshakeCompleted(self) -> None:
         """TLS is on. Greeted only now, a client is told what its TLS connection allows."""
+        self._shaking = False
         if self.link is not None and self._door.implicit_tls:
             self.link.opened()
 
@@ -143,6 +145,7 @@ class DoorProtocol(Arrival):
 
     def start_tls(self) -> None:
         """Begin the handshake, with the newest certificate."""
+        self._shaking = True
         self.transport.startTLS(self._door.certificates.twisted_options())
 
     def tunnel(self) -> Tunnel:
@@ -159,6 +162,9 @@ class DoorProtocol(Arrival):
 
     def close(self) -> None:
         """Send what is queued, then close."""
+        if self._shaking:
+            self.abort()  # nothing can be said before the handshake, and it may never end
+            return
         self.flush()
         # Twisted waits for a producer to end before it closes.
         self.transport.unregisterProducer()

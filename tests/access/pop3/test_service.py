@@ -94,6 +94,24 @@ def test_stls_by_poplib() -> None:
         client.quit()
 
 
+def test_a_handshake_that_never_ends_is_cut_at_the_login_timeout() -> None:
+    """Nothing can be said before TLS is there, so there is no goodbye to wait for."""
+    with pop3_server(Pop3Settings()) as server:
+        client = socket.create_connection(server.address, 10)
+        assert client.recv(100).startswith(b"+OK")
+        client.sendall(b"STLS\r\n")
+        assert client.recv(100).startswith(b"+OK")
+        link = only_link(server)
+        until(lambda: bool(link._wire._shaking))  # type: ignore[attr-defined]  # of the door
+
+        async def later() -> None:
+            link.sweep(SystemClock().monotonic() + Pop3Settings().login_timeout_s + 1)
+
+        server.thread.run(later())
+        until(lambda: server.service.session_count() == 0)
+        client.close()
+
+
 def test_sizes_of_a_maildir_with_bare_newlines(tmp_path: Path) -> None:
     """LIST tells the octets that RETR sends, whatever line ends the file has."""
     with pop3_server(make_store=maildir_store(tmp_path)) as server:
