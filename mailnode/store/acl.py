@@ -4,8 +4,8 @@
 <rights>[ :<names>]`` each, ``-`` before the identifier takes rights away. Identifiers are written
 ``user=ann@example.org``, ``group=example.org`` (everybody of a domain), ``anyone``,
 ``authenticated``, ``owner``; here they have IMAP's form: ``ann@example.org``, ``@example.org`` …
-and ``$name`` for a group that only another program knows. The first line is a comment that tells
-the version.
+and ``$name`` for a group that only another program knows, ``$=…`` for what else it wrote. The
+first line is a comment that tells the version.
 Promises: replaced whole and durable; what is not understood is kept; a list of a newer version is
 refused. Of the entries that fit a person the most specific one counts: user, domain,
 ``authenticated``, ``anyone``; then whatever any negative entry takes away is gone.
@@ -28,6 +28,7 @@ from mailnode.runtime import files
 
 ACL_NAME = b"dovecot-acl"
 ANYONE, AUTHENTICATED, OWNER = "anyone", "authenticated", "owner"
+_RESERVED = frozenset((ANYONE, AUTHENTICATED, OWNER))
 MAX_ENTRIES = 500
 _MAX_BYTES = 1 << 20
 _VERSION = 1
@@ -140,7 +141,7 @@ def read(path: bytes) -> Acl:
 
 def write(path: bytes, acl: Acl) -> None:
     """Replace the list in this folder's directory, durably."""
-    lines = [f"# mailnode acl {_VERSION}", *map(_line, acl.entries)]
+    lines = [f"# mailnode acl {_VERSION}", *map(format_entry, acl.entries)]
     text = "\n".join(lines) + "\n"
     files.replace(path + b"/" + ACL_NAME, text.encode("utf-8", "surrogateescape"))
 
@@ -167,16 +168,20 @@ def _entry(minus: str, quoted: str, plain: str, letters: str, named: str) -> Ent
 
 
 def _from_file(name: str) -> str:
-    kind, equals, value = name.partition("=")
-    if kind == "user" and equals:
+    if name in _RESERVED:
+        return name
+    kind, _, value = name.partition("=")
+    # A user or group that is called like something else of ours must not become that.
+    if kind == "user" and value and value.lower() not in _RESERVED and value[0] not in "@$":
         return value.lower()
-    if kind == "group" and equals:
+    if kind == "group" and value and value[0] != "=":
         # Only names with a dot are domains; what else is a group there, nobody is in here.
         return f"@{value.lower()}" if "." in value else f"${value}"
-    return name if not equals else f"${name}"
+    return f"$={name}"
 
 
-def _line(entry: Entry) -> str:
+def format_entry(entry: Entry) -> str:
+    """The line of an entry."""
     name = _to_file(entry.identifier)
     if not _PLAIN.match(name):
         name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
@@ -185,13 +190,12 @@ def _line(entry: Entry) -> str:
 
 
 def _to_file(identifier: str) -> str:
-    if identifier in (ANYONE, AUTHENTICATED, OWNER):
+    if identifier in _RESERVED:
         return identifier
-    if identifier.startswith("@"):
+    if identifier.startswith("$="):
+        return identifier[2:]
+    if identifier[:1] in ("@", "$"):
         return f"group={identifier[1:]}"
-    if identifier.startswith("$"):
-        value = identifier[1:]
-        return value if "=" in value else f"group={value}"
     return f"user={identifier}"
 
 

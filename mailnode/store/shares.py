@@ -53,6 +53,8 @@ class Shares:
         """Users (or ``only`` this one) who share something with this person, and the ``maildir``
         of each."""
         found: dict[str, str] = {}
+        if not os.path.isdir(self._path):
+            return found  # nobody here ever shared anything
         for identifier in heard_by(person, everywhere):
             folder = self._folder(identifier)
             for name in [_hash(only)] if only else _names(folder):

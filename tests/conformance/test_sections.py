@@ -9,7 +9,9 @@ import pytest
 from tests.conformance import sections, test_imap_table
 
 
-@pytest.mark.parametrize("section", list(sections.sections()), ids=lambda one: f"{one.rfc} {one.title}")
+@pytest.mark.parametrize(
+    "section", list(sections.sections()), ids=lambda one: f"{one.rfc} {one.title}"
+)
 def test_what_is_claimed_has_tests_that_are_there(section: sections.Section) -> None:
     assert section.tests or section.status == "no"
     for test in section.tests:

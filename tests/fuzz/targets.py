@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mailnode.store import journal
+from mailnode.model.errors import StorageGone
+from mailnode.model.rights import ALL_RIGHTS
+from mailnode.store import acl, journal, seen_file
 from mailnode.store.takeover import (
     parse_courier_list,
     parse_dovecot_subscriptions,
@@ -160,6 +162,29 @@ def journal_octets(raw: bytes) -> None:
         at = span.end
 
 
+def acl_octets(raw: bytes) -> None:
+    """Any file is a list, what is written of it reads the same, and nobody gets more by that."""
+    try:
+        entries = tuple(acl.parse(raw))
+    except StorageGone:
+        return
+    text = "\n".join(map(acl.format_entry, entries)).encode("utf-8", "surrogateescape")
+    assert tuple(acl.parse(text)) == entries
+    assert set(acl.Acl(entries).rights(acl.Person("joe@example.test"))) <= set(ALL_RIGHTS)
+
+
+def seen_octets(raw: bytes) -> None:
+    """What one reader has seen: records in order, or nothing."""
+    try:
+        at = seen_file.header_end(raw, 7)
+    except StorageGone:
+        return
+    for record, end in seen_file.records(raw, at):
+        assert at < end <= len(raw)
+        assert seen_file.pack_record(record) == raw[at:end]
+        at = end
+
+
 def foreign(raw: bytes) -> None:
     """What Dovecot and Courier left behind."""
     parse_uid_list(raw)
@@ -191,6 +216,8 @@ TARGETS: dict[str, tuple[Target, tuple[bytes, ...]]] = {
             b"a NOTIFY SET STATUS (PERSONAL (MessageNew (FLAGS) MessageExpunge)) (INBOXES NONE)",
             b"a STORE 1:2 (UNCHANGEDSINCE 4) +FLAGS.SILENT (\\Seen a)",
             b'a SETMETADATA x (/private/comment "y" /shared/z NIL)',
+            b'a SETACL "a b" -joe +lrc',
+            b"a LISTRIGHTS INBOX @example.test",
         ),
     ),
     "mime": (mime, (_LETTER, b"Subject: x\n\nbody\n", b"\r\n")),
@@ -213,6 +240,20 @@ TARGETS: dict[str, tuple[Target, tuple[bytes, ...]]] = {
         (b"\0AHgAeQ==", b"\1\neA==\neQ==", b"\5biwsbj11c2VyLHI9bm9uY2U=\nYz1iaXdzLHI9bixwPXg="),
     ),
     "journal": (journal_octets, (b"", b"MNJ" + bytes(64))),
+    "acl": (
+        acl_octets,
+        (
+            b"# mailnode acl 1\nuser=joe@example.test lr\n-anyone w :purge\ngroup=example.test l\n",
+            b'"user=a \\" b" lrwstipekxa\nowner\n',
+        ),
+    ),
+    "seen": (
+        seen_octets,
+        (
+            seen_file.pack_header(7, "joe")
+            + seen_file.pack_record(seen_file.Record(5, True, ((1, 3), (7, 7)))),
+        ),
+    ),
     "foreign": (
         foreign,
         (b"3 V1795644665 N4 Gabcdef\n1 :a,S=3\n3 W5 :b\n", b"1 a b\na\n", b"V\t2\n\nINBOX\na\tb\n"),

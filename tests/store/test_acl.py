@@ -62,6 +62,9 @@ user=c@example.test lrcd
 nonsense
 
 group-override=banned
+user=anyone lr
+user=@example.test lr
+user= lr
 """
     assert list(parse(raw)) == [
         Entry("bob@example.test", ALL_RIGHTS),
@@ -73,8 +76,11 @@ group-override=banned
         Entry("eve@example.test", "wt", negative=True),
         Entry("two words@example.test", "lre", unknown="purge"),
         Entry("c@example.test", "lrkxte"),
-        Entry("nonsense", ""),
-        Entry("$group-override=banned", ""),
+        Entry("$=nonsense", ""),
+        Entry("$=group-override=banned", ""),
+        Entry("$=user=anyone", "lr"),
+        Entry("$=user=@example.test", "lr"),
+        Entry("$=user=", "lr"),
     ]
 
 
@@ -91,7 +97,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
             Entry("ü@example.test", "l"),
             Entry("@example.test", "lr"),
             Entry("$staff", "lr", unknown="purge"),
-            Entry("$group-override=banned", ""),
+            Entry("$=group-override=banned", ""),
+            Entry("$=user=anyone", "lr"),
             Entry("anyone", ""),
         )
     )
