@@ -15,7 +15,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from mailnode.runtime.seat import UNFIT, Seat
 from mailnode.runtime.service import Service
 from mailnode.runtime.settings.listen import IMPLICIT_TLS
 from mailnode.runtime.settings.load import Settings
+from mailnode.runtime.tally import Tally
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import PemCertificates
 from mailnode.store.maildir_store import MaildirStore
@@ -66,6 +67,7 @@ class Equipment:
     log: LineLog
     clock: Clock
     lease: Lease | None = None
+    tally: Tally | None = None  # what this worker counts together with the node's others
 
     def fence(self) -> None:
         """Raise ``LeaseLost`` when this node may write no more."""
@@ -114,6 +116,7 @@ async def run_worker(
             stack.callback(seat.line.close)
             rooms = await open_rooms(tools, stack)
             if await _fit(rooms, tools, seat):
+                tools = replace(tools, tally=seat.tally)
                 await _serve_until(stop, rooms, tools, sockets, seat)
                 return 0
             return UNFIT
@@ -364,6 +367,7 @@ def _smtp(role: Role, rooms: Rooms, tools: Equipment) -> Service:
         clock=tools.clock,
         log=tools.log,
         proxies=TrustedProxies(settings.cluster.trusted_proxies),
+        tally=tools.tally,
     )
 
 
@@ -385,4 +389,5 @@ def _access(rooms: Rooms, tools: Equipment) -> dict[str, Any]:
         "clock": tools.clock,
         "log": tools.log,
         "proxies": TrustedProxies(tools.settings.cluster.trusted_proxies),
+        "tally": tools.tally,
     }

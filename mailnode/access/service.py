@@ -17,6 +17,7 @@ from mailnode.access.link import Link
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
+from mailnode.runtime.tally import Tally, alone
 from mailnode.runtime.tls import Certificates
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ LinkT = TypeVar("LinkT", bound=Link[Any])
 
 
 class Bounds(Protocol):
-    """How many connections a worker takes."""
+    """How many connections there may be."""
 
     @property
     def max_sessions(self) -> int:
-        """In all."""
+        """In one worker."""
 
     @property
     def max_sessions_per_ip(self) -> int:
-        """From one IP address."""
+        """From one IP address, on this node."""
 
 
 class AccessService(ABC, Generic[LinkT]):
@@ -49,7 +50,10 @@ class AccessService(ABC, Generic[LinkT]):
         clock: Clock,
         log: MailLog,
         proxies: TrustedProxies | None,
+        name: str,
+        tally: Tally | None,
     ) -> None:
+        self._name, self._tally = name, tally or alone()
         self._bounds = bounds
         self._certificates = certificates
         self._clock = clock
@@ -57,7 +61,6 @@ class AccessService(ABC, Generic[LinkT]):
         self._proxies = proxies or TrustedProxies()
         self._links: dict[LinkT, str] = {}  # and the local address each came in on
         self._closes: Callable[[str], bool] = lambda local: False
-        self._hosts: Counter[str] = Counter()
         self._ports: list[Any] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -124,22 +127,21 @@ class AccessService(ABC, Generic[LinkT]):
 
     def _welcome(self, wire: DoorProtocol, host: str, implicit_tls: bool) -> LinkT | None:
         local = local_host(wire.transport)
-        if (
-            self._closes(local)
-            or len(self._links) >= self._bounds.max_sessions
-            or self._hosts[host] >= self._bounds.max_sessions_per_ip
-        ):
+        if self._closes(local) or len(self._links) >= self._bounds.max_sessions:
+            return None
+        if self._tally.enter(self._key(host)) > self._bounds.max_sessions_per_ip:
+            self._tally.leave(self._key(host))
             return None
         link = self._connect(wire, host, implicit_tls)
         self._links[link] = local
-        self._hosts[link.peer] += 1
         return link
+
+    def _key(self, host: str) -> str:
+        return f"{self._name} {host}"
 
     def _strike_off(self, link: LinkT) -> None:
         self._links.pop(link, None)
-        self._hosts[link.peer] -= 1
-        if self._hosts[link.peer] <= 0:
-            del self._hosts[link.peer]
+        self._tally.leave(self._key(link.peer))
         if not self._links:
             self._empty.set()
 

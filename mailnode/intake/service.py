@@ -24,6 +24,7 @@ from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.smtp import SmtpSettings
+from mailnode.runtime.tally import Tally, alone
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
 
@@ -49,6 +50,7 @@ class SmtpService:
         log: MailLog,
         policy: Chain | None = None,
         proxies: TrustedProxies | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.proxies = proxies or TrustedProxies()
         handover = Handover(
@@ -69,7 +71,7 @@ class SmtpService:
         )
         self._servers: list[asyncio.Server] = []
         self._sessions: set[SmtpSession] = set()
-        self._peers: Counter[str] = Counter()
+        self._tally = tally or alone()
         self._empty = asyncio.Event()
         self._empty.set()
         self._closes: Callable[[str], bool] = lambda local: False
@@ -126,25 +128,23 @@ class SmtpService:
         return self._closes(local)
 
     def enter(self, session: SmtpSession) -> tuple[int, int]:
-        """A session begins; sessions in all and from its peer, this one included."""
+        """A session begins; with it, how many this worker has, and the node from its peer."""
         self._sessions.add(session)
         self._empty.clear()
         peer = peer_key(session.host)
-        if not peer:
-            return len(self._sessions), 1
-        self._peers[peer] += 1
-        return len(self._sessions), self._peers[peer]
+        return len(self._sessions), self._tally.enter(self._key(peer)) if peer else 1
 
     def leave(self, session: SmtpSession) -> None:
         """It ended."""
         self._sessions.discard(session)
         peer = peer_key(session.host)
         if peer:
-            self._peers[peer] -= 1
-            if self._peers[peer] <= 0:
-                del self._peers[peer]
+            self._tally.leave(self._key(peer))
         if not self._sessions:
             self._empty.set()
+
+    def _key(self, peer: str) -> str:
+        return f"{self._desk.role.value} {peer}"
 
 
 def peer_key(host: str) -> str:

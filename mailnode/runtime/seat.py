@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mailnode.runtime.tally import Tally, alone
 
 READY, ALIVE, DRAINING = b"R", b"A", b"D"
 
@@ -23,12 +25,14 @@ LOST = 77
 @dataclass(frozen=True, slots=True)
 class Seat:
     """Place ``number`` of worker generation ``generation``. ``first``: nothing runs yet, so a
-    missing store should stop the start instead of being waited for."""
+    missing store should stop the start instead of being waited for. ``tally``: what the node's
+    workers count together."""
 
     number: int
     generation: int
     first: bool
     line: Line
+    tally: Tally = field(default_factory=alone)
 
 
 class Line:

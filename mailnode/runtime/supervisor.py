@@ -23,6 +23,7 @@ from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.pauses import CrashPauses
 from mailnode.runtime.seat import LOST, UNFIT, Seat
 from mailnode.runtime.systemd import Notifier
+from mailnode.runtime.tally import Tallies
 from mailnode.runtime.worker_process import WorkerProcess, fork_worker
 
 # A seat that pauses for so long lets the others take its connections.
@@ -91,6 +92,7 @@ class Supervisor:
         self._log = log
         self._beat = beat
         self._children: dict[int, WorkerProcess] = {}
+        self._tallies = Tallies()
         self._pauses = CrashPauses()
         self._served = False
         self._start_deaths = 0
@@ -192,7 +194,8 @@ class Supervisor:
         others += [*self._own]
         first, start = not self._served, self._in_child(generation)
         try:
-            child = fork_worker(seat, self._number, first, start, others, now)
+            tally = self._tallies.take(child.row for child in self._children.values())
+            child = fork_worker(seat, self._number, first, start, tally, others, now)
         except OSError as error:
             # Out of processes, memory or descriptors: the seat waits like after a crash.
             self._log.event(Event.ERROR, what="no worker could be started", cause=error)
@@ -219,6 +222,7 @@ class Supervisor:
 
     def _bury(self, child: WorkerProcess, status: int) -> None:
         del self._children[child.pid]
+        self._tallies.clear(child.row)
         self._selector.unregister(child.line)
         child.line.close()
         asked = child.kill_at is not None and not child.stuck

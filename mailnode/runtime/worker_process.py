@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mailnode.runtime.seat import DRAINING, READY, Line, Seat
+from mailnode.runtime.tally import Tally
 
 _DEFAULT = (signal.SIGTERM, signal.SIGCHLD)
 # SIGHUP only means something once the worker has a handler for it.
@@ -30,6 +31,7 @@ class WorkerProcess:
     pid: int
     seat: int
     generation: int
+    row: int
     line: socket.socket
     started_at: float
     heard_at: float
@@ -59,6 +61,7 @@ def fork_worker(
     generation: int,
     first: bool,
     start: Callable[[Seat], int],
+    tally: Tally,
     others: Iterable[socket.socket],
     now: float,
 ) -> WorkerProcess:
@@ -82,11 +85,11 @@ def fork_worker(
     if pid:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         theirs.close()
-        return WorkerProcess(pid, number, generation, ours, now, now)
+        return WorkerProcess(pid, number, generation, tally.number_of_row, ours, now, now)
     status = 1
     try:
         _forget_supervisor([ours, *others])
-        status = start(Seat(number, generation, first, Line(theirs)))
+        status = start(Seat(number, generation, first, Line(theirs), tally))
     except BaseException:  # noqa: BLE001  the child's last barrier: say it and end
         traceback.print_exc()
     finally:

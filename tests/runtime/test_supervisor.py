@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mailnode.runtime.pauses import LONGEST_S, CrashPauses
+from mailnode.runtime.tally import alone
 from mailnode.runtime.worker_process import fork_worker
 
 pytestmark = pytest.mark.e2e
@@ -137,6 +138,27 @@ def test_nobody_waits_for_a_seat_whose_workers_die_at_their_start(tiny: Tiny) ->
             answers.add(tiny.ask(sock))
         time.sleep(0.01)
     assert len(answers) == 2
+
+
+def test_workers_count_together_and_the_dead_are_not_counted(tiny: Tiny) -> None:
+    socks: dict[int, socket.socket] = {}
+    while len(socks) < 2:
+        sock = tiny.connect()
+        if (pid := tiny.ask(sock)) in socks:
+            sock.close()
+        else:
+            socks[pid] = sock
+    (victim, dying), (_, living) = socks.items()
+    assert tiny.ask(dying, b"count") == 1
+    assert tiny.ask(living, b"count") == 2
+    assert tiny.ask(dying, b"count") == 3
+    os.kill(victim, signal.SIGKILL)
+    tiny.event("worker-died")
+    while tiny.workers() == set(socks) or len(tiny.workers()) < 2:
+        time.sleep(0.01)
+    assert tiny.ask(living, b"count") == 2
+    for sock in socks.values():
+        sock.close()
 
 
 def test_stuck_worker_is_killed_and_replaced(tiny: Tiny) -> None:
@@ -269,7 +291,7 @@ def test_fork_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "fork", refuse)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(BlockingIOError):
-        fork_worker(0, 1, True, lambda seat: 0, [], 0.0)
+        fork_worker(0, 1, True, lambda seat: 0, alone(), [], 0.0)
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 

@@ -1,7 +1,8 @@
 """A supervised server of two workers that say their pid: run as a program by tests.
 
 Usage: python -m tests.support.tiny_server FOLDER
-A client sends a line: "pid" is answered, "hang" blocks the worker's loop, "die" kills it.
+A client sends a line: "pid" is answered, "count" by how often it came on this node, "hang" blocks
+the worker's loop, "die" kills it.
 While there is a FOLDER/broken, workers die at their start.
 FOLDER/settings holds "WORKERS MODE" and is read at SIGHUP; MODE "unfit" makes workers refuse.
 Log lines (JSON) go to standard output.
@@ -27,12 +28,16 @@ from mailnode.runtime.sink import Sink, StreamTarget
 from mailnode.runtime.sockets import Listeners, bind
 from mailnode.runtime.supervisor import Generation, Supervisor
 from mailnode.runtime.systemd import Notifier
+from mailnode.runtime.tally import Tally
 
 DRAIN_S, STUCK_S = 3.0, 1.0
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tally: Tally) -> None:
     while line := await reader.readline():
+        if line == b"count\n":
+            writer.write(b"%d\n" % tally.enter("client"))
+            continue
         if line == b"hang\n":
             time.sleep(60)
         if line == b"die\n":
@@ -52,7 +57,7 @@ async def _worker(seat: Seat, listeners: Listeners) -> int:
         task = asyncio.current_task()
         assert task
         clients.add(task)
-        await _answer(reader, writer)
+        await _answer(reader, writer, seat.tally)
         clients.discard(task)
 
     servers = []

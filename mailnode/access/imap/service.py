@@ -20,6 +20,7 @@ from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.imap import ImapSettings
+from mailnode.runtime.tally import Tally
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
 from mailnode.store import Store
@@ -44,8 +45,9 @@ class ImapService(AccessService[Connection]):
         proxies: TrustedProxies | None = None,
         owners: Owners = nobody_else,
         find_owner: Find = lambda ref: ref,
+        tally: Tally | None = None,
     ) -> None:
-        census = Census(settings.max_sessions_per_user_ip)
+        census = Census(settings.max_sessions_per_user_ip, "imap", tally)
         store = SharingStore(store, spaces(settings), find_owner)
         self._means = Means(
             settings, gate, store, pool, hints, clock, log, census=census, owners=owners
@@ -53,8 +55,9 @@ class ImapService(AccessService[Connection]):
         self._filler = Filler(self._means)
         self._filling: asyncio.Task[None] | None = None
         super().__init__(
-            bounds=settings, certificates=certificates, clock=clock, log=log, proxies=proxies
-        )
+            bounds=settings, certificates=certificates, clock=clock, log=log, proxies=proxies,
+            name="imap", tally=tally,
+        )  # fmt: skip
 
     def _protocol(self) -> type[DoorProtocol]:
         return ImapProtocol

@@ -14,6 +14,7 @@ from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.settings.pop3 import Pop3Settings
+from mailnode.runtime.tally import Tally
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
 from mailnode.store import Store
@@ -39,13 +40,15 @@ class Pop3Service(AccessService[Connection]):
         clock: Clock,
         log: MailLog,
         proxies: TrustedProxies | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        census = Census(settings.max_sessions_per_user_ip)
+        census = Census(settings.max_sessions_per_user_ip, "pop3", tally)
         uidl = UidlFormat(settings.uidl_format)
         self._means = Means(settings, gate, store, pool, clock, log, uidl, census)
         super().__init__(
-            bounds=settings, certificates=certificates, clock=clock, log=log, proxies=proxies
-        )
+            bounds=settings, certificates=certificates, clock=clock, log=log, proxies=proxies,
+            name="pop3", tally=tally,
+        )  # fmt: skip
 
     def _protocol(self) -> type[DoorProtocol]:
         # Imported only here: twisted.mail.pop3 takes the process's reactor when it is imported.

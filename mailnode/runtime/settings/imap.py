@@ -35,15 +35,16 @@ class ImapSettings(Section):
         default=20000, ge=1, description="Open connections that one worker takes."
     )
     max_sessions_per_ip: int = Field(
-        default=500,
+        default=1000,
         ge=1,
-        description="Open connections that one worker takes from one IP address (a web mail "
+        description="Open connections from one IP address, in all workers together (a web mail "
         "server has many).",
     )
     max_sessions_per_user_ip: int = Field(
         default=30,
         ge=1,
-        description="Logged-in connections of one user from one IP address in one worker.",
+        description="Logged-in connections of one user from one IP address, in all workers "
+        "together.",
     )
     max_line_bytes: int = Field(
         default=65536, ge=8192, le=16777216, description="Longest command line, literals apart."

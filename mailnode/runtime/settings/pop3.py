@@ -60,12 +60,15 @@ class Pop3Settings(Section):
         default=20000, ge=1, description="Open connections that one worker takes."
     )
     max_sessions_per_ip: int = Field(
-        default=200, ge=1, description="Open connections that one worker takes from one IP address."
+        default=200,
+        ge=1,
+        description="Open connections from one IP address, in all workers together.",
     )
     max_sessions_per_user_ip: int = Field(
         default=10,
         ge=1,
-        description="Logged-in connections of one user from one IP address in one worker.",
+        description="Logged-in connections of one user from one IP address, in all workers "
+        "together.",
     )
     max_bad_commands: int = Field(
         default=20,

@@ -34,8 +34,8 @@ class SmtpSettings(Section):
     max_connections_per_peer: int = Field(
         default=50,
         ge=1,
-        description="Open connections from one address (IPv6: one /64) in one worker; this machine "
-        "itself is not limited.",
+        description="Open connections of one service from one address (IPv6: one /64), in all "
+        "workers together; this machine itself is not limited.",
     )
     # RFC 5321 4.5.3.2.7: at least five minutes.
     command_timeout_s: float = Field(
