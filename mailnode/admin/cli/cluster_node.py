@@ -84,7 +84,8 @@ def _remarks(found: dict[str, Any]) -> Iterator[str]:
     """What the table has no room for, faults first."""
     for one in found["addresses"]:
         if one["note"]:
-            yield f"ATTENTION: {one['address']} is {one['note']}: {', '.join(one['on']) or '-'}"
+            where = f": {', '.join(one['on'])}" if one["on"] else ""
+            yield f"ATTENTION: {one['address']} is {one['note']}{where}"
     for one in found["nodes"]:
         yield f"{one['node']} serves {', '.join(one['services']) or 'nothing that is known'}"
     storage, hints = found["storage"], found["hints"]

@@ -6,12 +6,17 @@ CREATE DATABASE IF NOT EXISTS mailnode CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS 'mailnode'@'%' IDENTIFIED BY '@@secret@@';
 GRANT ALL ON mailnode.* TO 'mailnode'@'%';
 
--- On each replica, filled by `mariadb-backup` or `mariadb-dump --gtid --master-data=1` before:
+-- A replica is filled from the primary, into nobody's binary log:
+--   mariadb-dump --all-databases --flush-privileges --gtid --master-data=1 --single-transaction > all.sql
+-- and there:
+--   mariadb -e 'RESET MASTER'
+--   (echo 'SET SESSION sql_log_bin = 0;'; cat all.sql) | mariadb
+-- Then it follows:
 --   CHANGE MASTER TO MASTER_HOST='@@first_address@@', MASTER_USER='replica',
 --     MASTER_PASSWORD='@@secret@@', MASTER_USE_GTID=slave_pos;
 --   START SLAVE;
 
 -- When the primary is gone for good, on the replica that is to write from now on:
 --   STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = OFF;
--- and read_only = OFF in its 70-mailnode.cnf. The old primary comes back as replica of it:
---   CHANGE MASTER TO MASTER_HOST='...', MASTER_USE_GTID=current_pos; START SLAVE;
+-- and read_only = OFF in its 70-mailnode.cnf. The old primary comes back as a new replica of it
+-- (read_only = ON, filled anew, with the other address): what only it has written is not known.
