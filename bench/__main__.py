@@ -20,11 +20,14 @@ from bench.ours import NAME, ours, ours_on_mysql
 from bench.peers.stack import missing, peer
 from bench.plan import SCENARIOS, Scenario
 from bench.result import Result
+from bench.scenarios import failover
 from bench.server import Server
 
 
 def main() -> None:
     """Run what was asked for; write JSON and HTML, print the table."""
+    if sys.argv[1:2] == ["failover"]:
+        sys.exit(failover.main(sys.argv[2:]))
     options = _options()
     allow_many_sockets()
     chosen = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
@@ -50,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="folder to write")
     parser.add_argument("--alone", action="store_true", help="mailnode only, without the peer")
     parser.add_argument("--scale", type=float, default=1.0, help="fewer or more messages")
-    parser.epilog = "scenarios: " + ", ".join(SCENARIOS)
+    parser.epilog = "scenarios: " + ", ".join(SCENARIOS) + "; alone and by itself: failover"
     return parser.parse_args()
 
 

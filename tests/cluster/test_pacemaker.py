@@ -1,0 +1,102 @@
+"""Pacemaker and Corosync on two machines of namespaces, with the shipped agent and configuration:
+addresses move when told to and when their node dies, and the agent's answers in each state."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.failover_traffic import Traffic
+from tests.support.heartbeat_pair import SERVICE, pair_of
+from tests.support.namespaces import why_no_program
+from tests.support.pacemaker_pair import PacemakerPair, why_no_pacemaker
+
+pytestmark = [pytest.mark.timeout(420), pytest.mark.slow, pytest.mark.fault]
+WITHIN_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[PacemakerPair]:
+    if reason := why_no_pacemaker():
+        pytest.skip(reason)
+    with (
+        tempfile.TemporaryDirectory(prefix="mailnode-pm-", ignore_cleanup_errors=True) as folder,
+        pair_of(PacemakerPair, Path(folder)) as found,
+    ):
+        found.start()
+        yield found
+
+
+def test_the_cluster_finds_nothing_wrong_with_its_configuration(pair: PacemakerPair) -> None:
+    one = pair.machines["n1"]
+    assert "error" not in one.run("crm_verify", "-L", "-V").lower()
+    for name in ("mail-1", "mail-2", "fence-n1", "fence-n2"):
+        assert "running on" in one.run("crm_resource", "--locate", "--resource", name)
+
+
+def test_crmsh_loads_its_form_of_it_and_nothing_changes(pair: PacemakerPair) -> None:
+    if reason := why_no_program("crm"):
+        pytest.skip(reason)
+    one = pair.machines["n1"]
+    before = pair.resources()
+    said = one.run("crm", "configure", "load", "update", "/etc/mailnode/mailnode.crm")
+    assert "ERROR" not in said
+    assert pair.resources() == before
+    pair.until_owned("n1", "n2", within_s=WITHIN_S)
+
+
+def test_the_agent_tells_each_state(pair: PacemakerPair) -> None:
+    def answer(node: str) -> str:
+        command = "crm_resource --force-check --resource mail-1 >/dev/null 2>&1; echo $?"
+        return pair.machines[node].run("sh", "-c", command).strip()
+
+    assert answer("n1") == "0"
+    assert answer("n2") == "7"
+    one = pair.machines["n1"]
+    # The cluster is told to look away: what is asked for is the agent's answer.
+    one.run("crm_attribute", "--name", "maintenance-mode", "--update", "true")
+    one.kill("mailnode serve", signal.SIGSTOP)
+    try:
+        pair.until(lambda: answer("n1") == "1", "a stopped mailnode serves", WITHIN_S)
+    finally:
+        one.kill("mailnode serve", signal.SIGCONT)
+    pair.until(lambda: answer("n1") == "0", "it does not serve again", WITHIN_S)
+    # It has seen the failure all the same, and would keep the address away for a while.
+    one.run("crm_resource", "--cleanup", "--resource", "mail-1")
+    one.run("crm_attribute", "--name", "maintenance-mode", "--delete")
+    pair.until_settled(WITHIN_S)
+
+
+def test_a_planned_move_breaks_no_transaction(
+    pair: PacemakerPair, record_property: Callable[[str, object], None]
+) -> None:
+    with Traffic(pair) as traffic:
+        began = time.monotonic()
+        for node, owners in (("n2", ("n2", "n2")), ("n1", ("n1", "n2"))):
+            pair.move("mail-1", node)
+            pair.until_owned(*owners, within_s=WITHIN_S)
+            traffic.until_more()
+    traffic.tell("planned move by Pacemaker", began, record_property)
+    traffic.nothing_is_broken()
+    traffic.nothing_is_lost()
+
+
+def test_the_address_of_a_dead_node_moves_once_it_is_switched_off(
+    pair: PacemakerPair, record_property: Callable[[str, object], None]
+) -> None:
+    pair.until_settled(WITHIN_S)
+    with Traffic(pair) as traffic:
+        began = time.monotonic()
+        pair.machines["n1"].power_off()
+        pair.until_owned("n2", "n2", within_s=WITHIN_S)
+        assert {name for _, name in pair.switch.shot} == {"n1"}
+        traffic.until_more()
+    traffic.tell("killed under Pacemaker", began, record_property)
+    pair.until(lambda: pair.state("n1") == "adopted", "its queue is not adopted")
+    traffic.nothing_is_lost()
+    assert pair.owner(SERVICE["n1"]) == ["n2"]
