@@ -22,6 +22,7 @@ from typing import Any
 from mailnode.access.imap.owners import owners_of
 from mailnode.access.imap.service import ImapService
 from mailnode.access.imap.spaces import owners_in
+from mailnode.access.imap.submitted import SubmittedUrls
 from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.lease import Lease
 from mailnode.cluster.membership import Membership
@@ -368,6 +369,7 @@ def _smtp(role: Role, rooms: Rooms, tools: Equipment) -> Service:
         log=tools.log,
         proxies=TrustedProxies(settings.cluster.trusted_proxies),
         tally=tools.tally,
+        urls=SubmittedUrls(rooms.store, owners_of(rooms.directory), rooms.pool, tools.clock),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from mailnode.delivery.handover import Handover
 from mailnode.directory import Gate
@@ -24,6 +25,14 @@ class Role(Enum):
     LMTP = "lmtp"  # a mail server in front of us: a reply per recipient (RFC 2033)
 
 
+class Urls(Protocol):
+    """What users let be submitted from their mailboxes (RFC 4468)."""
+
+    async def read(self, user: str, text: str) -> bytes | None:
+        """The octets behind an authorized URL, for the user who has logged in; ``None`` where
+        there is nothing, or nothing for him. Raises ``TemporaryError``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """See the module."""
@@ -39,3 +48,4 @@ class Desk:
     clock: Clock
     log: MailLog
     policy: Chain
+    urls: Urls | None = None

@@ -3,7 +3,7 @@
 Promises: one reply per command (LMTP: one per recipient after the data), in order, also when
 commands are pipelined; nothing that a client sends ends a dialog without a reply, save its going.
 RFC: 5321 4.1 (commands), 4.1.4 (order), 2033 (LMTP), 2920 (PIPELINING), 3030 (BDAT), 3207
-(STARTTLS), 4954 (AUTH), 1870, 2034, 3461, 6152, 6531, 8689, 9422.
+(STARTTLS), 4468 (BURL), 4954 (AUTH), 1870, 2034, 3461, 6152, 6531, 8689, 9422.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class Dialog(Mailing):
         self.close()
         self.hello, self.protocol = name, protocol
         mechanisms = offers_of(visitor(self.desk, self.wire)) if self.may_log_in() else ()
-        offers = capabilities(self.desk, bool(self.wire.tls), mechanisms)
+        logged_in = self.login is not None
+        offers = capabilities(self.desk, bool(self.wire.tls), mechanisms, logged_in)
         self.offered = frozenset(offers) if protocol != "SMTP" else frozenset()
         return hello_reply(self.desk.hostname, offers if protocol != "SMTP" else {})
 
@@ -176,6 +177,7 @@ _RULES: dict[str, _Rule] = {
     "RCPT": _Rule(Dialog.rcpt, hello=True, login=True),
     "DATA": _Rule(Dialog.data, hello=True, login=True, argument=False),
     "BDAT": _Rule(Dialog.bdat, hello=False, login=False),
+    "BURL": _Rule(Dialog.burl, hello=True, login=True, roles=frozenset({Role.SUBMISSION})),
     "RSET": _Rule(Dialog.rset, argument=False),
     "NOOP": _Rule(Dialog.noop),
     "VRFY": _Rule(Dialog.vrfy),

@@ -11,7 +11,9 @@ from mailnode.intake.desk import Desk, Role
 from mailnode.wire.smtp.reply import Reply
 
 
-def capabilities(desk: Desk, tls: bool, mechanisms: Sequence[str]) -> dict[str, str]:
+def capabilities(
+    desk: Desk, tls: bool, mechanisms: Sequence[str], logged_in: bool = False
+) -> dict[str, str]:
     """Keyword and parameters (empty: none), in the order they are told; ``mechanisms``: what
     AUTH takes now."""
     settings = desk.settings
@@ -34,6 +36,9 @@ def capabilities(desk: Desk, tls: bool, mechanisms: Sequence[str]) -> dict[str, 
     # RFC 8689 4: only under TLS.
     elif desk.role is not Role.LMTP:
         offers["REQUIRETLS"] = ""
+    # RFC 4468 3.1: which URLs can be used is told to whom they can be read for.
+    if desk.urls is not None:
+        offers["BURL"] = "imap" if logged_in else ""
     if mechanisms:
         offers["AUTH"] = " ".join(mechanisms)  # RFC 4954
     return offers

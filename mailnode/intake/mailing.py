@@ -1,8 +1,8 @@
-"""The mail commands: MAIL, RCPT, DATA, BDAT, and the state they work on.
+"""The mail commands: MAIL, RCPT, DATA, BDAT, BURL, and the state they work on.
 
 Promises: a refused recipient hurts no other; every octet of a refused message or chunk is read
 before it is answered, or the dialog ends.
-RFC: 5321 4.1.1.2-4, 2033 4.2, 3030, 6531 3.4.
+RFC: 5321 4.1.1.2-4, 2033 4.2, 3030, 4468, 6531 3.4.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import re
 from mailnode.directory import Mailbox
 from mailnode.intake.acceptance import Arrival, take
 from mailnode.intake.content import Body, read_chunk, read_data
-from mailnode.intake.desk import Desk, Role
+from mailnode.intake.desk import Desk, Role, Urls
 from mailnode.intake.transaction import Accepted, Transaction, judge_recipient, judge_sender
 from mailnode.intake.wire import Wire
 from mailnode.model.envelope import Client, Recipient
+from mailnode.model.errors import MailnodeError, TemporaryError
 from mailnode.model.status import Outcome
 from mailnode.runtime.maillog import Event
 from mailnode.wire.smtp import reply as say
@@ -25,6 +26,8 @@ from mailnode.wire.smtp.parameters import parse_mail_parameters, parse_rcpt_para
 from mailnode.wire.smtp.path import is_ascii, parse_forward_path, parse_reverse_path
 from mailnode.wire.smtp.reply import Reply, outcome_reply
 
+# RFC 4468 3.2: a URL has neither spaces nor octets outside ASCII.
+_BURL = re.compile(rb"([!-~]+)(?:[ \t]+(LAST))?", re.IGNORECASE)
 _BDAT = re.compile(rb"(\d{1,12})(?:[ \t]+(LAST))?", re.IGNORECASE)
 
 
@@ -192,6 +195,43 @@ class Mailing:
         body.check.finish()
         await self._finish(transaction, body)
         return None
+
+    async def burl(self, argument: bytes) -> Reply | None:
+        """RFC 4468 3: a chunk that lies in a mailbox."""
+        found = _BURL.fullmatch(argument)
+        if self.desk.urls is None or self.login is None:
+            return say.UNKNOWN_COMMAND
+        if found is None:
+            return say.BAD_ARGUMENT
+        transaction = self.transaction
+        if transaction is None or not transaction.accepted:
+            return say.MAIL_FIRST if transaction is None else say.RECIPIENT_FIRST
+        body = transaction.body = transaction.body or self._body()
+        octets = await self._referred(self.desk.urls, self.login.user, found[1].decode("ascii"))
+        if isinstance(octets, Reply):
+            # RFC 4468 3.4, 3030 2: the message is lost with its chunk.
+            self.refuse(octets.enhanced, "BURL: " + octets.text)
+            self.close()
+            return octets
+        body.check.look(octets)
+        await body.add(octets)
+        if found[2] is None:
+            return Reply(250, "2.5.0", "send the next chunk")
+        body.check.finish()
+        await self._finish(transaction, body)
+        return None
+
+    async def _referred(self, urls: Urls, user: str, url: str) -> bytes | Reply:
+        try:
+            octets = await urls.read(user, url)
+        except TemporaryError as error:
+            # RFC 4468 3.3: no answer from the store is a matter of time.
+            return Reply(451, "4.4.1", error.public)
+        except MailnodeError:
+            octets = None
+        if octets is None:
+            return Reply(554, "5.6.6", "nothing there that you may submit")
+        return octets
 
     async def _skip(self, size: int) -> None:
         if size > self.desk.settings.max_message_bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from mailnode.delivery import Courier
 from mailnode.delivery.handover import Handover
 from mailnode.directory import Gate
-from mailnode.intake.desk import Desk, Role
+from mailnode.intake.desk import Desk, Role, Urls
 from mailnode.intake.session import SmtpSession
 from mailnode.policy import Chain
 from mailnode.policy.limits import CountLimits
@@ -51,6 +51,7 @@ class SmtpService:
         policy: Chain | None = None,
         proxies: TrustedProxies | None = None,
         tally: Tally | None = None,
+        urls: Urls | None = None,
     ) -> None:
         self.proxies = proxies or TrustedProxies()
         handover = Handover(
@@ -68,6 +69,7 @@ class SmtpService:
             clock=clock,
             log=log,
             policy=policy or Chain((CountLimits(settings),)),
+            urls=urls if role is Role.SUBMISSION else None,
         )
         self._servers: list[asyncio.Server] = []
         self._sessions: set[SmtpSession] = set()

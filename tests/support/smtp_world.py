@@ -272,7 +272,7 @@ class World:
 
     def __init__(self, folder: Path, role: Role, **settings: Any) -> None:
         self.role = role
-        shown = settings.pop("certificates", None)
+        shown, urls = settings.pop("certificates", None), settings.pop("urls", None)
         shown = shown or certificates("/tmp/mailnode-test-certificates")
         self.log = ListLog()
         self.clock = FakeClock()
@@ -292,6 +292,7 @@ class World:
             spool=self.spool,
             pool=self.pool,
             certificates=shown,
+            urls=urls,
             clock=self.clock,
             log=self.log,
         )

@@ -6,6 +6,7 @@ RFC: 4467 3 (roles), 2.1 (keys).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailnode.access.imap.message_file import MessageCache
@@ -37,37 +38,35 @@ class Granted:
 
 async def authorize(session: Session, text: str) -> Granted | None:
     """The URL as this session's user may read it. Raises ``DirectoryGone``."""
-    url = parse_auth_url(text)
-    if url is None or not url.token or not _may_use(session, url):
-        return None
-    if url.expires is not None and url.expires <= session.means.clock.now():
+    means, user = session.means, session.user.lower()
+    submits = user in means.settings.submission_users
+    url = usable(text, user, lambda name: submits, means.clock.now())
+    if url is None:
         return None
     account = await _account(session, url.owner)
-    return None if account is None else Granted(account, url, session.means.cache)
+    return None if account is None else Granted(account, url, means.cache)
 
 
-def _may_use(session: Session, url: AuthUrl) -> bool:
-    """RFC 4467 3 "access identifier"."""
-    if url.role == "user":
-        return same_user(session, url.role_user)
-    if url.role == "submit":
-        return session.user in session.means.settings.submission_users
-    # RFC 4467 3: anonymous is anybody, authuser anybody who has logged in; here all have.
-    return True
+def usable(text: str, user: str, submits_for: Callable[[str], bool], now: float) -> AuthUrl | None:
+    """The URL, if ``user`` (who may submit for whom ``submits_for`` says) may use it now."""
+    url = parse_auth_url(text)
+    if url is None or not url.token or (url.expires is not None and url.expires <= now):
+        return None
+    # RFC 4467 3 "access identifier": anonymous is anybody, authuser anybody who has logged in.
+    if url.role == "user" and completed(url.role_user, user) != user:
+        return None
+    if url.role == "submit" and not submits_for(completed(url.role_user, user)):
+        return None
+    return url
 
 
-def same_user(session: Session, name: str) -> bool:
-    """Whether a name in a URL is this session's user."""
-    return _completed(session, name) == session.user.lower()
-
-
-def _completed(session: Session, name: str) -> str:
+def completed(name: str, user: str) -> str:
     """A name as it stands in a URL may lack the domain that was not typed at login either."""
-    return name if "@" in name else name + "".join(session.user.lower().partition("@")[1:])
+    return name if "@" in name else name + "".join(user.partition("@")[1:])
 
 
 async def _account(session: Session, owner: str) -> Account | None:
-    means, user = session.means, _completed(session, owner)
+    means, user = session.means, completed(owner, session.user.lower())
     if user == session.user.lower():
         return session.owner()
     ref = await means.owners(user)

@@ -7,7 +7,7 @@ RFC: 4467, 5092, 5550 3 (URL-PARTIAL).
 
 from __future__ import annotations
 
-from mailnode.access.imap.authorized import authorize, same_user
+from mailnode.access.imap.authorized import authorize, completed
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session
@@ -40,7 +40,7 @@ def _own(session: Session, text: str, mechanism: str) -> AuthUrl:
     if mechanism != INTERNAL:
         raise Refused(bad("no such mechanism"))
     # RFC 4467 3: nobody gives away what is another's.
-    if not same_user(session, url.owner):
+    if completed(url.owner, session.user.lower()) != session.user.lower():
         raise Refused(no("not your mailbox", "NOPERM"))
     if url.expires is not None and url.expires <= session.means.clock.now():
         raise Refused(no("expired already", "CANNOT"))
