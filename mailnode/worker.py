@@ -21,7 +21,7 @@ from typing import Any
 
 from mailnode.access.imap.owners import owners_of
 from mailnode.access.imap.service import ImapService
-from mailnode.access.imap.spaces import owners_in
+from mailnode.access.imap.spaces import Owners as SharingOwners
 from mailnode.access.imap.submitted import SubmittedUrls
 from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.lease import Lease
@@ -336,7 +336,7 @@ def _services(names: list[str], rooms: Rooms, tools: Equipment) -> dict[str, Ser
         "imap": lambda: ImapService(
             settings=tools.settings.imap,
             owners=owners_of(rooms.directory),
-            find_owner=owners_in(rooms.directory),
+            find_owner=SharingOwners(rooms.directory).find,
             **_access(rooms, tools),
         ),
         "pop3": lambda: _pop3(rooms, tools),

@@ -98,6 +98,12 @@ def test_all_errors_are_told_one_line_each(write: Write) -> None:
     assert len(lines) == 9
 
 
+@pytest.mark.parametrize("names", ['"Public"', '"inbox"', '"a/b"', '"a*"'])
+def test_prefixes_of_shared_mailboxes_are_apart(write: Write, names: str) -> None:
+    assert len(_errors(write(f"[imap]\nothers_prefix = {names}"))) == 1
+    load_settings(write('[imap]\nothers_prefix = ""\npublic_prefix = ""'))
+
+
 def test_destination_file_wants_a_file(write: Write) -> None:
     assert _errors(write('[log]\ndestination = "file"\n')) == [
         f'{write("[log]")}: [log]: destination "file" needs a path: '

@@ -14,10 +14,12 @@ from pathlib import Path
 from mailnode.model.flags import Flag
 from mailnode.runtime.clock import SystemClock
 from mailnode.store import AccountRef, Delivery, Finding, FlagsOp
+from mailnode.store.acl import Entry, Person
 from mailnode.store.check import Checker
 from tests.support.mail_store import REF, OpenStore, message, subject
 
 OTHER = AccountRef("other@example.test", "example.test/other/")
+READER = "bob@example.test"
 NEWCOMER = AccountRef("new@example.test", "example.test/new/")
 FIRST = [f"m{n}" for n in range(1, 6)]
 
@@ -179,6 +181,45 @@ def _flagged(one: OpenStore) -> None:
     folder.close()
 
 
+def _read(one: OpenStore) -> None:
+    """A reader of a shared folder marks some as seen and flags them."""
+    folder = one.store.account(REF).open("INBOX", reader=READER)
+    try:
+        flags = Flag.SEEN | Flag.FLAGGED
+        folder.store_flags([1, 2, 5], FlagsOp.REPLACE, flags, frozenset({"fresh"}))
+    finally:
+        folder.close()
+
+
+def _was_read(one: OpenStore) -> None:
+    for reader, flags in ((READER, Flag.SEEN | Flag.FLAGGED), ("else", Flag.FLAGGED)):
+        folder = one.store.account(REF).open("INBOX", reader=reader)
+        folder.refresh()
+        assert {info.flags for info in folder.infos([1, 2, 5])} == {flags}
+        folder.close()
+
+
+def _move_to_other(one: OpenStore) -> None:
+    inbox = one.folder()
+    target = one.store.account(OTHER).open("INBOX", reader=REF.user)
+    try:
+        inbox.move([1, 5], target)
+    finally:
+        inbox.close()
+        target.close()
+
+
+def _share(one: OpenStore) -> None:
+    account = one.store.account(REF)
+    account.change_acl("Archive", lambda acl: acl.replaced(Entry(READER, "lr")))
+
+
+def _shared(one: OpenStore) -> None:
+    assert one.store.account(REF).acl("Archive").entries == (Entry(READER, "lr"),)
+    found = one.store.sharers(Person(READER), everywhere=False)
+    assert set(found) == {REF.user}
+
+
 def _remove(one: OpenStore) -> None:
     folder = one.folder()
     try:
@@ -247,6 +288,15 @@ OPERATIONS = [
         moves=(("m1", "INBOX", "Archive"), ("m5", "INBOX", "Archive")),
     ),
     Operation("flag", _flag, check=_flagged),
+    Operation("read", _read, check=_was_read),
+    Operation(
+        "move-to-other",
+        _move_to_other,
+        adds=_in("other:INBOX", "m1", "m5"),
+        takes=_in("INBOX", "m1", "m5"),
+        moves=(("m1", "INBOX", "other:INBOX"), ("m5", "INBOX", "other:INBOX")),
+    ),
+    Operation("share", _share, check=_shared),
     Operation("remove", _remove, takes=_in("INBOX", "m1", "m5")),
     Operation("look", _look),
     Operation(

@@ -10,11 +10,12 @@ from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.store import AccountRef
-from mailnode.store.shared import Find, Spaces
+from mailnode.store.shared import Spaces
 
 # A directory that does not answer is waited for once, and then not asked for a while: the pool's
 # threads have other work.
 WAIT_S, REST_S = 10.0, 10.0
+REMEMBERED = 10_000
 
 
 def spaces(settings: ImapSettings) -> Spaces:
@@ -27,26 +28,46 @@ def spaces(settings: ImapSettings) -> Spaces:
     )
 
 
-def owners_in(directory: Directory) -> Find:
-    """Asks the directory from the pool's threads; made on the event loop. It raises
-    ``DirectoryGone`` also when no answer comes in time."""
-    loop = asyncio.get_running_loop()
-    rests_until = 0.0
+class Owners:
+    """Asks the directory from the pool's threads; made on the event loop.
 
-    def find(ref: AccountRef) -> AccountRef | None:
-        nonlocal rests_until
-        if loop.time() < rests_until:
+    Promises: while no database answers, what was known last goes on being true.
+    Fails: ``DirectoryGone`` where nothing was known.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory, self._loop = directory, asyncio.get_running_loop()
+        self._rests_until = 0.0
+        self._known: dict[str, AccountRef] = {}
+
+    def find(self, ref: AccountRef) -> AccountRef | None:
+        """The owner's account with its limit of now; ``None`` for one who is gone or not active."""
+        try:
+            found = self._ask(ref)
+        except DirectoryGone:
+            if ref.user in self._known:
+                return self._known[ref.user]
+            raise
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        if found is None:
+            self._known.pop(ref.user, None)
+        else:
+            self._known[ref.user] = found
+        return found
+
+    def _ask(self, ref: AccountRef) -> AccountRef | None:
+        if self._loop.time() < self._rests_until:
             raise DirectoryGone
         local, _, domain = ref.user.rpartition("@")
-        asked = asyncio.run_coroutine_threadsafe(directory.mailbox(Address(local, domain)), loop)
+        asking = self._directory.mailbox(Address(local, domain))
+        asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
         try:
             found = asked.result(WAIT_S)
-        except Late:
+        except (Late, DirectoryGone):
             asked.cancel()
-            rests_until = loop.time() + REST_S
+            self._rests_until = self._loop.time() + REST_S
             raise DirectoryGone from None
         if found is None or not found.active:
             return None
         return AccountRef(found.user, found.maildir, found.quota_bytes)
-
-    return find

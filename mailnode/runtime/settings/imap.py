@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mailnode.runtime.settings.section import Section
 
@@ -137,3 +137,10 @@ class ImapSettings(Section):
         le=100000,
         description="Messages that a command handles before other sessions get their turn.",
     )
+
+    @model_validator(mode="after")
+    def _prefixes_apart(self) -> ImapSettings:
+        names = [name for name in (self.others_prefix, self.public_prefix) if name]
+        if len(set(names)) < len(names) or any(name.upper() == "INBOX" for name in names):
+            raise ValueError("others_prefix and public_prefix must differ, and neither be INBOX")
+        return self

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mailnode.access.imap import spaces
-from mailnode.access.imap.spaces import owners_in
+from mailnode.access.imap.spaces import Owners
 from mailnode.directory import Mailbox
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone, NoSuchFolder
@@ -34,6 +34,7 @@ class OneOwner(TableDirectory):
 
     async def mailbox(self, address: Address) -> Mailbox | None:
         assert str(address) == ANN.user
+        self._check()
         if self.slow:
             await asyncio.sleep(60)
         return self.known
@@ -43,7 +44,7 @@ def ask(directory: OneOwner) -> AccountRef | None:
     """As a thread of the pool does."""
 
     async def run() -> AccountRef | None:
-        return await asyncio.to_thread(owners_in(directory), ANN)
+        return await asyncio.to_thread(Owners(directory).find, ANN)
 
     return asyncio.run(run())
 
@@ -61,6 +62,18 @@ def test_directory_that_does_not_answer_is_gone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(spaces, "WAIT_S", 0.05)
     with pytest.raises(DirectoryGone):
         ask(OneOwner(KNOWN, slow=True))
+
+
+def test_what_was_known_last_goes_on_while_no_database_answers() -> None:
+    directory = OneOwner(KNOWN)
+
+    async def run() -> list[AccountRef | None]:
+        owners = Owners(directory)
+        found = [await asyncio.to_thread(owners.find, ANN)]
+        directory.gone = True
+        return [*found, await asyncio.to_thread(owners.find, ANN)]
+
+    assert asyncio.run(run()) == [AccountRef(ANN.user, ANN.maildir, 4096)] * 2
 
 
 def reached(find: Find) -> list[str]:

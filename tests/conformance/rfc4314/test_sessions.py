@@ -96,6 +96,37 @@ def test_folder_that_is_deleted_under_a_reader(imap: ImapServer) -> None:
     )
 
 
+def test_folder_that_its_owner_renames_stays_open(imap: ImapServer) -> None:
+    share(
+        imap,
+        """
+        C1: a CREATE Team
+        S1: a OK
+        C1: b SETACL Team bob lrsw
+        S1: b OK
+        C2: a ENABLE IMAP4rev2
+        ...2:
+        S2: a OK
+        C2: b SELECT "Other Users/ann@example.test/Team"
+        ...2:
+        S2: b OK
+        C1: c RENAME Team Crew
+        S1: c OK
+        C1+ d APPEND Crew {9+}\\r\\nSubject:\\n\\r\\n
+        S1: d OK
+        C2: c NOOP
+        ...2:
+        S2: * 1 EXISTS
+        S2: c OK
+        C2: d STORE 1 +FLAGS.SILENT (\\Seen)
+        S2: d OK
+        C2: e STATUS "Other Users/ann@example.test/Crew" (UNSEEN)
+        S2: * STATUS "Other Users/ann@example.test/Crew" (UNSEEN 0)
+        S2: e OK
+        """,
+    )
+
+
 def test_seen_is_each_readers_own(imap: ImapServer) -> None:
     put(imap, message(1), message(2))
     give(imap, BOB, "lrsw")
