@@ -39,6 +39,11 @@ class Service(Enum):
     POP3 = "pop3"
     SIEVE = "sieve"
 
+    @property
+    def in_log(self) -> str:
+        """What the mail log calls it in all its events: users speak SMTP at submission only."""
+        return "submission" if self is Service.SMTP else self.value
+
 
 class LoginFailure(Enum):
     """Why a login was refused (for the log; a client hears only "authentication failed")."""

@@ -128,7 +128,7 @@ class LoginGate:
         if isinstance(answer, Mailbox):
             self._friends.add(answer.user, network)
             self._log.event(
-                Event.LOGIN, service=service.value, peer=peer, user=answer.user,
+                Event.LOGIN, service=service.in_log, peer=peer, user=answer.user,
                 mechanism=mechanism, tls=tls,
             )  # fmt: skip
             return answer
@@ -154,7 +154,7 @@ class LoginGate:
 
     def _say(self, service: Service, peer: str, name: str, reason: str) -> None:
         self._log.event(
-            Event.LOGIN_FAILED, service=service.value, peer=peer, user=name, reason=reason
+            Event.LOGIN_FAILED, service=service.in_log, peer=peer, user=name, reason=reason
         )
 
     def _completed(self, user: str) -> str:
