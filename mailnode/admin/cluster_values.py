@@ -240,7 +240,8 @@ def _parameters(plan: Plan, node: Node) -> dict[str, str]:
     found = {"ip": node.service, "cidr": str(plan.length), "nic": plan.nic}
     if node.service6:
         found |= {"ip6": node.service6, "cidr6": str(plan.length6)}
-    return found | {"program": plan.program}
+    # By ip(8): some tenths of a second quicker in a takeover than through IPaddr2.
+    return found | {"program": plan.program, "method": "ip"}
 
 
 def _fence_parameters(number: int, node: Node) -> dict[str, str]:

@@ -8,11 +8,13 @@ Answers: 0 serves, 7 is not running, 1 runs and does not serve (as OCF resource 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,7 @@ SERVES, BROKEN, NOT_RUNNING = 0, 1, 7
 SILENT_S = 5.0
 # Storage that no worker could look at for so long hangs.
 STORAGE_S = 10.0
+_SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8913, 0x1, 0x40
 # Children that hung; who watches for months must not gather their remains.
 _left_behind: set[int] = set()
 _GREETINGS = {"smtp": b"220", "submission": b"220", "lmtp": b"220", "imap": b"* OK", "pop3": b"+OK"}
@@ -132,6 +135,19 @@ def _ask_others(root: Path, node: str) -> None:
         known = read_published(root, other, record.token).directory
         if known in (Knows.ANSWERS, Knows.CACHED) and is_locked(root, other):
             raise RuntimeError(f"{other} knows")
+
+
+def link_fault(nic: str) -> str:
+    """What is wrong with the interface: empty when it is there, up and has a carrier.
+    Source: netdevice(7); asked of the kernel, for /sys may show another namespace's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        request = struct.pack("16sH22x", nic.encode()[:15], 0)
+        try:
+            answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, request)
+        except OSError as error:
+            return f"{nic}: {error.strerror}"
+    (flags,) = struct.unpack_from("H", answer, 16)
+    return "" if flags & _IFF_UP and flags & _IFF_RUNNING else f"{nic} is down or has no carrier"
 
 
 def bounded(call: Callable[[], object], within_s: float) -> str:

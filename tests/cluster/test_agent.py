@@ -222,6 +222,9 @@ def test_a_link_that_is_down_is_a_failure(bench: Bench) -> None:
     assert bench.act("start", method="ip", ip6="") == SUCCESS
     bench.network.ip("link set eth0 down")
     assert bench.act("monitor", ip6="") == GENERIC
+    # Nobody is there whose transactions could end.
+    assert bench.act("stop", ip6="") == SUCCESS
+    assert "drain" not in bench.asked().replace("undrain", "")
 
 
 def test_the_address_is_drained_before_it_goes(bench: Bench) -> None:

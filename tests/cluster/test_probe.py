@@ -26,6 +26,7 @@ from mailnode.cluster.probe import (
     look_deep,
     look_shallow,
 )
+from tests.support.namespaces import need_namespaces, network
 
 CHIEF = {"ready": True, "stopping": False, "ready_workers": 1, "services": []}
 WORKER = {"storage": "", "storage_age_s": 0.1, "drain": []}
@@ -238,3 +239,22 @@ def test_children_that_hung_are_buried_later() -> None:
     while set(children.read_text().split()) - before:
         assert time.monotonic() < deadline, children.read_text()
         assert bounded(lambda: None, 5) == ""
+
+
+def test_an_interface_without_a_cable_is_told_from_one_that_works() -> None:
+    need_namespaces()
+    with network("link") as inside:
+        inside.ip("link add eth0 type veth peer name far0")
+        inside.ip("link set eth0 up")
+        ask = "from mailnode.cluster.probe import link_fault; print(link_fault('eth0'), end='')"
+
+        def fault() -> str:
+            return inside.run(sys.executable, "-c", ask)
+
+        assert fault() == "eth0 is down or has no carrier"
+        inside.ip("link set far0 up")
+        assert fault() == ""
+        inside.ip("link set eth0 down")
+        assert fault() == "eth0 is down or has no carrier"
+        inside.ip("link del eth0")
+        assert fault() == "eth0: No such device"

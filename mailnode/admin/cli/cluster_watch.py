@@ -30,11 +30,16 @@ def watch(
     within: Annotated[
         float, typer.Option(min=1, help="Seconds that ports and storage get to answer then.")
     ] = 5.0,
+    nic: Annotated[
+        str, typer.Option(help="Interface of the service addresses: is watched as well.")
+    ] = "",
     command: Annotated[
         Path, typer.Option(help="Gives everything to the other node; called with: all.")
     ] = HB_STANDBY,
 ) -> None:
     """Watch this node's mailnode; when it cannot serve, have Heartbeat move the addresses.
+
+    The same when its clients' interface lost its cable.
 
     Heartbeat runs it itself (ha.cf: respawn). Pacemaker does not need it.
     """
@@ -46,15 +51,15 @@ def watch(
         signal.signal(number, lambda *_: stop.set())
     give_up = patiently(command, stop)
     Watcher(
-        ask=_question(settings, within),
+        ask=_question(settings, within, nic),
         give_up=lambda: give_up(_GIVE_UP_S),
         say=lambda text: typer.echo(text, err=True),
         rhythm=Rhythm(look_s=interval, deep_s=deep, answer_s=max(deep, 2 * within)),
     ).run(stop)
 
 
-def _question(settings: Settings, within_s: float) -> Callable[[int], Answer]:
-    from mailnode.cluster.probe import NOT_RUNNING, SERVES, look_deep, look_shallow
+def _question(settings: Settings, within_s: float, nic: str) -> Callable[[int], Answer]:
+    from mailnode.cluster.probe import NOT_RUNNING, SERVES, link_fault, look_deep, look_shallow
     from mailnode.cluster.standby import Answer
     from mailnode.runtime.proxies import TrustedProxies
 
@@ -63,6 +68,9 @@ def _question(settings: Settings, within_s: float) -> Callable[[int], Answer]:
     meaning = {SERVES: Answer.SERVES, NOT_RUNNING: Answer.NOT_RUNNING}
 
     def ask(level: int) -> Answer:
+        # Heartbeat hears the other node by the other link and sees no reason to move anything.
+        if nic and link_fault(nic):
+            return Answer.BROKEN
         if level:
             verdict = look_deep(server.run_dir, server.mail_dir, within_s=within_s, proxies=proxies)
         else:
