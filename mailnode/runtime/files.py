@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
@@ -46,13 +45,20 @@ def storage_error(error: OSError, path: Path) -> MailnodeError | OSError:
     return StorageFull(cause) if error.errno in _FULL else StorageGone(cause)
 
 
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+class storage_errors:  # noqa: N801 - reads as the word it is; a class, for it is used at each step
     """Run a block of reads (``open``, ``listdir`` …) under the same mapping as the writes here."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(error, path) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(error, self._path) from error
 
 
 def is_at_hand(fd: int) -> bool:

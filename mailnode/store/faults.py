@@ -6,22 +6,27 @@ gone too, that the storage is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from mailnode.model.errors import NoSuchFolder, StorageGone
 
 
-@contextmanager
-def plain_errors(guard: Callable[[], None]) -> Iterator[None]:
+class plain_errors:  # noqa: N801 - reads as the word it is; a class, for each verb uses it
     """Raise ``NoSuchFolder`` or ``StorageGone`` for bare ``OSError``s; ask ``guard`` which."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        guard()
-        raise NoSuchFolder(str(error)) from error
-    except OSError as error:
-        raise StorageGone(str(error)) from error
-    except NoSuchFolder:
-        guard()
-        raise
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, guard: Callable[[], None]) -> None:
+        self._guard = guard
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            self._guard()
+            raise NoSuchFolder(str(error)) from error
+        if isinstance(error, OSError):
+            raise StorageGone(str(error)) from error
+        if isinstance(error, NoSuchFolder):
+            self._guard()

@@ -299,15 +299,18 @@ class FolderState:
         )
 
 
+_NO_KEYWORDS: frozenset[str] = frozenset()
+
+
 def message_info(state: FolderState, index: int) -> MessageInfo:
     """The facts of the message at ``index``."""
     bits = state.bits[index]
-    keywords = (word for i, word in enumerate(state.keywords) if bits >> i & 1)
+    words = (word for i, word in enumerate(state.keywords) if bits >> i & 1)
     return MessageInfo(
         uid=state.uids[index],
         modseq=state.modseqs[index],
         flags=Flag(state.flags[index]),
-        keywords=frozenset(keywords),
+        keywords=frozenset(words) if bits else _NO_KEYWORDS,
         size=state.sizes[index],
         internal_date=state.internal_us[index] / _MICRO,
         save_date=state.save_us[index] / _MICRO,

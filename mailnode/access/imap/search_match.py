@@ -36,7 +36,7 @@ from mailnode.wire.imap.ast import (
 from mailnode.wire.imap.sets import SequenceSet
 from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.decode import DEFAULT_LIMIT, body_texts, header_text
-from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.header import collect, field_finder
 from mailnode.wire.mime.sent_date import sent_day as written_day
 from mailnode.wire.mime.structure import Part
 from mailnode.wire.mime.words import decode_words
@@ -149,17 +149,12 @@ def wants_headers(key: SearchKey) -> bool:
 def header_judge(key: SearchKey) -> Callable[[bytes], int]:
     """A test of header blocks for a key that ``wants_headers``; of a fuzzy one, its score."""
     if isinstance(key, HeaderKey) and key.fuzzy:
-        field, words = key.name.lower().encode(), casemap(key.value)
-        return lambda block: fuzzy_score(
-            words, [casemap(decode_words(v)) for v in collect(block, (field,)).get(field, ())]
-        )
+        find, words = field_finder(key.name.lower().encode()), casemap(key.value)
+        return lambda block: fuzzy_score(words, [casemap(decode_words(v)) for v in find(block)])
     if isinstance(key, HeaderKey):
-        name, needle = key.name.lower().encode(), casemap(key.value)
+        find, needle = field_finder(key.name.lower().encode()), casemap(key.value)
         # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
-        return lambda block: any(
-            needle in casemap(decode_words(value))
-            for value in collect(block, (name,)).get(name, ())
-        )
+        return lambda block: any(needle in casemap(decode_words(value)) for value in find(block))
     assert isinstance(key, DateKey)
     return lambda block: (day := sent_day(block)) is not None and _compare(key, day)
 

@@ -128,8 +128,9 @@ def ordered_set(numbers: Iterable[int]) -> bytes:
 def date_time(seconds: float) -> bytes:
     """INTERNALDATE as quoted date-time in UTC (RFC 9051 9 "date-time")."""
     at = _utc(seconds)
-    clock = f"{at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02}"
-    return f'"{at.day:2}-{MONTHS[at.month - 1]}-{clock} +0000"'.encode()
+    month = MONTHS[at.month - 1]
+    clock = b"%04d %02d:%02d:%02d" % (at.year, at.hour, at.minute, at.second)
+    return b'"%2d-%b-%b +0000"' % (at.day, month.encode(), clock)
 
 
 def _utc(seconds: float) -> datetime:

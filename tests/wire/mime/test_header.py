@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.wire.mime.header import collect, iterate_fields, select_fields, unfold
+from mailnode.wire.mime.header import collect, field_finder, iterate_fields, select_fields, unfold
 
 BLOCK = (
     b"From x@y Mon Jan 1\r\n"
@@ -67,3 +67,17 @@ def test_fields_make_up_the_block(block):
 
 def test_many_tiny_lines_are_bounded():
     assert collect(b"a\r\n" * 300_000 + b"subject: x\r\n", {b"subject"}) == {}
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"Subject: a\r\n", b"subject :b\r\n c\r\n", b"X-Subject: d\n", b"SUBJECT:\r\n\te\r\n",
+             b" Subject: f\r\n", b"no field\r\n", b"Subject\r\n", b"Subject:\0g\r\n", b"Subject: h"]
+        )
+    ),
+    st.sampled_from([b"subject", b"x-subject", b"", b"a b", b"sub:", b"s*"]),
+)  # fmt: skip
+def test_one_field_is_found_as_among_all(lines: list[bytes], name: bytes):
+    block = b"".join(lines) + b"\r\n"
+    assert field_finder(name)(block) == collect(block, (name,)).get(name, [])
