@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bench.result import Result
-from bench.scenarios import deliver, durability, imap_mix, login_storm, pop3_drain, submit
+from bench.scenarios import (
+    big_mailbox,
+    deliver,
+    durability,
+    fetch,
+    idle,
+    imap_mix,
+    imap_sync,
+    login_storm,
+    pop3_drain,
+    submit,
+)
 from bench.scenarios.deliver import SPARE_USERS, Load
 from bench.scenarios.submit import Manner
 from bench.server import Server
@@ -40,6 +51,21 @@ def _submit(manner: Manner) -> Scenario:
     return Scenario(lambda _: 60, lambda server, _: [submit.run(server, manner)])
 
 
+def _idle(*, tls: bool) -> Scenario:
+    def sessions(scale: float) -> int:
+        return max(20, int(idle.SESSIONS * scale))
+
+    return Scenario(
+        lambda scale: min(sessions(scale), 2000),
+        lambda server, scale: [idle.run(server, sessions(scale), tls=tls)],
+    )
+
+
+def _big_mailbox(scale: float) -> list[int]:
+    """Up to 10 000 messages; ``--scale 100`` goes up to a million."""
+    return [size for size in big_mailbox.SIZES if size <= 10_000 * scale]
+
+
 SCENARIOS: dict[str, Scenario] = {
     "deliver": _deliver("deliver", 2000, goal=5.0),
     "deliver-kept": _deliver("deliver-kept", 2000, keep=True, goal=5.0),
@@ -56,6 +82,18 @@ SCENARIOS: dict[str, Scenario] = {
     "durability": Scenario(lambda _: 60, lambda server, _: [durability.run(server)]),
     "login-storm": Scenario(lambda _: 250, lambda server, _: [login_storm.run(server)]),
     "imap-mix": Scenario(lambda _: 60, lambda server, _: [imap_mix.run(server)]),
+    "imap-sync": Scenario(
+        lambda _: 20,
+        lambda server, scale: [imap_sync.run(server, max(100, int(10_000 * scale)))],
+    ),
+    "fetch": Scenario(
+        lambda _: 20, lambda server, scale: [fetch.run(server, max(50, int(2000 * scale)))]
+    ),
+    "idle": _idle(tls=False),
+    "idle-tls": _idle(tls=True),
+    "big-mailbox": Scenario(
+        lambda _: 20, lambda server, scale: big_mailbox.run(server, _big_mailbox(scale))
+    ),
     "pop3-drain": Scenario(
         lambda _: 20,
         lambda server, scale: [pop3_drain.run(server, max(10, int(200 * scale)))],

@@ -89,17 +89,25 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._flag_texts: dict[tuple[int, int, bool], bytes] = {}
 
+    @property
+    def needs_content(self) -> bool:
+        """Whether the picture is not all that is needed."""
+        return self._content is not None
+
     def render(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
         """Answer for rows ``(message number, UID)`` of ``picture``, at least one of them."""
+        content = self._content
+        if content is None:
+            return self._from_picture(batch, picture)
         out = Rendered()
         files: list[FilePart] = []
         held = 0
         try:
             while out.done < len(batch) and held < self._max_bytes and len(files) < MAX_FILES:
                 ready: list[tuple[Row, list[Piece]]] = []
-                for row in self._rows(batch, out.done, picture):
+                for row in self._rows(content, batch, out.done, picture):
                     out.done += 1
-                    pieces = self._try_content(row, out)
+                    pieces = _try_content(content, row, out)
                     if pieces is not None:
                         ready.append((row, pieces))
                         files += (piece for piece in pieces if isinstance(piece, FilePart))
@@ -113,11 +121,17 @@ class Fetcher:
             raise
         return out
 
-    def _rows(self, batch: Sequence[tuple[int, int]], start: int, picture: Picture) -> list[Row]:
+    def _from_picture(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
+        """Flags, UIDs and modseqs alone."""
+        batch = batch[: max(1, self._max_bytes // ROW_BYTES)]
+        lines = [self._head(Row(number, uid), picture, None) for number, uid in batch]
+        return Rendered([b")\r\n".join([*lines, b""])], len(batch))
+
+    def _rows(
+        self, content: ContentWriter, batch: Sequence[tuple[int, int]], start: int, picture: Picture
+    ) -> list[Row]:
         """The next rows with their facts and summaries, as many as memory bears."""
         rows = [Row(number, uid) for number, uid in batch[start : start + SLICE_ROWS]]
-        if self._content is None:
-            return rows
         infos = {info.uid: info for info in self._folder.infos([row.uid for row in rows])}
         budget = SLICE_HEADER_BYTES
         for count, row in enumerate(rows):
@@ -127,19 +141,8 @@ class Fetcher:
             if budget < 0 and count:
                 del rows[count:]
                 break
-        self._content.prepare(rows)
+        content.prepare(rows)
         return rows
-
-    def _try_content(self, row: Row, out: Rendered) -> list[Piece] | None:
-        if self._content is None:
-            return []
-        try:
-            return self._content.write(row)
-        except NoSuchMessage:
-            out.gone.append(row.uid)
-        except UnknownEncoding:
-            out.undecodable.append(row.uid)
-        return None
 
     # -------------------------------------------------------------- flags
 
@@ -198,6 +201,16 @@ class Fetcher:
             names = [word for n, word in enumerate(picture.keywords) if key[1] >> n & 1]
             text = self._flag_texts[key] = format_flags(key[0], names, recent)
         return text
+
+
+def _try_content(content: ContentWriter, row: Row, out: Rendered) -> list[Piece] | None:
+    try:
+        return content.write(row)
+    except NoSuchMessage:
+        out.gone.append(row.uid)
+    except UnknownEncoding:
+        out.undecodable.append(row.uid)
+    return None
 
 
 def _marks_seen(item: FetchItem) -> bool:

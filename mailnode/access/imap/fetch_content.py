@@ -120,6 +120,9 @@ class ContentWriter:
         whole = not section.part and text is Text.ALL and not row.message
         if whole and _info(row).size > STREAM_BYTES:
             return self._streamed(row, section.partial)
+        if whole:
+            _info(row)
+            return _literal(cut(self._cache.raw(self._folder, row.uid), section.partial))
         message = self._message(row)
         found = extract(message.data, message.root, section.part, text, section.fields)
         # RFC 9051 6.4.5: what does not exist is answered, not refused.

@@ -139,11 +139,15 @@ class MessageCache:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        data = to_crlf(folder.read(uid))
+        data = self.raw(folder, uid)
         message = Message(data, parse(data))
         if len(data) >= self._worth:
             self._keep(key, message)
         return message
+
+    def raw(self, folder: Folder, uid: int) -> bytes:
+        """The whole message, not parsed. Raises ``NoSuchMessage``, ``StorageGone``."""
+        return to_crlf(folder.read(uid))
 
     def measure(
         self, folder: Folder, uidvalidity: int, uid: int, file: BinaryIO

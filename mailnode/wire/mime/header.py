@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ MAX_FIELDS = 100_000
 
 _FIELD = re.compile(rb"[^\n]*+\n?(?:[ \t][^\n]*+\n?)*")
 _LINE_END = re.compile(rb"\r?\n")
+_NAME = re.compile(rb"[!-9;-~]+")
 
 
 class Field(NamedTuple):
@@ -66,21 +68,33 @@ def collect(block: bytes, names: Collection[bytes]) -> dict[bytes, list[bytes]]:
 def field_finder(name: bytes) -> Callable[[bytes], list[bytes]]:
     """``collect`` of one field (``name`` in lower case), to be used on many header blocks: one
     search instead of a look at each field."""
-    if not re.fullmatch(rb"[!-9;-~]+", name):
+    field = _pattern(frozenset((name,)))
+    if field is None:
         return lambda block: collect(block, (name,)).get(name, [])
-    field = re.compile(
-        rb"^" + re.escape(name) + rb"[ \t]*:([^\n]*\n?(?:[ \t][^\n]*\n?)*)", re.I | re.M
-    )
-    return lambda block: [unfold(value) for value in field.findall(block)]
+    return lambda block: [unfold(match[1]) for match in field.finditer(block)]
+
+
+@lru_cache(maxsize=256)
+def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes] | None:
+    """Finds the fields of these names, the values as group 1; None where one is no name."""
+    if not names or not all(_NAME.fullmatch(name) for name in names):
+        return None
+    choice = b"|".join(map(re.escape, sorted(names)))
+    value = rb"([^\n]*\n?(?:[ \t][^\n]*\n?)*)"
+    return re.compile(rb"^(?:" + choice + rb")[ \t]*:" + value, re.I | re.M)
 
 
 def select_fields(block: bytes, names: Collection[bytes], *, exclude: bool = False) -> bytes:
     """``HEADER.FIELDS`` (or ``.NOT``): the raw fields named (lower case), then a blank line."""
-    chosen = [
-        field.raw
-        for field in iterate_fields(block)
-        if (field.name in names) is not exclude and (field.name or exclude)
-    ]
+    pattern = None if exclude else _pattern(frozenset(names))
+    if pattern is not None:
+        chosen = [match[0] for match in pattern.finditer(block)]
+    else:
+        chosen = [
+            field.raw
+            for field in iterate_fields(block)
+            if (field.name in names) is not exclude and (field.name or exclude)
+        ]
     if chosen and not chosen[-1].endswith(b"\n"):
         chosen[-1] += b"\r\n"
     # RFC 9051 6.4.5: the blank line is part of every header fetched.

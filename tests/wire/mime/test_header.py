@@ -81,3 +81,7 @@ def test_many_tiny_lines_are_bounded():
 def test_one_field_is_found_as_among_all(lines: list[bytes], name: bytes):
     block = b"".join(lines) + b"\r\n"
     assert field_finder(name)(block) == collect(block, (name,)).get(name, [])
+    chosen = [field.raw for field in iterate_fields(block) if field.name and field.name == name]
+    if chosen and not chosen[-1].endswith(b"\n"):
+        chosen[-1] += b"\r\n"
+    assert select_fields(block, {name}) == b"".join(chosen) + b"\r\n"

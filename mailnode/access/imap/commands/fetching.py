@@ -28,7 +28,8 @@ from mailnode.wire.imap.fetch_items import Fact, FetchItem
 ANSWER_BYTES = 256 * 1024
 DRAIN_BYTES = 32 * 1024
 # So many answers are made without keeping others from the event loop.
-BRISK_ROWS = 64
+BRISK_ROWS = 100
+BRISK_FLAGS = 1000
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
 
 
@@ -125,8 +126,8 @@ async def _send_batch(
     """Send the answers for a batch."""
     while batch:
         pool = session.means.pool
-        run = pool.brisk if len(batch) <= BRISK_ROWS else pool.run
-        rendered = await run(fetcher.render, batch, picture)
+        brief = len(batch) <= (BRISK_ROWS if fetcher.needs_content else BRISK_FLAGS)
+        rendered = await (pool.brisk if brief else pool.run)(fetcher.render, batch, picture)
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
         batch = batch[rendered.done :]
