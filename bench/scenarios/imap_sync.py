@@ -28,7 +28,7 @@ def run(server: Server, messages: int = MESSAGES) -> Result:
     figures = [
         Figure("new client, first of all", "msg/s", messages / cold_s),
         Figure("new client", "msg/s", messages / warm_s, goal=1.0),
-        Figure("new client", "MB/s", size / warm_s / 1e6),
+        Figure("new client, volume", "MB/s", size / warm_s / 1e6),
         Figure("new client, CPU", "ms/msg", busy / messages * 1000, more=False),
         Figure("client that returns", "ms", back_ms, more=False, goal=1.0),
         Figure("client that returns, CPU", "ms", back_cpu_ms, more=False),

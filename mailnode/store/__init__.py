@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
 from mailnode.model.status import Outcome
@@ -63,8 +63,7 @@ class Delivery:
     folder: str = "INBOX"
 
 
-@dataclass(frozen=True, slots=True)
-class MessageInfo:
+class MessageInfo(NamedTuple):
     """What the view knows of a message. ``email_id``/``thread_id`` as RFC 8474; sizes in bytes."""
 
     uid: int

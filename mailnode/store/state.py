@@ -300,6 +300,7 @@ class FolderState:
 
 
 _NO_KEYWORDS: frozenset[str] = frozenset()
+_FLAGS = tuple(map(Flag, range(32)))
 
 
 def message_info(state: FolderState, index: int) -> MessageInfo:
@@ -309,7 +310,7 @@ def message_info(state: FolderState, index: int) -> MessageInfo:
     return MessageInfo(
         uid=state.uids[index],
         modseq=state.modseqs[index],
-        flags=Flag(state.flags[index]),
+        flags=_FLAGS[state.flags[index]],
         keywords=frozenset(words) if bits else _NO_KEYWORDS,
         size=state.sizes[index],
         internal_date=state.internal_us[index] / _MICRO,

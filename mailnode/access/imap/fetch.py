@@ -224,6 +224,10 @@ def _joined(head: bytes, pieces: list[Piece]) -> Iterator[Piece]:
     """One response; neighbouring bytes are made one piece."""
     if pieces and not head.endswith(b"("):
         head += b" "
+    plain = [piece for piece in pieces if isinstance(piece, bytes)]
+    if len(plain) == len(pieces):
+        yield b"".join([head, *plain, b")\r\n"])
+        return
     pending = [head]
     for piece in pieces:
         if isinstance(piece, bytes):

@@ -25,7 +25,7 @@ from mailnode.wire.imap.fetch_items import (
 from mailnode.wire.imap.format import astring, date_time
 from mailnode.wire.mime.decode import part_bytes, preview
 from mailnode.wire.mime.parameters import parse_token
-from mailnode.wire.mime.sections import Text, choose_fields, cut, extract, find_part, is_selection
+from mailnode.wire.mime.sections import Text, cut, extract, field_chooser, find_part, is_selection
 from mailnode.wire.mime.strings import format_string
 from mailnode.wire.mime.structure import Part
 
@@ -103,26 +103,33 @@ class ContentWriter:
                 return lambda row: [_fact(item, _info(row))]
             return lambda row: [item.value.encode(), b" ", _summary(row, kind)]
         if isinstance(item, Section):
-            name = section_name(item)
-            return lambda row: [name, b" ", *self._section(row, item)]
+            return self._section_writer(item)
         if isinstance(item, Preview):
             return lambda row: [b"PREVIEW ", self._preview(row)]
         return lambda row: [binary_name(item), b" ", *self._binary(row, item)]
 
     # -------------------------------------------------------------- sections
 
-    def _section(self, row: Row, section: Section) -> list[Piece]:
+    def _section_writer(self, section: Section) -> Callable[[Row], list[Piece]]:
+        name, partial = section_name(section) + b" ", section.partial
         text = Text(section.kind.value)
         if not section.part and section.kind in _HEADER_KINDS:
-            block = _summary(row, "headers")
-            chosen = choose_fields(block, text, section.fields) if is_selection(text) else block
-            return _literal(cut(chosen, section.partial))
-        whole = not section.part and text is Text.ALL and not row.message
-        if whole and _info(row).size > STREAM_BYTES:
-            return self._streamed(row, section.partial)
-        if whole:
-            _info(row)
-            return _literal(cut(self._cache.raw(self._folder, row.uid), section.partial))
+            if not is_selection(text):
+                return lambda row: [name, *_literal(cut(_summary(row, "headers"), partial))]
+            choose = field_chooser(text, section.fields)
+            return lambda row: [name, *_literal(cut(choose(_summary(row, "headers")), partial))]
+        if not section.part and text is Text.ALL:
+            return lambda row: [name, *self._whole(row, partial)]
+        return lambda row: [name, *self._section(row, section, text)]
+
+    def _whole(self, row: Row, partial: tuple[int, int] | None) -> list[Piece]:
+        if row.message is not None:
+            return _literal(cut(row.message.data, partial))
+        if _info(row).size > STREAM_BYTES:
+            return self._streamed(row, partial)
+        return _literal(cut(self._cache.raw(self._folder, row.uid), partial))
+
+    def _section(self, row: Row, section: Section, text: Text) -> list[Piece]:
         message = self._message(row)
         found = extract(message.data, message.root, section.part, text, section.fields)
         # RFC 9051 6.4.5: what does not exist is answered, not refused.

@@ -7,7 +7,7 @@ RFC: 3501 6.4.5, 9051 6.4.5 and 6.4.5.1 (part numbers).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from mailnode.wire.mime.header import select_fields
@@ -84,8 +84,14 @@ def is_selection(text: Text) -> bool:
 
 def choose_fields(header: bytes, text: Text, fields: Sequence[bytes]) -> bytes:
     """The chosen fields of a raw header block and a blank line."""
+    return field_chooser(text, fields)(header)
+
+
+def field_chooser(text: Text, fields: Sequence[bytes]) -> Callable[[bytes], bytes]:
+    """The same for many header blocks."""
     names = frozenset(name.lower() for name in fields)
-    return select_fields(header, names, exclude=text is Text.FIELDS_NOT)
+    exclude = text is Text.FIELDS_NOT
+    return lambda header: select_fields(header, names, exclude=exclude)
 
 
 def cut(section: bytes, partial: tuple[int, int] | None) -> bytes:

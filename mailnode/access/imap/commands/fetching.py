@@ -7,6 +7,7 @@ RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.2.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -125,9 +126,8 @@ async def _send_batch(
 ) -> None:
     """Send the answers for a batch."""
     while batch:
-        pool = session.means.pool
-        brief = len(batch) <= (BRISK_ROWS if fetcher.needs_content else BRISK_FLAGS)
-        rendered = await (pool.brisk if brief else pool.run)(fetcher.render, batch, picture)
+        some = batch[: BRISK_ROWS if fetcher.needs_content else BRISK_FLAGS]
+        rendered = await session.means.pool.brisk(fetcher.render, some, picture)
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
         batch = batch[rendered.done :]
@@ -138,6 +138,8 @@ async def _send_batch(
             await _send(session, rendered)
         finally:
             rendered.close()
+        if batch:
+            await asyncio.sleep(0)  # others have their turn
 
 
 async def _send(session: Session, rendered: Rendered) -> None:
