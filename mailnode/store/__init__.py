@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Protocol
 
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
 from mailnode.model.status import Outcome
@@ -63,7 +63,8 @@ class Delivery:
     folder: str = "INBOX"
 
 
-class MessageInfo(NamedTuple):
+@dataclass(slots=True)  # not frozen: that would triple the cost of making one
+class MessageInfo:
     """What the view knows of a message. ``email_id``/``thread_id`` as RFC 8474; sizes in bytes."""
 
     uid: int
