@@ -272,7 +272,7 @@ class FakeFolder:
             new, new_words = info.flags & ~flags, info.keywords - words
         if (new, new_words) == (info.flags, info.keywords):
             return False
-        kept.info = info._replace(flags=new, keywords=new_words, modseq=modseq)
+        kept.info = replace(info, flags=new, keywords=new_words, modseq=modseq)
         return True
 
     def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
