@@ -150,6 +150,7 @@ class PrivateFolder(MaildirFolder):
             self._kept = reader_of(self._core, self._user)
         return self._kept
 
+    @folder_verb
     def refresh(self, rescan: bool = False) -> Picture:
         """See ``store.Folder``."""
         super().refresh(rescan)

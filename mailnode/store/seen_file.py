@@ -7,7 +7,8 @@ last UID (u32 each), CRC32. A record counts from the moment on at which the fold
 reached its modseq, so it is written *before* the journal's record of that modseq.
 Promises: bytes that are no valid record are never applied and cut off by the next writer; a file
 of another UIDVALIDITY says nothing; grown long, it is written anew with what still counts.
-Fails: ``StorageGone`` (also for a file of a newer version), ``StorageFull``.
+Fails: ``StorageGone`` (also for a file of a newer version), ``StorageFull``, ``NoSuchFolder`` when
+the folder went away or was renamed.
 Locks: writing is done under the folder's lock; reading needs none.
 """
 
@@ -24,7 +25,7 @@ from hashlib import blake2b
 from itertools import takewhile
 from typing import NamedTuple
 
-from mailnode.model.errors import StorageGone
+from mailnode.model.errors import NoSuchFolder, StorageGone
 from mailnode.runtime import files
 
 _PREFIX = b"mailnode.seen-"
@@ -180,6 +181,9 @@ class SeenFile:
             with files.storage_errors(self.path):
                 fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
+            if self._stamp is not None and not os.path.isdir(os.path.dirname(self.path)):
+                # Renamed just now: nothing is unseen by that.
+                raise NoSuchFolder(os.fsdecode(self.path)) from None
             return self._nothing()
         try:
             return self._read(fd, uidvalidity, modseq)

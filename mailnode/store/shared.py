@@ -130,7 +130,9 @@ class WideAccount:
     def _sharers(self, owner: str = "") -> dict[str, str]:
         if not self.spaces.others:
             return {}
-        return self._store.sharers(self.person, self.spaces.everywhere, owner)
+        found = self._store.sharers(self.person, self.spaces.everywhere, owner)
+        # A user whose name has our separator in it cannot be a level of a mailbox name.
+        return {user: maildir for user, maildir in found.items() if "/" not in user}
 
     def _account(self, owner: str, maildir: str) -> Account | None:
         if not maildir:

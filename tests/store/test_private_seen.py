@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailnode.model.errors import MailnodeError, StorageGone
+from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageGone
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
 from mailnode.runtime import files
 from mailnode.store import Account, Allowed, FlagsOp, Folder, Picture, Store
@@ -333,6 +333,21 @@ def test_any_failing_step_leaves_a_folder_that_goes_on(tmp_path: Path) -> None:
         if not hook.failed:
             break
     assert number > 8
+
+
+def test_file_that_goes_with_its_folder_makes_nothing_unseen(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    seen = SeenFile(bytes(folder), BOB)
+    seen.write(Record(2, True, ((1, 3),)), 7, seen.marks.uids, 1)
+    assert seen.catch_up(7, 2) == {0, 1, 2, 3}
+    folder.rename(tmp_path / "b")
+    with pytest.raises(NoSuchFolder):
+        seen.catch_up(7, 2)
+    assert seen.marks.get(2) == (2, True)
+    folder.mkdir()
+    assert seen.catch_up(7, 2) == {0}
+    assert seen.marks.get(2) == (0, False)
 
 
 def test_renamed_folder_keeps_what_its_readers_have_seen(opened: OpenStore) -> None:

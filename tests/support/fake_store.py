@@ -300,17 +300,18 @@ class FakeFolder:
             if there.gone:
                 raise NoSuchFolder(there.name)
             found = [self.kept[uid] for uid in uids if uid in self.kept]
-            limit = there.account.ref.quota_bytes
-            size = sum(len(one.data) for one in found)
-            if limit and there.account.quota().used_bytes + size > limit:
-                raise OverQuota
+            there.account.make_room(found)
             return self._bring(found, target, kept)
 
     def move(
         self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
     ) -> list[tuple[int, int]]:
+        there = target.folder if isinstance(target, FakePrivateFolder) else target
+        assert isinstance(there, FakeFolder)
         with self.lock:
             found = [self.kept[uid] for uid in uids if uid in self.kept]
+            if there.account is not self.account:
+                there.account.make_room(found)
             pairs = self._bring(found, target, kept)
             self.remove([old for old, _ in pairs])
             return pairs
@@ -609,6 +610,12 @@ class FakeAccount:
         with self.store.lock:
             sizes = [len(k.data) for folder in self.kept.values() for k in folder.kept.values()]
             return QuotaUse(sum(sizes), len(sizes), self.ref.quota_bytes)
+
+    def make_room(self, messages: Sequence[Kept]) -> None:
+        """Raise ``OverQuota`` where there is none for these."""
+        limit, size = self.ref.quota_bytes, sum(len(one.data) for one in messages)
+        if limit and self.quota().used_bytes + size > limit:
+            raise OverQuota
 
     def annotations(self, name: str, user: str) -> dict[str, bytes]:
         with self.store.lock:

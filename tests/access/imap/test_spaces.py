@@ -100,6 +100,14 @@ def test_owner_who_is_no_more_shares_nothing() -> None:
         account.open(BOX)
 
 
+def test_user_whose_name_cannot_be_a_level_is_left_out() -> None:
+    store = FakeStore()
+    odd = AccountRef("a/b@example.test", "example.test/odd")
+    store.account(odd).change_acl("INBOX", lambda acl: acl.replaced(Entry(BOB.user, "lr")))
+    account = SharingStore(store, Spaces(), lambda ref: ref).account(BOB)
+    assert [info for info in account.folders() if info.shared] == []
+
+
 def test_limit_of_the_owner_counts() -> None:
     store = FakeStore()
     store.account(ANN).change_acl("INBOX", lambda acl: acl.replaced(Entry(BOB.user, "lri")))
