@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from mailnode.admin.cli.app import app
 from mailnode.admin.cluster_plan import Node, Plan, parse_node
 from mailnode.admin.cluster_writer import PLACES, TEMPLATES, render, write
 from mailnode.runtime.settings.load import load_settings
-from tests.support.mariadb import installed
-from tests.support.mariadb_file import ConfiguredMariaDb
 from tests.support.namespaces import checked, need_program
 
 ROOT = Path(__file__).parents[2]
@@ -220,36 +217,6 @@ def test_mariadb(pair: Path, three: Path) -> None:
             )
             assert done.returncode == 0, (path, done.stderr)
             assert "[ERROR]" not in done.stderr
-
-
-def test_galera_starts(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The first node of a cluster, with the file as it is but for its address."""
-    file = pair / "mariadb/galera-n1.cnf"
-    provider = re.search(r"^wsrep_provider = (\S+)", file.read_text(), re.MULTILINE)
-    if not installed() or not provider or not Path(provider[1]).exists():
-        pytest.skip("mariadb-server or galera-4 is not installed: run scripts/test")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    database = ConfiguredMariaDb(
-        tmp_path_factory.mktemp("galera"),
-        file,
-        "--wsrep-new-cluster",
-        "--skip-networking",
-        "--wsrep-node-address=127.0.0.1",
-        f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port}",
-    )
-    database.install()
-    try:
-        database.start()
-        asked = "SHOW STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_size')"
-        said = database.run(asked)
-        assert dict(line.split() for line in said.splitlines()) == {
-            "wsrep_ready": "ON",
-            "wsrep_cluster_size": "1",
-        }
-    finally:
-        database.kill()
 
 
 def test_corosync(pair: Path, three: Path, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@ says."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from mailnode.admin.cluster_plan import Plan, parse_node
 from mailnode.admin.cluster_writer import write
 from tests.support.mariadb import CLIENT, MISSING, MariaDb, installed
 from tests.support.mariadb_file import ConfiguredMariaDb
+from tests.support.namespaces import checked
 
 pytestmark = pytest.mark.timeout(240)
 SECRET = "replace-this-secret"
@@ -114,3 +117,71 @@ def test_primary_and_replica_and_the_change_of_roles(
     primary.kill()
     replica.run(commented(sql, "STOP SLAVE; RESET SLAVE ALL").partition("\n")[0])
     assert ask_as_mailnode(replica, "INSERT INTO t VALUES (2)").returncode == 0
+
+
+class GaleraNode(ConfiguredMariaDb):
+    """Runs as Debian's account, as it would: rsync, which copies the first state over, wants to be
+    the owner of what it writes."""
+
+    def _user(self) -> list[str]:
+        return ["--user=mysql"]
+
+
+@pytest.fixture
+def galera(files: Path, data: Path) -> Iterator[list[GaleraNode]]:
+    file = (files / "galera-n1.cnf").read_text()
+    provider = re.search(r"^wsrep_provider = (\S+)", file, re.MULTILINE)
+    if os.geteuid() != 0 or not provider or not Path(provider[1]).exists():
+        pytest.skip("Galera needs root here, and the package galera-4: run scripts/test")
+    first = free_port()
+    # Not below pytest's folders, which only their owner may enter.
+    with tempfile.TemporaryDirectory(prefix="mailnode-galera-") as name:
+        nodes = []
+        for number, group in ((1, first), (2, free_port())):
+            folder = Path(name) / str(number)
+            shutil.copytree(data, folder / "data")
+            shutil.copy(files / f"galera-n{number}.cnf", folder / "cnf")
+            (folder / "cnf").chmod(0o644)
+            join = [f"--wsrep-cluster-address=gcomm://127.0.0.1:{first}"]
+            nodes.append(
+                GaleraNode(
+                    folder,
+                    folder / "cnf",
+                    *(["--wsrep-new-cluster"] if number == 1 else join),
+                    f"--port={free_port()}",
+                    "--wsrep-node-address=127.0.0.1",
+                    f"--wsrep-sst-receive-address=127.0.0.1:{free_port()}",
+                    f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{group};"
+                    f"ist.recv_addr=127.0.0.1:{free_port()}",
+                )
+            )
+        Path(name).chmod(0o755)
+        checked(["chown", "-R", "mysql:", name])
+        try:
+            yield nodes
+        finally:
+            for node in nodes:
+                node.kill()
+
+
+def test_galera_lets_both_nodes_write_and_wants_a_third_vote(
+    galera: list[GaleraNode], files: Path
+) -> None:
+    one, two = galera
+    one.start()
+    one.run((files / "replication.sql").read_text())
+    one.run("CREATE TABLE t (n INT PRIMARY KEY)", "mailnode")
+    two.start()
+    assert two.run("SHOW STATUS LIKE 'wsrep_cluster_size'").split()[1] == "2"
+    one.run("INSERT INTO t VALUES (1)", "mailnode")
+    two.run("INSERT INTO t VALUES (2)", "mailnode")
+    for node in galera:
+        until_rows(node, 2)
+    # The account that mailnode has is there on each of them.
+    assert ask_as_mailnode(two, "SELECT 1").returncode == 0
+    # One of two votes is no majority: what the file says of a third machine is true.
+    one.kill()
+    end = time.monotonic() + 30
+    while "non-Primary" not in two.run("SHOW STATUS LIKE 'wsrep_cluster_status'"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
