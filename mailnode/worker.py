@@ -115,9 +115,9 @@ async def run_worker(
     try:
         async with AsyncExitStack() as stack:
             stack.callback(seat.line.close)
+            tools = replace(tools, tally=seat.tally)
             rooms = await open_rooms(tools, stack)
             if await _fit(rooms, tools, seat):
-                tools = replace(tools, tally=seat.tally)
                 await _serve_until(stop, rooms, tools, sockets, seat)
                 return 0
             return UNFIT
@@ -183,8 +183,9 @@ def _gate(directory: Any, tools: Equipment, stack: AsyncExitStack) -> LoginGate:
     stack.callback(web.close)
     issuer = open_issuer(settings.oauth, web, clock=clock, log=log)
     return LoginGate(
-        directory=directory, settings=settings.login, clock=clock, log=log, issuer=issuer
-    )
+        directory=directory, settings=settings.login, clock=clock, log=log, issuer=issuer,
+        board=tools.tally.board if tools.tally else None,
+    )  # fmt: skip
 
 
 def _reach(hints: LocalHints, tools: Equipment, stack: AsyncExitStack) -> Beyond | None:

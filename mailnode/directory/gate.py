@@ -2,7 +2,8 @@
 
 Promises: a refusal comes late, and later the more there were; nobody else waits for it. A right
 password is never delayed. Beyond ``block_network_after`` failures a network is refused without a
-look, save users who logged in from it before. All tables are bounded and forget by themselves.
+look, save users who logged in from it before. What the other workers of the node know (``board``)
+counts as well. All tables are bounded and forget by themselves.
 Fails: ``DirectoryGone``, as the directory does; it counts against the network too, for guesses
 are checked against remembered hashes while the database is gone.
 """
@@ -18,6 +19,7 @@ from mailnode.directory import Directory, Issuer, LoginFailure, Mailbox, Service
 from mailnode.directory.throttle import Failures, Friends
 from mailnode.model.errors import DirectoryGone
 from mailnode.model.scram import ScramKeys
+from mailnode.runtime.board import Board
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.login import LoginSettings
@@ -38,16 +40,21 @@ class LoginGate:
         clock: Clock,
         log: MailLog,
         issuer: Issuer | None = None,
+        board: Board | None = None,
     ) -> None:
         self.issuer = issuer
         self._directory = directory
         self._settings = settings
         self._clock = clock
         self._log = log
-        entries, window_s = settings.table_entries, settings.window_s
-        self._networks = Failures(clock=clock, window_s=window_s, entries=entries)
-        self._users = Failures(clock=clock, window_s=window_s, entries=entries)
-        self._friends = Friends(clock=clock, entries=entries)
+        self._networks, self._users = (
+            Failures(
+                clock=clock, window_s=settings.window_s, entries=settings.table_entries,
+                kind=kind, board=board,
+            )
+            for kind in ("network", "user")
+        )  # fmt: skip
+        self._friends = Friends(clock=clock, entries=settings.table_entries, board=board)
         self._waiting = 0
 
     async def login(

@@ -1,4 +1,5 @@
-"""Counts that all workers of a node share: how many connections there are from where.
+"""Counts that all workers of a node share: how many connections there are from where. What they
+tell one another of failed logins stands on a ``board`` beside it.
 
 Memory made before the fork, in which each worker has a row of its own and reads the others'. So
 nothing is locked, and what a worker counted is gone with it, however it ended.
@@ -13,6 +14,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
+
+from mailnode.runtime.board import ROW_BYTES, Board
 
 # For two generations of 64 workers. A row that nobody ever had takes no memory.
 ROWS = 128
@@ -30,6 +33,7 @@ class Tallies:
     def __init__(self, rows: int = ROWS) -> None:
         self._rows = rows
         self._memory = mmap.mmap(-1, _HEAD_BYTES + rows * _ROW_CELLS * _CELL_BYTES)
+        self._notes = mmap.mmap(-1, rows * ROW_BYTES)
         self._salt = os.urandom(16)
 
     def take(self, taken: Iterable[int]) -> Tally:
@@ -40,7 +44,9 @@ class Tallies:
         row = min(free)
         self.clear(row)
         self._memory[0] = max(self._memory[0], row + 1)
-        return Tally(self._memory, self._salt, row)
+        self._notes[row * ROW_BYTES : (row + 1) * ROW_BYTES] = bytes(ROW_BYTES)
+        board = Board(self._notes, self._salt, row, lambda: self._memory[0])
+        return Tally(self._memory, self._salt, row, board)
 
     def clear(self, row: int) -> None:
         """The worker that had this row is gone."""
@@ -53,8 +59,8 @@ class Tallies:
 class Tally:
     """One worker's row, and its view of the others'. Used by its event loop's thread only."""
 
-    def __init__(self, memory: mmap.mmap, salt: bytes, row: int) -> None:
-        self._memory, self._salt, self._row = memory, salt, row
+    def __init__(self, memory: mmap.mmap, salt: bytes, row: int, board: Board) -> None:
+        self._memory, self._salt, self._row, self.board = memory, salt, row, board
         self.number_of_row = row
         self._cells = memoryview(memory)[_HEAD_BYTES:].cast("H")
         self._own: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.runtime.settings.login import LoginSettings
+from mailnode.runtime.tally import Tallies
 from tests.support.hand_clock import HandClock
 from tests.support.table_directory import TableDirectory
 
@@ -252,3 +253,43 @@ async def test_a_certificate_is_for_whom_it_names(monkeypatch: pytest.MonkeyPatc
     assert await show("u@a.test", "x@a.test") is LoginFailure.ANOTHER
     assert await show("", "x@a.test") is LoginFailure.UNKNOWN
     assert world.log.events[0][1]["mechanism"] == "EXTERNAL"
+
+
+def test_workers_of_a_node_know_of_one_another() -> None:
+    clock, tallies = HandClock(), Tallies(3)
+    boards = [tallies.take({0, 1, 2} - {number}).board for number in range(3)]
+    here, there, late = (
+        Failures(clock=clock, window_s=600, entries=100, kind="network", board=board)
+        for board in boards
+    )
+    users = Failures(clock=clock, window_s=600, entries=100, kind="user", board=boards[1])
+    assert [here.count("a"), there.count("a"), here.count("a"), there.count("b")] == [1, 2, 3, 1]
+    assert (late.number("a"), there.number("a"), users.number("a")) == (3, 3, 0)
+    clock.advance(600)
+    assert (late.number("a"), here.number("a")) == (2, 2)
+    friends = [Friends(clock=clock, entries=100, board=board) for board in boards]
+    friends[0].add("u@a.test", "192.0.2.0/24")
+    assert all(("u@a.test", "192.0.2.0/24") in one for one in friends)
+    assert ("v@a.test", "192.0.2.0/24") not in friends[1]
+    clock.advance(31 * 86_400)
+    assert ("u@a.test", "192.0.2.0/24") not in friends[1]
+
+
+async def test_guesses_through_all_workers_are_blocked_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tallies = Tallies(2)
+    worlds = [World(monkeypatch, block_network_after=6) for _ in range(2)]
+    for number, world in enumerate(worlds):
+        world.gate = LoginGate(
+            directory=world.directory,
+            settings=LoginSettings(block_network_after=6),
+            clock=world.clock,
+            log=world.log,
+            board=tallies.take({0, 1} - {number}).board,
+        )
+    for number in range(6):
+        refused = await worlds[number % 2].login("wrong")
+        assert refused is LoginFailure.PASSWORD
+    for world in worlds:
+        assert await world.login("pw") is LoginFailure.THROTTLED
