@@ -58,6 +58,10 @@ class LoginFailure(Enum):
     THROTTLED = "too many failures"
     ANOTHER = "wants to act as another user"
     TOKEN = "access token not good"
+    TOKEN_OVER = "access token has expired, or its time has not come"
+    TOKEN_FOREIGN = "access token of another issuer or for another audience"
+    TOKEN_FORGED = "access token not signed by the issuer"
+    TOKEN_NAMELESS = "access token names no user (oauth.username_claim)"
     SCOPE = "access token not meant for mail"
 
 

@@ -22,10 +22,10 @@ def user_of(claims: Mapping[str, Any], settings: OauthSettings) -> str | LoginFa
         return LoginFailure.SCOPE
     name = claims.get(settings.username_claim)
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME:
-        return LoginFailure.TOKEN
+        return LoginFailure.TOKEN_NAMELESS
     # An issuer that lets people type in any address says so here.
     if settings.username_claim == "email" and claims.get("email_verified", True) is not True:
-        return LoginFailure.TOKEN
+        return LoginFailure.TOKEN_NAMELESS
     return name
 
 

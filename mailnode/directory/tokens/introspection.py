@@ -86,12 +86,14 @@ class IntrospectedTokens:
             and now < _number(claims.get("exp"), float("inf")) + settings.leeway_s
             and now >= _number(claims.get("nbf"), float("-inf")) - settings.leeway_s
         )
+        if not alive:
+            return LoginFailure.TOKEN_OVER
         ours = not settings.issuer or claims.get("iss", settings.issuer) == settings.issuer
         if settings.audience:
             told = claims.get("aud", [])
             audience = told if isinstance(told, list) else [told]
             ours = ours and any(one in settings.audience for one in audience)
-        return user_of(claims, settings) if alive and ours else LoginFailure.TOKEN
+        return user_of(claims, settings) if ours else LoginFailure.TOKEN_FOREIGN
 
     def _remember(self, mark: bytes, verdict: str | LoginFailure, claims: dict[str, Any]) -> None:
         holds_s = self._settings.introspected_s

@@ -11,7 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 import jwt
-from jwt.exceptions import PyJWTError
+from jwt.exceptions import (
+    ExpiredSignatureError,
+    ImmatureSignatureError,
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidSignatureError,
+    PyJWTError,
+)
 
 from mailnode.directory import LoginFailure
 from mailnode.directory.tokens.claims import MAX_TOKEN, user_of
@@ -41,16 +48,17 @@ class SignedTokens:
         # RFC 7515 4.1.11: what is critical must be understood, and we understand nothing more.
         if "crit" in head or not (kid is None or isinstance(kid, str)):
             return LoginFailure.TOKEN
+        verdict: str | LoginFailure = LoginFailure.TOKEN_FORGED
         for key in (await self._keys.find(kid, head["alg"]))[:_TRIED]:
-            claims = self._claims(token, key, head["alg"])
-            if claims is not None:
-                return user_of(claims, self._settings)
-        return LoginFailure.TOKEN
+            verdict = self._checked(token, key, head["alg"])
+            if verdict is not LoginFailure.TOKEN_FORGED:
+                break
+        return verdict
 
-    def _claims(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any] | None:
+    def _checked(self, token: str, key: jwt.PyJWK, algorithm: str) -> str | LoginFailure:
         settings = self._settings
         try:
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[algorithm],
@@ -59,8 +67,19 @@ class SignedTokens:
                 leeway=settings.leeway_s,
                 options=_CHECKED,  # type: ignore[arg-type]  # a TypedDict whose keys are all there
             )
-        except (PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            return None
+        except (PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            return _why(error)
+        return user_of(claims, settings)
+
+
+def _why(error: Exception) -> LoginFailure:
+    """For the log; the client hears only that the token is not good."""
+    if isinstance(error, ExpiredSignatureError | ImmatureSignatureError):
+        return LoginFailure.TOKEN_OVER
+    if isinstance(error, InvalidAudienceError | InvalidIssuerError):
+        return LoginFailure.TOKEN_FOREIGN
+    forged = isinstance(error, InvalidSignatureError)
+    return LoginFailure.TOKEN_FORGED if forged else LoginFailure.TOKEN
 
 
 def _head(token: str) -> dict[str, Any] | None:
