@@ -92,19 +92,34 @@ def test_idle_sessions_hear_of_mail_and_flags_of_another_node_at_once(
     acquainted(one, *others)
     with contextlib.ExitStack() as stack:
         idlers = [stack.enter_context(contextlib.closing(Idler(node))) for node in others]
+        talk = stack.enter_context(smtplib.SMTP(one.host, one.ports["smtp"], timeout=30))
+        talk.ehlo()
         client = one.imap()
         client.select()
         times = list[float]()
+
+        def take(began: float, word: bytes) -> None:
+            for idler in idlers:
+                idler.wait(word)
+            times.append(time.monotonic() - began)
+
         for number in range(1, 12):
-            one.send(subject=f"mail {number}")
-            times += [idler.wait(b"EXISTS") for idler in idlers]
+            talk.mail(f"sender@{DOMAIN}")
+            talk.rcpt(f"user1@{DOMAIN}")
+            began = time.monotonic()
+            talk.data(f"Subject: mail {number}\r\n\r\ntext\r\n")
+            take(began, b"EXISTS")
             client.noop()
+            began = time.monotonic()
             client.store(str(number), "+FLAGS", "(\\Flagged)")
-            times += [idler.wait(b"\\Flagged") for idler in idlers]
+            take(began, b"\\Flagged")
         client.logout()
     median_ms = statistics.median(times) * 1000
     # With -s to be read; 100 ms are promised, a test machine may be busy with other things.
-    print(f"\nnews on {len(others)} other nodes after {median_ms:.1f} ms (median of {len(times)})")
+    print(
+        f"\nfrom DATA or STORE to IDLE on {len(others)} other nodes: {median_ms:.1f} ms "
+        f"(median of {len(times)})"
+    )
     record_property("median_ms", median_ms)
     assert median_ms <= 2000, times
 
