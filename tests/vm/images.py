@@ -42,7 +42,9 @@ def make_images(folder: Path) -> Images:
     python = _once("python", [product.LOCK], product.install_dependencies)
     disk = folder / "product.raw"
     product.make_disk(disk, python)
-    return Images(system / "root.raw", system / "vmlinuz", system / "initrd.gz", disk)
+    # Read again at each start of a machine: another run may have cleared the cache by then.
+    kernel, initrd = (Path(shutil.copy(system / name, folder)) for name in ("vmlinuz", "initrd.gz"))
+    return Images(system / "root.raw", kernel, initrd, disk)
 
 
 def _build_system(folder: Path) -> None:
