@@ -44,6 +44,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Every check, in the order in which a fault would hide the next."""
     yield from _storage(settings)
     yield _directory(settings)
+    yield from _issuer(settings)
     yield from _certificate(settings)
     yield _name(settings)
     for service, endpoint in _addresses(settings):
@@ -136,6 +137,22 @@ def _directory(settings: Settings) -> Check:
         remedy = "start the database server; check directory.urls, user and password"
         return Check("directory", False, str(error), remedy)
     return Check("directory", True, "answers")
+
+
+def _issuer(settings: Settings) -> Iterator[Check]:
+    """Whose access tokens are taken, where any are."""
+    from mailnode.directory.tokens.build import open_issuer, open_web
+
+    web = open_web(settings.oauth)
+    try:
+        issuer = open_issuer(settings.oauth, web, clock=SystemClock(), log=NullLog())
+        if issuer is not None:
+            yield Check("issuer", True, asyncio.run(issuer.look()))
+    except MailnodeError as error:
+        remedy = "see [oauth] in the settings file; until then logins by token fail for now"
+        yield Check("issuer", False, str(error), remedy)
+    finally:
+        web.close()
 
 
 def _certificate(settings: Settings) -> Iterator[Check]:

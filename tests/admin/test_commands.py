@@ -14,6 +14,7 @@ import pytest
 
 import mailnode
 from tests.support.demo_server import demo_server
+from tests.support.issuer import running_issuer
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -154,6 +155,21 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
     assert checks["directory"]["well"]
     assert checks["mail root"]["well"]
     assert all(check["well"] or check["remedy"] for check in checks.values())
+
+
+def test_doctor_looks_at_the_issuer_of_access_tokens(
+    machine: dict[str, Any], tmp_path: Path, command: Command
+) -> None:
+    with running_issuer() as issuer:
+        config = tmp_path / "with-issuer.toml"
+        oauth = f'\n[oauth]\nissuer = "{issuer.url}"\naudience = ["mail"]\n'
+        config.write_text(Path(machine["config"]).read_text() + oauth)
+        for status, well in ((200, True), (503, False)):
+            issuer.status = status
+            done = command("doctor", "-c", config, "--json", status=1)
+            checks = {check["what"]: check for check in json.loads(done.stdout)}
+            assert checks["issuer"]["well"] is well
+            assert bool(checks["issuer"]["remedy"]) is not well
 
 
 def test_doctor_finds_a_demo_well(tmp_path: Path, command: Command) -> None:

@@ -5,7 +5,6 @@ Fails: ``BadSettings`` for a secret that cannot be read.
 
 from __future__ import annotations
 
-from mailnode.directory import Issuer
 from mailnode.directory.tokens.introspection import IntrospectedTokens
 from mailnode.directory.tokens.keys import KeySource, loader
 from mailnode.directory.tokens.signed import SignedTokens
@@ -25,7 +24,9 @@ def open_web(settings: OauthSettings) -> Web:
     return Web(timeout_s=settings.timeout_s, limit_bytes=LIMIT_BYTES, authorities=settings.ca_file)
 
 
-def open_issuer(settings: OauthSettings, web: Web, *, clock: Clock, log: MailLog) -> Issuer | None:
+def open_issuer(
+    settings: OauthSettings, web: Web, *, clock: Clock, log: MailLog
+) -> SignedTokens | IntrospectedTokens | None:
     """Whose tokens are taken; ``None`` where none are. Nothing is fetched yet."""
     if not settings.on:
         return None

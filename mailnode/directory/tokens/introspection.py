@@ -62,6 +62,11 @@ class IntrospectedTokens:
         self._remember(mark, verdict, claims)
         return verdict
 
+    async def look(self) -> str:
+        """What is there, for a person. Raises ``Unreachable``."""
+        await self._ask("mailnode-doctor")
+        return "answers about tokens"
+
     async def _ask(self, token: str) -> dict[str, Any]:
         settings = self._settings
         fields = {"token": token, "token_type_hint": "access_token"}

@@ -61,6 +61,10 @@ class KeySource:
             found = self._fitting(kid, algorithm)
         return found
 
+    async def count(self) -> int:
+        """How many keys the issuer has now. Raises ``Unreachable``."""
+        return len(parse_keys(await self._load()))
+
     def _age(self) -> float:
         return self._clock.monotonic() - self._loaded_at
 

@@ -55,6 +55,10 @@ class SignedTokens:
                 break
         return verdict
 
+    async def look(self) -> str:
+        """What is there, for a person. Raises ``Unreachable``."""
+        return f"{await self._keys.count()} keys"
+
     def _checked(self, token: str, key: jwt.PyJWK, algorithm: str) -> str | LoginFailure:
         settings = self._settings
         try:

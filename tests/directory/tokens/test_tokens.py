@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
-from mailnode.directory import Issuer, LoginFailure
+from mailnode.directory import LoginFailure
 from mailnode.directory.tokens.build import LIMIT_BYTES, open_issuer, open_web
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.runtime.settings.oauth import OauthSettings
+from mailnode.runtime.web import Unreachable
 from tests.support import issuer as issuing
 from tests.support.issuer import running_issuer
 
@@ -43,7 +44,7 @@ class Clock(SystemClock):
 
 
 class World:
-    def __init__(self, judge: Issuer, log: ListLog, clock: Clock) -> None:
+    def __init__(self, judge: Any, log: ListLog, clock: Clock) -> None:
         self.issuer, self.log, self.clock = judge, log, clock
 
     async def judge(self, token: str) -> str | LoginFailure:
@@ -457,3 +458,17 @@ async def test_without_settings_there_is_no_issuer(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="client_secret_file"):
         open_issuer(missing, web, clock=Clock(), log=ListLog())
     web.close()
+
+
+async def test_the_doctor_looks(issuer: issuing.Issuer, tmp_path: Path) -> None:
+    async with signed(issuer) as world:
+        assert await world.issuer.look() == "1 keys"
+        issuer.status = 503
+        with pytest.raises(Unreachable, match="status 503"):
+            await world.issuer.look()
+    issuer.status = 200
+    async with introspected(issuer, tmp_path) as world:
+        assert await world.issuer.look() == "answers about tokens"
+    async with introspected(issuer, tmp_path, client_id="somebody") as world:
+        with pytest.raises(Unreachable, match="status 401"):
+            await world.issuer.look()
