@@ -61,13 +61,16 @@ class storage_errors:  # noqa: N801 - reads as the word it is; a class, for it i
             raise storage_error(error, self._path) from error
 
 
-def is_at_hand(fd: int) -> bool:
-    """Whether a file is small and lies in memory, so that reading it does not wait for a disk."""
-    buffer = bytearray(AT_HAND_BYTES + 1)
+def read_at_hand(fd: int) -> bytes | None:
+    """A small file whole if it lies in memory, so that no disk is waited for; else ``None``."""
+    size = os.fstat(fd).st_size
+    if size > AT_HAND_BYTES:
+        return None
+    buffer = bytearray(size)
     try:
-        return os.preadv(fd, [buffer], 0, os.RWF_NOWAIT) in (os.fstat(fd).st_size, 0)
+        return bytes(buffer) if os.preadv(fd, [buffer], 0, os.RWF_NOWAIT) == size else None
     except OSError:
-        return False  # not in memory, or a file system that cannot tell
+        return None  # not in memory, or a file system that cannot tell
 
 
 def _step(name: str, path: Path) -> None:

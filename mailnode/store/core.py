@@ -29,8 +29,7 @@ from mailnode.store.state import MAX_KEYWORDS, FolderState
 
 # A new snapshot is due when the records behind the last one outgrow this and a quarter of it.
 _COMPACT_BYTES = 256 * 1024
-# So much news is taken in without keeping others from the event loop.
-_BRIEF_BYTES = 64 * 1024
+_BRIEF_BYTES = 64 * 1024  # so much news is taken in on the event loop
 # Files under names that the journal does not expect (made by other programs), kept at hand.
 _MAX_ODD_NAMES = 10_000
 
@@ -353,7 +352,9 @@ class FolderCore:
 
     def expected(self, index: int) -> bytes:
         """Path below the folder where the message's file should be."""
-        base = self.state.name(index)
+        return self._place(index, self.state.name(index))
+
+    def _place(self, index: int, base: bytes) -> bytes:
         return self.where.get(base) or b"cur/" + base + names.INFO + self.state.letters(index)
 
     def open_file(self, uid: int) -> tuple[int, bytes] | None:
@@ -372,7 +373,7 @@ class FolderCore:
                 base = self.state.name(index)
                 if attempt >= 2:
                     self._look_everywhere(base)
-                guess = self.expected(index)
+                guess = self._place(index, base)
             for relative in (guess, b"new/" + base):
                 fd = self._try_open(relative)
                 if fd >= 0:

@@ -7,7 +7,6 @@ Locks: short looks under ``core.ledger.mutex``; the rest where the verbs live (`
 from __future__ import annotations
 
 import io
-import os
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from mailnode.model.errors import NoSuchFolder, NoSuchMessage, PermanentError
 from mailnode.model.flags import Flag
 from mailnode.model.rights import ALL_RIGHTS
 from mailnode.runtime import files
-from mailnode.runtime.tasks import is_brisk, may_wait
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import (
     EVERYTHING,
     AccountRef,
@@ -35,6 +34,7 @@ from mailnode.store import (
     change,
     listing,
     names,
+    reading,
     transfer,
 )
 from mailnode.store.acl import NOBODY, Acl
@@ -46,7 +46,6 @@ from mailnode.store.ledger import FolderBusy
 from mailnode.store.look import look
 from mailnode.store.state import count_without, message_info, size_of_deleted
 from mailnode.store.view import FolderView
-from mailnode.wire.mime.summary import HEAD_LIMIT, header_end
 
 _HEAD_BYTES = 16 * 1024  # what most headers fit in
 # What a verb sees of a folder that another session renamed or deleted.
@@ -213,39 +212,22 @@ class MaildirFolder:
     @folder_verb
     def read(self, uid: int) -> bytes:
         """See ``store.Folder``. Line ends are CRLF, however the file has them."""
-        file, base = self._open_file(uid)
-        with file, files.storage_errors(base):
-            raw = file.read()
-        if names.size_in(base) is not None and names.size_in(base) == names.vsize_in(base):
-            return raw
-        return listing.with_crlf(raw)
+        return reading.read_whole(*self._found(uid))
 
     def _read_head(self, uid: int) -> bytes:
-        """At least the header block, as it lies on the disk; what it takes of the body with it is
-        a few KiB."""
-        file, base = self._open_file(uid)
-        with file, files.storage_errors(base):
-            raw = bytearray(file.read(_HEAD_BYTES))
-            searched = 0
-            while not header_end(raw, searched) and len(raw) < HEAD_LIMIT:
-                searched = len(raw)
-                piece = file.read(_HEAD_BYTES)
-                if not piece:
-                    break
-                raw += piece
-            if len(raw) >= HEAD_LIMIT:
-                raw += file.readall()
-        return bytes(raw)
+        return reading.read_head(*self._found(uid))
 
     def _open_file(self, uid: int) -> tuple[io.FileIO, bytes]:
+        may_wait()
+        fd, base = self._found(uid)
+        return io.FileIO(fd, "rb"), base
+
+    def _found(self, uid: int) -> tuple[int, bytes]:
         opened = self._core.open_file(uid)
         if opened is None:
             self._note_missing(uid)
             raise NoSuchMessage(f"{self.key} uid {uid}")
-        if is_brisk() and not files.is_at_hand(opened[0]):
-            os.close(opened[0])
-            may_wait()
-        return io.FileIO(opened[0], "rb"), opened[1]
+        return opened
 
     def _note_missing(self, uid: int) -> None:
         """A file that another program removed: let the journal know, so that sessions hear it."""
