@@ -13,7 +13,8 @@ _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 class TlsClient:
     """One connection. ``prelude``: what is said in clear before the handshake, each line with the
-    answer's beginning that it waits for; without it TLS starts at once."""
+    answer's beginning that it waits for; without it TLS starts at once. ``resume``: go on with
+    the TLS session of another."""
 
     def __init__(
         self,
@@ -21,6 +22,7 @@ class TlsClient:
         *prelude: tuple[str, str],
         version: str = "1.3",
         user: Path | None = None,
+        resume: TlsClient | None = None,
     ) -> None:
         self._socket = socket.create_connection(address, 30)
         self._clear(prelude)
@@ -31,7 +33,11 @@ class TlsClient:
             context.use_certificate_file(str(user))
             context.use_privatekey_file(str(user))
         self._socket.settimeout(None)
-        self.tls = SSL.Connection(context, self._socket)
+        self.context = context if resume is None else resume.context
+        self.tls = SSL.Connection(self.context, self._socket)
+        self.resumes = resume is not None
+        if resume is not None:
+            self.tls.set_session(resume.tls.get_session())
         self.tls.set_connect_state()
         try:
             self.tls.do_handshake()
@@ -49,11 +55,13 @@ class TlsClient:
                 got += self._socket.recv(65536)
 
     def binding(self, name: str) -> bytes:
-        """What this end knows of the channel, in a handshake that resumed nothing."""
+        """What this end knows of the channel."""
         if name == "tls-exporter":
             return self.tls.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         if name == "tls-unique":
-            return self.tls.get_finished() or b""
+            # RFC 5929 3.1: the client's comes first, the server's where a session is resumed.
+            sides = (self.tls.get_finished, self.tls.get_peer_finished)
+            return sides[self.resumes]() or b""
         shown = self.tls.get_peer_certificate(as_cryptography=True)
         assert shown is not None
         return shown.fingerprint(hashes.SHA256())

@@ -76,6 +76,44 @@ def test_bound_after_starttls(imap: ImapServer) -> None:
     client.close()
 
 
+@pytest.mark.parametrize("binding", ["tls-unique", "tls-exporter", "tls-server-end-point"])
+def test_bound_to_a_resumed_session(imap: ImapServer, binding: str) -> None:
+    before = TlsClient(imap.tls_address, version="1.2")
+    before.until("* OK")
+    client = TlsClient(imap.tls_address, version="1.2", resume=before)
+    client.until("* OK")
+    assert client.tls.get_session() is not None
+    assert client.binding("tls-unique") != before.binding("tls-unique")
+    bound = client.binding(binding)
+    scram = ScramClient("user1", "secret", MECHANISMS[0], f"p={binding},,", bound)
+    answer = log_in(client, f"a AUTHENTICATE {MECHANISMS[0]}", scram)
+    assert unb64(answer) == scram.last_word()
+    before.close()
+    client.close()
+
+
+async def test_smtp_binds_no_resumed_session_by_tls_unique(tmp_path: Path) -> None:
+    """RFC 7627 1: Python's ssl does not tell whether its master secret is safe from others."""
+    async with running(tmp_path, Role.SUBMISSION, implicit_tls=True) as world:
+        world.gate.scram = True
+        address = ("127.0.0.1", world.port)
+
+        def talk() -> str:
+            before = TlsClient(address, version="1.2")
+            before.until("220")
+            client = TlsClient(address, version="1.2", resume=before)
+            client.until("220")
+            client.hello()
+            bound = client.binding("tls-unique")
+            scram = ScramClient("alice@here.test", "secret", MECHANISMS[0], "p=tls-unique,,", bound)
+            answer = log_in(client, f"AUTH {MECHANISMS[0]}", scram)
+            before.close()
+            client.close()
+            return answer
+
+        assert (await asyncio.to_thread(talk)).startswith("504 5.5.4")
+
+
 def refusal(imap: ImapServer, mechanism: str, gs2: str, bound: bytes, version: str = "1.3") -> str:
     client = TlsClient(imap.tls_address, version=version)
     client.until("* OK")
