@@ -17,6 +17,12 @@ pytestmark = pytest.mark.timeout(240)
 BOX = f'"Other Users/user1@{DOMAIN}/Team"'
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two whole servers on a busy machine may take their time."""
+    monkeypatch.setattr("tests.support.dialog.WAIT_S", 60.0)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClusterWorld]:
     with cluster_world(tmp_path) as found:

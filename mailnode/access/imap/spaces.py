@@ -14,7 +14,7 @@ from mailnode.store.shared import Spaces
 
 # A directory that does not answer is waited for once, and then not asked for a while: the pool's
 # threads have other work.
-WAIT_S, REST_S = 10.0, 10.0
+WAIT_S, REST_S = 3.0, 30.0
 REMEMBERED = 10_000
 
 
