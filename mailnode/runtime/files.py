@@ -155,17 +155,55 @@ def write_new(
     ``StorageGone``.
     """
     try:
-        _step("create", path)
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
-        try:
-            return _fill(fd, path, chunks, mtime, sync)
-        except BaseException:
-            _forget(path)
-            raise
-        finally:
-            os.close(fd)
+        fd, size = _create(path, chunks, mode, mtime, sync)
+        os.close(fd)
+        return size
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def write_open(
+    path: Path, chunks: Iterable[Chunk], *, mode: int = 0o600, mtime: float | None = None
+) -> tuple[int, int]:
+    """The same without waiting for the disk: descriptor and size, for ``sync_and_close``.
+
+    The bytes are on their way when it returns, so that several files which are synced only then
+    wait for the disk about once, not once each.
+    """
+    try:
+        fd, size = _create(path, chunks, mode, mtime, sync=False)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    try:
+        # Begins to write what is dirty, and can only drop what is written already.
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError:
+        pass  # a file system that does not take the hint
+    return fd, size
+
+
+def sync_and_close(fd: int, path: Path) -> None:
+    """Wait until the file is on the disk; closed in any case."""
+    try:
+        _step("fsync", path)
+        os.fsync(fd)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        os.close(fd)
+
+
+def _create(
+    path: Path, chunks: Iterable[Chunk], mode: int, mtime: float | None, sync: bool
+) -> tuple[int, int]:
+    _step("create", path)
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+    try:
+        return fd, _fill(fd, path, chunks, mtime, sync)
+    except BaseException:
+        os.close(fd)
+        _forget(path)
+        raise
 
 
 def _fill(fd: int, path: Path, chunks: Iterable[Chunk], mtime: float | None, sync: bool) -> int:

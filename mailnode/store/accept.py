@@ -11,6 +11,7 @@ Locks: one folder at a time (``ledger.hold``).
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class _Copy:
     home: Home | None = None
     core: FolderCore | None = None
     staged: Staged | None = None
+    fd: int = -1  # of the staged file, until it is synced
     kept: int = 0  # bytes of room that are ours until the message is recorded
     placed: bytes = b""
 
@@ -76,9 +78,8 @@ class Acceptance:
         try:
             self._each(copies, self._open)
             self._each(copies, _reserve)
-            self._each(copies, partial(_stage, sync=len(copies) == 1))
-            if len(copies) > 1:
-                self._each(copies, _sync_staged)
+            self._each(copies, _stage)
+            self._each(copies, _sync_staged)
             self._place_all(copies)
             self._settle_all(copies)
         finally:
@@ -154,6 +155,8 @@ class Acceptance:
 
     def _release(self, copies: list[_Copy]) -> None:
         for copy in copies:
+            if copy.fd >= 0:
+                os.close(copy.fd)
             _let_room_go(copy)
             if copy.core is not None and copy.home is not None:
                 copy.home.release_core(copy.core)
@@ -172,12 +175,13 @@ def _let_room_go(copy: _Copy) -> None:
         _home(copy).release(kept)
 
 
-def _stage(copy: _Copy, *, sync: bool) -> None:
-    copy.staged = transfer.stage(_core(copy), copy.delivery.message, sync=sync)
+def _stage(copy: _Copy) -> None:
+    copy.staged, copy.fd = transfer.stage(_core(copy), copy.delivery.message)
 
 
 def _sync_staged(copy: _Copy) -> None:
-    files.fsync(_staged(copy).path)
+    fd, copy.fd = copy.fd, -1
+    files.sync_and_close(fd, _staged(copy).path)
 
 
 def _place(together: list[_Copy]) -> None:

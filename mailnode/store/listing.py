@@ -44,12 +44,13 @@ class FileFacts(NamedTuple):
 
 def check_plain(folder: bytes) -> None:
     """Raise ``NoSuchFolder`` unless ``folder`` and its parts are directories and no symlinks."""
-    for path in (folder, *(folder + b"/" + part for part in PARTS)):
-        try:
-            with storage_errors(path):
-                mode = os.lstat(path).st_mode
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoSuchFolder(os.fsdecode(path)) from error
+    paths = [folder, *(folder + b"/" + part for part in PARTS)]
+    try:
+        with storage_errors(folder):  # for each delivery: as little as can be
+            modes = [os.lstat(path).st_mode for path in paths]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoSuchFolder(os.fsdecode(error.filename)) from error
+    for path, mode in zip(paths, modes, strict=True):
         if not stat.S_ISDIR(mode):
             raise NoSuchFolder(f"{os.fsdecode(path)} is not a plain directory")
 

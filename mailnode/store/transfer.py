@@ -24,6 +24,7 @@ from mailnode.store.journal import Added, Kind, pack_added
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _MICRO = 1_000_000
+_OPEN_FILES = 64
 
 SyncDir = Callable[[bytes], None]
 
@@ -60,16 +61,17 @@ class Staged(NamedTuple):
     message: NewMessage
 
 
-def stage(core: FolderCore, message: NewMessage, *, sync: bool) -> Staged:
-    """Write the message's bytes to ``tmp/``."""
+def stage(core: FolderCore, message: NewMessage) -> tuple[Staged, int]:
+    """Write the message's bytes to ``tmp/``; with the descriptor for ``files.sync_and_close``,
+    which makes them durable."""
     context = core.context
     unique = names.unique_name(context.clock.now(), context.node)
     path = core.path + b"/tmp/" + unique
     try:
-        size = files.write_new(path, message.chunks, mtime=message.internal_date, sync=sync)
+        fd, size = files.write_open(path, message.chunks, mtime=message.internal_date)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoSuchFolder(core.key) from error
-    return Staged(path, names.with_sizes(unique, size, size), size, message)
+    return Staged(path, names.with_sizes(unique, size, size), size, message), fd
 
 
 def unstage(staged: Iterable[Staged]) -> None:
@@ -93,15 +95,25 @@ def stage_all(core: FolderCore, messages: Sequence[NewMessage]) -> list[Staged]:
     """Write all messages to ``tmp/``, durably, or none."""
     staged: list[Staged] = []
     try:
-        for message in messages:
-            staged.append(stage(core, message, sync=len(messages) == 1))  # noqa: PERF401 - undo
-        if len(messages) > 1:
-            for one in staged:
-                files.fsync(one.path)
+        for some in _some_at_once(messages):
+            _stage_together(core, some, staged)
     except BaseException:
         unstage(staged)
         raise
     return staged
+
+
+def _some_at_once(messages: Sequence[NewMessage]) -> Iterator[Sequence[NewMessage]]:
+    """Each is an open file until it is synced."""
+    return (messages[at : at + _OPEN_FILES] for at in range(0, len(messages), _OPEN_FILES))
+
+
+def _stage_together(core: FolderCore, messages: Sequence[NewMessage], staged: list[Staged]) -> None:
+    with ExitStack() as stack:
+        for message in messages:
+            one, fd = stage(core, message)
+            staged.append(one)
+            stack.callback(files.sync_and_close, fd, one.path)
 
 
 def append(core: FolderCore, staged: list[Staged], dress: Dress = AS_IT_IS) -> list[int]:

@@ -67,6 +67,37 @@ def test_a_failed_write_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_that_was_left_open_is_synced_and_closed_later(tmp_path: Path) -> None:
+    hook = files.on_step = FailAt(0, 0)
+    fd, size = files.write_open(str(tmp_path / "f"), (b"ab", b"c"), mtime=5.0)
+    assert (size, hook.seen) == (3, ["create", "write", "write"])
+    files.sync_and_close(fd, str(tmp_path / "f"))
+    assert hook.seen[3:] == ["fsync"]
+    assert (tmp_path / "f").read_bytes() == b"abc"
+    assert (tmp_path / "f").stat().st_mtime == 5.0
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_file_that_cannot_be_written_is_not_left_open(tmp_path: Path, step: int) -> None:
+    before = os.listdir("/proc/self/fd")
+    files.on_step = FailAt(step, errno.ENOSPC)
+    with pytest.raises(StorageFull):
+        files.write_open(str(tmp_path / "f"), (b"x",))
+    assert os.listdir(tmp_path) == []
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_file_that_cannot_be_synced_is_closed_all_the_same(tmp_path: Path) -> None:
+    fd, _ = files.write_open(str(tmp_path / "f"), (b"x",))
+    files.on_step = FailAt(1, errno.EIO)
+    with pytest.raises(StorageGone):
+        files.sync_and_close(fd, str(tmp_path / "f"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
 def test_replace_keeps_the_old_file_until_the_new_one_is_whole(tmp_path: Path, step: int) -> None:
     (tmp_path / "f").write_bytes(b"old")

@@ -53,6 +53,25 @@ def test_each_copy_has_its_own_outcome(store: OpenStore) -> None:
     assert os.listdir(store.root / "example.test/other/tmp") == []
 
 
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_copy_that_fails_leaves_neither_file_nor_descriptor(
+    store: OpenStore, number: int
+) -> None:
+    store.deliver("second")
+    before = len(os.listdir("/proc/self/fd"))
+    # Two copies: created and written one after the other, then synced.
+    hook = files.on_step = FailAt(number, errno.EIO)
+    try:
+        outcomes = store.store.accept([Delivery(REF, message(text)) for text in "ab"])
+    finally:
+        files.on_step = None
+    assert hook.failed
+    assert not all(outcome.ok for outcome in outcomes)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(store.path("tmp")) == []
+    assert findings(store.root) == []
+
+
 def test_flags_and_keywords_are_kept(store: OpenStore) -> None:
     done = store.store.accept([
         Delivery(REF, message("a", Flag.SEEN)),
