@@ -37,11 +37,11 @@ class Load:
 
 def run(server: Server, load: Load) -> Result:
     """Warm up once (mailboxes and caches made), then measure."""
-    _send(server, load)
+    send(server, load)
     settle(server)
     before, cpu = stored(server.mail), server.cpu_s()
     began = time.perf_counter()
-    _send(server, load)
+    send(server, load)
     accepted_s = time.perf_counter() - began
     wanted = before + load.messages * load.recipients
     settle(server)
@@ -59,7 +59,8 @@ def run(server: Server, load: Load) -> Result:
     return Result(load.name, server.name, figures, failures, {"sessions": load.sessions})
 
 
-def _send(server: Server, load: Load) -> None:
+def send(server: Server, load: Load) -> None:
+    """Send the whole load; returns once all of it was accepted."""
     host, port = server.address("smtp")
     command = ["smtp-source", "-s", str(load.sessions), "-m", str(load.messages)]
     command += ["-l", str(load.size), "-f", "sender@elsewhere.test", "-M", "client.test"]
