@@ -39,8 +39,9 @@ def pair_in_temporary_folder(fencing: bool) -> Iterator[Pair]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
+    """A pair that shoots; each test but the last leaves both nodes alive and at home."""
     with pair_in_temporary_folder(fencing=True) as found:
         yield found
 
@@ -50,6 +51,8 @@ def test_the_survivor_takes_over_and_the_node_comes_back(
     pair: Pair, how: str, record_property: Callable[[str, object], None]
 ) -> None:
     one = pair.machines["n1"]
+    pair.until_owned("n1", "n2")
+    pair.switch.shot.clear()
     with Traffic(pair) as traffic:
         began = time.monotonic()
         if how == "killed":
@@ -67,7 +70,7 @@ def test_the_survivor_takes_over_and_the_node_comes_back(
     traffic.tell(how, began, record_property)
     pair.until(lambda: pair.state("n1") == "adopted", "its queue is not adopted")
     traffic.nothing_is_lost()
-    if how == "killed":
+    if how != "cut off":  # the last
         _comes_back(pair)
 
 
@@ -118,6 +121,23 @@ def test_a_planned_move_breaks_no_transaction_and_the_next_may_follow_at_once(
     traffic.tell("planned move", began, record_property)
     traffic.nothing_is_broken()
     traffic.nothing_is_lost()
+
+
+def test_a_node_without_a_cable_to_its_clients_gives_its_address_up(
+    calm: Pair, record_property: Callable[[str, object], None]
+) -> None:
+    """Heartbeat itself hears it by the other link, and would leave the address there."""
+    calm.until_owned("n1", "n2")
+    with Traffic(calm) as traffic:
+        began = time.monotonic()
+        calm.cut("n1", "eth0")
+        calm.until_owned("n2", "n2", within_s=WITHIN_S)
+        traffic.until_more()
+    traffic.tell("no cable to the clients", began, record_property)
+    traffic.nothing_is_lost()
+    calm.cut("n1", "eth0", up=True)
+    _hand_over(calm, "n2", "foreign", left="local")
+    calm.until_owned("n1", "n2")
 
 
 def test_a_node_whose_mailnode_is_dead_gives_its_address_up(

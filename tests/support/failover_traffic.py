@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
@@ -38,7 +39,9 @@ class Traffic:
         return [self.greeter, self.greeter6, *self.moving, self.staying, *self.readers]
 
     def until_more(self, count: int = 10) -> None:
-        """Until every sender had more messages acknowledged, and every reader saw some."""
+        """Until every sender had more messages acknowledged, every reader saw some, and either
+        address that may move has greeted."""
+        began, greeters = time.monotonic(), (self.greeter, self.greeter6)
         senders = [*self.moving, self.staying]
         goals = [len(one.acknowledged) + count for one in senders]
         looks = [len(one.latencies) + 3 for one in self.readers]
@@ -46,6 +49,7 @@ class Traffic:
             lambda: (
                 all(len(s.acknowledged) >= g for s, g in zip(senders, goals, strict=True))
                 and all(len(r.latencies) >= n for r, n in zip(self.readers, looks, strict=True))
+                and all(one.greetings and one.greetings[-1].began > began for one in greeters)
             ),
             "clients are not served",
             _WITHIN_S,

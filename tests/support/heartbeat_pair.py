@@ -262,9 +262,9 @@ class Pair:
         self.until_owned("n1", "n2")
         self.until_settled()
 
-    def cut(self, name: str, up: bool = False) -> None:
-        """Take its cables out, or put them back."""
-        for nic in ("eth0", "eth1"):
+    def cut(self, name: str, *nics: str, up: bool = False) -> None:
+        """Take its cables out, these or both, or put them back."""
+        for nic in nics or ("eth0", "eth1"):
             self.hub.ip(f"link set {name}-{nic} {'up' if up else 'down'}")
 
     def logs(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -59,6 +60,9 @@ class Machine:
         self._unshare: subprocess.Popen[str] | None = None
         self._init = self._space = 0
         self._started: list[subprocess.Popen[bytes]] = []
+        # Who fences it and who kills it may be different threads.
+        self._power = threading.Lock()
+        self._cables: list[tuple[Network, str]] = []
         Path(f"{self.copies}{_LOGS}").mkdir(parents=True)
         for place in filter(os.path.isdir, _COPIED):
             Path(f"{self.copies}{place}").parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +108,7 @@ class Machine:
     def link(self, network: Network, bridge: str, nic: str, *addresses: str) -> None:
         """Plug a cable into the bridge of ``network``; addresses with prefix lengths."""
         far = f"{self.name}-{nic}"
+        self._cables.append((network, far))
         network.ip(f"link add {far} type veth peer name {nic} netns {self._init}")
         network.ip(f"link set {far} master {bridge} up")
         for address in addresses:
@@ -180,6 +185,10 @@ class Machine:
 
     def power_off(self) -> None:
         """At once; works on a frozen machine too. Nothing of it is left afterwards."""
+        with self._power:
+            self._power_off()
+
+    def _power_off(self) -> None:
         if self._unshare is None:
             return
         if self.is_on:
@@ -187,6 +196,10 @@ class Machine:
         for process in (self._unshare, *self._started):
             self._reap(process)
         assert self.processes() == [], f"{self.name} is off and runs"
+        # A connection that nobody ends keeps the namespace, and the cable in it, for minutes.
+        for network, far in self._cables:
+            checked(["ip", "-n", network.name, "link", "del", far], fails=True)
+        self._cables.clear()
         if self._unshare.stdout:
             self._unshare.stdout.close()
         self._started.clear()

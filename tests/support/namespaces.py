@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 _NEEDED = ("ip", "unshare", "nsenter")
 _CLONE_NEWNET = 0x40000000
 _TRY_S = 20
+_NUMBERS = itertools.count(1)
 
 
 def why_no_namespaces() -> str:
@@ -110,7 +112,7 @@ def checked(
 @contextmanager
 def network(purpose: str) -> Iterator[Network]:
     """A namespace that ends with the block, together with all processes in it."""
-    name = f"mn-{purpose}-{os.getpid()}"
+    name = f"mn-{purpose}-{os.getpid()}-{next(_NUMBERS)}"
     checked(["ip", "netns", "add", name])
     try:
         inside = Network(name)
