@@ -42,7 +42,9 @@ class Lab:
             machine.until_up()
         self.both("drbdadm create-md --force mail && drbdadm up mail && drbdadm wait-connect mail")
         self.one.say("drbdadm -- --clear-bitmap new-current-uuid mail")
-        self.both("drbdadm primary mail")
+        # One by one: DRBD refuses a change of state while the other node makes one.
+        for machine in self.machines.values():
+            machine.say("drbdadm primary mail")
         self.both("systemctl start drbd o2cb", STEP_S)
         self.one.say("sh /etc/ocfs2/mkfs.sh -q -F </dev/null", STEP_S)
         self.both("systemctl start srv-mailnode.mount", STEP_S)
