@@ -144,7 +144,8 @@ def sync_folder(core: FolderCore) -> None:
         finally:
             os.close(fd)
         files.fsync_dir(core.path + b"/cur")
-        while core.beside:
-            files.fsync(core.beside.pop())
+        for beside in list(core.beside):
+            core.beside.discard(beside)  # first: what is written from now on is for the next sync
+            files.fsync(beside)
     except (FileNotFoundError, NotADirectoryError):
         pass  # the folder was deleted meanwhile
