@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from mailnode.model.errors import BadSettings, DirectoryGone, PermanentError
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.sql_rows import FileReader, Rows
+from mailnode.runtime.sql_wires import Wires
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -114,39 +114,7 @@ def _with_password(url: URL, shown: str) -> URL:
     return url.difference_update_query(["password_file", "password_env"])
 
 
-class _Wires:
-    """The raw MySQL connections of a server, to be cut when it stops answering."""
-
-    def __init__(self, connect_timeout_s: float) -> None:
-        self._timeout_s = connect_timeout_s
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    async def connect(self, *arguments: Any, **options: Any) -> Any:
-        """What the pool calls for a new connection; the handshake is bounded too."""
-        import aiomysql
-
-        connection = aiomysql.Connection(*arguments, **options)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await connection._connect()
-        except BaseException:
-            # A handshake that is cut off keeps its socket: the library closes on errors only.
-            connection.close()
-            raise
-        self._open.add(connection)
-        return connection
-
-    def cut(self) -> None:
-        """Abort every socket; whoever waits on one hears that the connection is lost."""
-        for connection in list(self._open):
-            writer = connection._writer
-            if writer is not None:
-                writer.transport.abort()
-                connection.close()
-        self._open.clear()
-
-
-def _mysql_engine(url: URL, limits: Limits, wires: _Wires) -> AsyncEngine:
+def _mysql_engine(url: URL, limits: Limits, wires: Wires) -> AsyncEngine:
     connect: dict[str, Any] = {"async_creator_fn": wires.connect, "charset": "utf8mb4"}
     ca = url.query.get("ssl_ca")
     if isinstance(ca, str):
@@ -163,7 +131,7 @@ def _mysql_engine(url: URL, limits: Limits, wires: _Wires) -> AsyncEngine:
     )
 
 
-def _sqlite_engine(url: URL, limits: Limits, _wires: _Wires) -> AsyncEngine:
+def _sqlite_engine(url: URL, limits: Limits, _wires: Wires) -> AsyncEngine:
     engine = create_async_engine(
         url, pool_size=limits.pool_size, max_overflow=0, **_sqlite_options(limits)
     )
@@ -211,7 +179,7 @@ class _Server:
         self.alive = True
         self._limits = limits
         self._engine: AsyncEngine | None = None
-        self._wires = _Wires(limits.connect_timeout_s)
+        self._wires = Wires(limits.connect_timeout_s)
         self._reader = FileReader(lambda: _sqlite_reader(url, limits)) if self.sqlite else None
         self._running: set[asyncio.Task[Any]] = set()
 

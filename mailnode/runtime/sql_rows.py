@@ -24,6 +24,7 @@ class FileReader:
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
         self._engine: Engine | None = None
+        self._closed = False
         # Named apart from "disk": a full disk pool must not keep recipients from being looked up.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="directory")
 
@@ -41,7 +42,10 @@ class FileReader:
             return [connection.execute(statement).all() for statement in statements]
 
     async def close(self) -> None:
-        """Close the file."""
+        """Close the file; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._dispose)
         self._thread.shutdown(wait=False)
 

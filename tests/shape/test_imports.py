@@ -50,7 +50,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("mailnode.runtime.sql", "mailnode.runtime.sql_rows", "mailnode.directory."),
     "sqlite3": ("mailnode.store.", "mailnode.runtime.sql"),
     "aiosqlite": ("mailnode.runtime.sql",),
-    "aiomysql": ("mailnode.runtime.sql",),
+    "aiomysql": ("mailnode.runtime.sql_wires",),
     "alembic": ("mailnode.directory.",),
     "passlib": ("mailnode.directory.",),
     "jwt": ("mailnode.directory.tokens.",),
