@@ -46,7 +46,10 @@ class Herald:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; cancel the tasks to end."""
-        return [asyncio.create_task(self._ask()), asyncio.create_task(self._tell())]
+        cluster, tasks = self._settings.cluster, [asyncio.create_task(self._ask())]
+        if cluster.shared or cluster.service_addresses:  # else there is nobody to be told
+            tasks.append(asyncio.create_task(self._tell()))
+        return tasks
 
     async def _ask(self) -> None:
         while True:
@@ -75,7 +78,8 @@ class Herald:
         publish(server.mail_dir, server.node, now)
         if raised != self._raised:
             self._raised = raised
-            self._log.event(Event.ADDRESSES, raised=list(raised))
+            if self._settings.cluster.service_addresses:
+                self._log.event(Event.ADDRESSES, raised=list(raised))
 
 
 def raised_here(settings: Settings) -> tuple[str, ...]:
