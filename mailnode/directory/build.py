@@ -108,7 +108,7 @@ class LiveDirectory:
     async def health(self) -> dict[str, object]:
         """For the node's monitor: does a database answer, and if not, how many are known?"""
         try:
-            await self._database.rows([text("SELECT 1")])
+            await self._database.rows([(text("SELECT 1"), {})])
         except DirectoryGone:
             return {"answers": False, "cached": self._cached.known()}
         return {"answers": True}

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, select, update
 from sqlalchemy.dialects.mysql import insert as mysql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import RowMapping
@@ -31,6 +32,7 @@ from mailnode.runtime.sql import Database
 MAX_APP_PASSWORDS = 20  # each may cost a slow hash at every failed login
 _LOOK_AGAIN_S = 600.0
 _QUOTA2_NAME = 100  # quota2.username is shorter than mailbox.username
+_KEYS: Any = bindparam("keys", expanding=True)
 _REMOTE_TRANSPORTS = ("smtp", "relay")
 
 
@@ -57,6 +59,7 @@ class SqlDirectory:
         self._scram = scram_table()
         self._clock = clock
         self._found: Found | None = None
+        self._rows_for: tuple[Found | None, Any] = (None, None)
         self._looked_at = 0.0
 
     async def domain(self, name: str) -> DomainKind:
@@ -112,8 +115,9 @@ class SqlDirectory:
             return {key: Facts(None, None) for key in keys}
 
         found = await self._known()
+        values = {"keys": asked}
         rows, boxes = await self._database.rows(
-            [self._gotos(asked), self._mailbox_rows(found, asked)]
+            [(self._gotos, values), (self._mailbox_rows(found), values)]
         )
         gotos = {row[0].lower(): row[1] for row in rows}
         gotos |= await self._other_gotos([key for key in asked if key not in gotos])
@@ -138,9 +142,10 @@ class SqlDirectory:
 
         return await self._database.read(work)
 
-    def _gotos(self, keys: Sequence[str]) -> Any:
+    @cached_property
+    def _gotos(self) -> Any:
         c = self._tables.alias.c
-        return select(c.address, c.goto).where(c.address.in_(keys)).where(c.active == 1)
+        return select(c.address, c.goto).where(c.address.in_(_KEYS)).where(c.active == 1)
 
     async def _goto_of(self, connection: AsyncConnection, key: str) -> str | None:
         goto: str | None = await connection.scalar(self._goto(key))
@@ -181,8 +186,11 @@ class SqlDirectory:
     def _mailbox_row(self, found: Found, key: str) -> Any:
         return self._mailbox_columns(found).where(self._tables.mailbox.c.username == key)
 
-    def _mailbox_rows(self, found: Found, keys: Sequence[str]) -> Any:
-        return self._mailbox_columns(found).where(self._tables.mailbox.c.username.in_(keys))
+    def _mailbox_rows(self, found: Found) -> Any:
+        if self._rows_for[0] is not found:
+            asked = self._mailbox_columns(found).where(self._tables.mailbox.c.username.in_(_KEYS))
+            self._rows_for = (found, asked)
+        return self._rows_for[1]
 
     def _mailbox_columns(self, found: Found) -> Any:
         c = self._tables.mailbox.c

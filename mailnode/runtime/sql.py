@@ -19,17 +19,18 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable, create_engine, event, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mailnode.model.errors import BadSettings, DirectoryGone, PermanentError
 from mailnode.runtime.maillog import Event, MailLog
-from mailnode.runtime.sql_rows import FileReader, Rows
+from mailnode.runtime.sql_rows import Asked, FileReader, Rows, read_each
 from mailnode.runtime.sql_wires import Wires
 
 T = TypeVar("T")
@@ -206,12 +207,12 @@ class _Server:
         except TimeoutError as error:
             raise self._judged(error, unsure=write) from None
 
-    async def rows(self, statements: Sequence[Executable]) -> Rows:
+    async def rows(self, asked: Sequence[Asked]) -> Rows:
         """Each statement's rows, read in one transaction. Raises as ``run``."""
         if self._reader is None:
-            return await self.run(_read_each(statements), write=False)
+            return await self.run(partial(read_each, asked), write=False)
         try:
-            return await self._reader.rows(statements)
+            return await self._reader.rows(asked)
         except SQLAlchemyError as error:
             raise self._judged(error, unsure=False) from None
 
@@ -280,13 +281,6 @@ async def _select_one(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT 1"))
 
 
-def _read_each(statements: Sequence[Executable]) -> Work[Rows]:
-    async def work(connection: AsyncConnection) -> Rows:
-        return [(await connection.execute(statement)).all() for statement in statements]
-
-    return work
-
-
 def _plain(error: Exception) -> str:
     """The driver's own words, without statement or parameters."""
     if isinstance(error, TimeoutError):
@@ -320,9 +314,9 @@ class Database:
         """Run ``work`` on the first server that answers; it may run again on another one."""
         return await self._run(lambda server: server.run(work, write=False))
 
-    async def rows(self, statements: Sequence[Executable]) -> Rows:
+    async def rows(self, asked: Sequence[Asked]) -> Rows:
         """The rows of each statement, all of one moment: the cheapest way to ask several things."""
-        return await self._run(lambda server: server.rows(statements))
+        return await self._run(lambda server: server.rows(asked))
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction; never repeated once its first statement was sent."""

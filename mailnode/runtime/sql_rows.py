@@ -8,14 +8,22 @@ Fails: ``SQLAlchemyError``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.engine import Engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+# A statement made once, and its values now: over a new one SQLAlchemy takes longer than SQLite.
+Asked = tuple[Executable, Mapping[str, Any]]
 Rows = list[Sequence[Row[*tuple[Any, ...]]]]
+
+
+async def read_each(asked: Sequence[Asked], connection: AsyncConnection) -> Rows:
+    """The rows of each statement, by the async driver."""
+    return [(await connection.execute(*one)).all() for one in asked]
 
 
 class FileReader:
@@ -28,18 +36,18 @@ class FileReader:
         # Named apart from "disk": a full disk pool must not keep recipients from being looked up.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="directory")
 
-    async def rows(self, statements: Sequence[Executable]) -> Rows:
+    async def rows(self, asked: Sequence[Asked]) -> Rows:
         """The rows of each statement."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._rows, statements)
+        return await loop.run_in_executor(self._thread, self._rows, asked)
 
-    def _rows(self, statements: Sequence[Executable]) -> Rows:
+    def _rows(self, asked: Sequence[Asked]) -> Rows:
         if self._engine is None:
             self._engine = self._make()
         with self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             # Leaving the block rolls back, which ends the reading.
-            return [connection.execute(statement).all() for statement in statements]
+            return [connection.execute(*one).all() for one in asked]
 
     async def close(self) -> None:
         """Close the file; a second time does nothing."""
