@@ -1,6 +1,7 @@
 """Word of changes between the sessions and workers of a node, and on to other nodes.
 
-Promises: as ``cluster.Hints``: only a hint, so it may be lost, never wait. Many hints for one key
+Promises: as ``cluster.Hints``: only a hint, so it may be lost, never wait. The first hint after a
+quiet moment is told at once, those within ``REST_S`` after it together. Many hints for one key
 become one; what waits to be told is bounded, beyond that everybody is told to look.
 Locks: one around the waiting hints, held for a dictionary access.
 """
@@ -19,6 +20,9 @@ from mailnode.cluster.subscriptions import Subscriptions
 from mailnode.runtime.clock import Clock
 
 _WAITING_MAX_KEYS = 4096
+# A datagram wakes every worker of the node. A busy one sends fifty a second, not one a delivery;
+# nobody sees mail later than he could notice.
+REST_S = 0.02
 # The key that no folder has: look at every folder.
 _EVERYTHING = ""
 
@@ -32,6 +36,7 @@ class LocalHints:
         self._lock = threading.Lock()
         self._waiting: dict[str, int] = {}
         self._lost = False
+        self._resting = False
         self._closed = False
         self._near: Carrier = UnixPeers(folder, clock=clock, received=self._received)
         self._far: Beyond | None = None
@@ -44,7 +49,7 @@ class LocalHints:
     def publish(self, key: str, modseq: int) -> None:
         """Tell this process and the others; thread-safe, never raises, never blocks."""
         with self._lock:
-            first = not self._waiting and not self._lost
+            first = not self._waiting and not self._lost and not self._resting
             if key in self._waiting or len(self._waiting) < _WAITING_MAX_KEYS:
                 self._waiting[key] = max(modseq, self._waiting.get(key, 0))
             else:
@@ -70,8 +75,11 @@ class LocalHints:
         with self._lock:
             hints, self._waiting = self._waiting, {}
             lost, self._lost = self._lost, False
-        if self._closed:
+            self._resting = bool(hints) or lost
+        if self._closed or not self._resting:
             return
+        # Whatever comes meanwhile waits in the dictionary, and wakes no loop.
+        self._loop.call_later(REST_S, self._spread)
         self._tell(hints, lost)
         self._near.send(encode({_EVERYTHING: 0} if lost else hints))
         if self._far:

@@ -221,3 +221,28 @@ async def test_publishing_after_the_end_is_ignored(tmp_path: Path) -> None:
     hints.publish("k", 2)
     await asyncio.sleep(0)
     assert ear.heard == []
+
+
+async def test_after_a_quiet_moment_at_once_then_many_together(make: Make) -> None:
+    one, two = make(), make()
+    here, there = Ear(), Ear()
+    sent = 0
+
+    def count(datagram: bytes) -> None:
+        nonlocal sent
+        sent += 1
+        send(datagram)
+
+    send = one._near.send
+    one._near.send = count  # type: ignore[method-assign]
+    one.subscribe("a\0", here)
+    two.subscribe("z\0", there)
+    one.publish("a\0", 1)
+    await here.until(1)
+    for modseq in range(2, 100):
+        await asyncio.to_thread(one.publish, "a\0", modseq)
+    one.publish("z\0", 5)
+    await there.until(1)
+    assert sent < 50  # one hundred were published
+    while here.heard[-1] != 99:
+        await here.until(len(here.heard) + 1)
