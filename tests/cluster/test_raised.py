@@ -13,7 +13,7 @@ import pytest
 from tests.support.cluster_nodes import ClusterWorld, Node, cluster_world
 from tests.support.namespaces import Network, need_namespaces, network
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 ADDRESSES = ["192.0.2.25", "192.0.2.26", "2001:db8::25"]
 
 

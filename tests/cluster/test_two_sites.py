@@ -19,7 +19,7 @@ from tests.support.mariadb import MISSING, MariaDb, installed
 from tests.support.namespaces import checked, need_program
 from tests.support.two_sites import ROOT, Site, two_sites
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.e2e.test_two_nodes import Idler, Senders, until
 from tests.support.cluster_nodes import ClusterWorld, Node, cluster_world
 from tests.support.earlier import earlier_tree
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 # So seldom that what comes sooner came by a hint.
 POLL = {"cluster": {"poll_s": 300.0}}
 

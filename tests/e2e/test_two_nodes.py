@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.cluster_nodes import DOMAIN, PASSWORD, ClusterWorld, Node, cluster_world
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
