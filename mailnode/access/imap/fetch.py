@@ -14,8 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mailnode.access.imap.fetch_content import ContentWriter, Piece, Row, UnknownEncoding
+from mailnode.access.imap.fetch_content import (
+    ContentWriter,
+    Piece,
+    Row,
+    UnknownEncoding,
+    is_constant,
+)
 from mailnode.access.imap.message_file import FilePart, MessageCache
+from mailnode.access.imap.row_cache import WORTH_BYTES
 from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, Folder, MessageInfo, Picture
@@ -82,6 +89,8 @@ class Fetcher:
         self._facts = _FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
         content = [item for item in items if item not in _FROM_PICTURE]
         self._content = ContentWriter(folder, content, cache) if content else None
+        self._kept = cache.rows if all(map(is_constant, content)) else None
+        self._kept_key = (folder.key, *content)
         self._marks = not read_only and any(map(_marks_seen, items))
         self._condstore = condstore
         self._uid_only = uid_only
@@ -99,6 +108,9 @@ class Fetcher:
         content = self._content
         if content is None:
             return self._from_picture(batch, picture)
+        again = self._again(batch, picture)
+        if again is not None:
+            return again
         out = Rendered()
         files: list[FilePart] = []
         held = 0
@@ -114,6 +126,7 @@ class Fetcher:
                         held += ROW_BYTES + sum(len(p) for p in pieces if isinstance(p, bytes))
                     if held >= self._max_bytes or len(files) >= MAX_FILES:
                         break
+                self._keep(ready, picture)
                 self._finish(ready, picture, out)
         except BaseException:
             for file in files:
@@ -126,6 +139,34 @@ class Fetcher:
         batch = batch[: max(1, self._max_bytes // ROW_BYTES)]
         lines = [self._head(Row(number, uid), picture, None) for number, uid in batch]
         return Rendered([b")\r\n".join([*lines, b""])], len(batch))
+
+    def _again(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered | None:
+        """The first rows from what was answered before; ``None`` where that has not the first, or
+        where the folder has changed since the picture, so that some may be gone."""
+        if self._kept is None or self._folder.picture() is not picture:
+            return None
+        known = self._kept.of((picture.uidvalidity, *self._kept_key))
+        lines: list[bytes] = []
+        held = 0
+        for number, uid in batch:
+            text = known.get(uid)
+            if text is None or held >= self._max_bytes:
+                break
+            head = self._head(Row(number, uid), picture, None)
+            lines.append(b"%b%b%b)\r\n" % (head, b"" if head.endswith(b"(") else b" ", text))
+            held += len(lines[-1])
+        return Rendered([b"".join(lines)], len(lines)) if lines else None
+
+    def _keep(self, ready: list[tuple[Row, list[Piece]]], picture: Picture) -> None:
+        """Keep what will be the same at the next FETCH."""
+        if self._kept is None:
+            return
+        texts = {
+            row.uid: b"".join(piece for piece in pieces if isinstance(piece, bytes))
+            for row, pieces in ready
+        }
+        short = {uid: text for uid, text in texts.items() if len(text) <= WORTH_BYTES}
+        self._kept.keep((picture.uidvalidity, *self._kept_key), short)
 
     def _rows(
         self, content: ContentWriter, batch: Sequence[tuple[int, int]], start: int, picture: Picture

@@ -183,6 +183,13 @@ def _decoded(message: bytes, part: Part, numbered: bool) -> bytes:
     return part_bytes(message, part)
 
 
+def is_constant(item: FetchItem) -> bool:
+    """Whether the answer is the same as long as the message lives, short, and marks nothing."""
+    if isinstance(item, Section):
+        return item.peek and not item.part and item.kind in _HEADER_KINDS
+    return isinstance(item, Fact)
+
+
 def _summary_of(item: FetchItem) -> str:
     if isinstance(item, Fact):
         return _SUMMARY_OF.get(item, "")

@@ -16,6 +16,7 @@ from io import SEEK_END
 from threading import Lock
 from typing import BinaryIO
 
+from mailnode.access.imap.row_cache import RowCache
 from mailnode.model.errors import StorageGone
 from mailnode.store import Folder
 from mailnode.wire.mime.decode import walk
@@ -131,6 +132,7 @@ class MessageCache:
         self._kept: OrderedDict[tuple[str, int, int], Message] = OrderedDict()
         self._sizes: OrderedDict[tuple[str, int, int], tuple[int, int]] = OrderedDict()
         self._lock = Lock()
+        self.rows = RowCache()
 
     def load(self, folder: Folder, uidvalidity: int, uid: int) -> Message:
         """The message, parsed. Raises ``NoSuchMessage``, ``StorageGone``."""

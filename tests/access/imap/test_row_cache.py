@@ -1,0 +1,66 @@
+"""What is answered again from memory: the same bytes, newest flags, nothing of what is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mailnode.access.imap.fetch import Fetcher
+from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.row_cache import RowCache
+from mailnode.model.flags import Flag
+from mailnode.store import FlagsOp
+from mailnode.wire.imap.fetch_items import Fact, FetchItem, Section, SectionKind
+from tests.support.mail_store import OpenStore, message
+
+HEADER = Section((), SectionKind.HEADER, peek=True)
+ITEMS: tuple[FetchItem, ...] = (Fact.FLAGS, Fact.SIZE, Fact.ENVELOPE, HEADER)
+
+
+def test_the_room_is_bounded() -> None:
+    cache = RowCache(10_000)
+    for folder in range(10):
+        cache.keep(folder, {uid: b"x" * 900 for uid in range(3)})
+    assert [folder for folder in range(10) if cache.of(folder)] == [7, 8, 9]
+    cache.of(7)
+    cache.keep(10, {1: b"x" * 900})
+    cache.keep(10, {1: b"x" * 900, 2: b"x" * 900})
+    assert [folder for folder in range(11) if cache.of(folder)] == [7, 9, 10]
+    cache.keep(10, {uid: b"x" * 900 for uid in range(3, 30)})
+    assert not cache.of(10)
+    assert not cache.of("unknown")
+
+
+def test_answers_from_memory_are_as_the_first_ones(tmp_path: Path) -> None:
+    opened, cache = OpenStore(tmp_path), MessageCache()
+    folder, other = opened.folder(), opened.folder()
+    folder.append([message("a"), message("b"), message("c")])
+    rows = [(1, 1), (2, 2), (3, 3)]
+
+    def fetch(items: tuple[FetchItem, ...] = ITEMS) -> tuple[bytes, list[int]]:
+        fetcher = Fetcher(
+            folder, items, condstore=False, read_only=False, is_recent=lambda uid: False,
+            cache=cache,
+        )  # fmt: skip
+        found, left = b"", rows
+        gone: list[int] = []
+        while left:
+            rendered = fetcher.render(left, picture)
+            left = left[rendered.done :]
+            gone += rendered.gone
+            found += b"".join(piece for piece in rendered.pieces if isinstance(piece, bytes))
+        return found, gone
+
+    picture = folder.refresh()
+    first = fetch()
+    assert fetch() == first
+    assert first[0].count(b"ENVELOPE") == 3
+    assert cache.rows.of((picture.uidvalidity, folder.key, *ITEMS[1:])).keys() == {1, 2, 3}
+    assert b"ENVELOPE" not in fetch((Fact.FLAGS, Fact.SIZE))[0]
+    folder.store_flags([2], FlagsOp.ADD, Flag.FLAGGED, frozenset())
+    picture = folder.refresh()
+    assert fetch()[0] == first[0].replace(b"2 FETCH (FLAGS (", b"2 FETCH (FLAGS (\\Flagged")
+    other.remove([3])
+    assert fetch()[1] == [3]
+    folder.close()
+    other.close()
+    opened.close()
