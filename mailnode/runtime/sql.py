@@ -268,6 +268,9 @@ class _Server:
             limits = self._limits
             longest_s = limits.connect_timeout_s + limits.query_timeout_s + _CUT_S
             await asyncio.wait(self._running, timeout=longest_s)
+            # What does not end would bring its connection back when nobody closes it any more.
+            left = [task for task in self._running if task.cancel()]
+            await asyncio.gather(*left, return_exceptions=True)
         if self._reader is not None:
             await self._reader.close()
         if self._engine is not None:
@@ -275,6 +278,7 @@ class _Server:
             cut = asyncio.get_running_loop().call_later(_CUT_S, self._wires.cut)
             await engine.dispose()
             cut.cancel()
+            self._wires.cut()
 
 
 async def _select_one(connection: AsyncConnection) -> None:
