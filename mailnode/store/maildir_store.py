@@ -35,8 +35,6 @@ from mailnode.store.view import View
 
 # Accounts kept at hand; one costs a few hundred bytes and no descriptor.
 _HOMES = 4096
-# Adding an account up costs a fifth of a delivery, so many deliveries share it.
-_USE_TOLD_WITHIN_S = 5.0
 
 
 class MaildirStore:
@@ -64,7 +62,7 @@ class MaildirStore:
             lazy=LazySync(settings.flag_sync_s, log),
             view=View(state, log=log),
             guard=self.guard,
-            mirror=UseMirror(on_use, log, _USE_TOLD_WITHIN_S),
+            mirror=UseMirror(on_use, log),
             shares=Shares(os.fsencode(root.absolute())),
         )
         self._lock = threading.Lock()  # around _homes; a leaf
