@@ -40,7 +40,7 @@ from mailnode.routing.route import DirectoryRouter
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.latest import Latest
 from mailnode.runtime.log import LineLog, route_library_logs
-from mailnode.runtime.loop import open_loop
+from mailnode.runtime.loop import open_loop, rest_collector
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.seat import UNFIT, Seat
@@ -247,6 +247,7 @@ async def _serve_until(
     for name, group in sockets.items():
         for sock in group:
             await _listen(services[name], sock, name, settings.listen.backlog)
+    rest_collector()
     seat.line.ready()
     tools.log.event(Event.STARTED, pid=os.getpid(), seat=seat.number, services=sorted(sockets))
     await stop.wait()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
+
+from mailnode.runtime.loop import rest_collector
 
 PROGRAM = """
 import asyncio, json
@@ -85,3 +89,27 @@ def test_a_worker_imports_nothing_of_ours_after_the_fork() -> None:
     assert done.returncode == 0, done.stderr
     late = [name for name in done.stdout.split() if not name.startswith(_OFFLINE)]
     assert late == []
+
+
+def test_collector_leaves_alone_what_is_loaded_and_still_finds_cycles() -> None:
+    before = gc.get_threshold()
+    try:
+        rest_collector()
+        assert gc.get_freeze_count() > 1000
+        cycle = Node()
+        cycle.itself = cycle
+        gone = weakref.ref(cycle)
+        del cycle
+        # Enough new objects for a search.
+        kept: list[list[object]] = [[] for _ in range(50_000)]
+        assert gone() is None
+        assert len(kept) == 50_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+class Node:
+    """Something that may hold itself."""
+
+    itself: object = None
