@@ -48,9 +48,9 @@ def _need_lab() -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab() -> Iterator[Lab]:
     _need_lab()
-    with laboratory(tmp_path_factory.mktemp("lab")) as found:
+    with laboratory() as found:
         try:
             found.bring_up()
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,10 +37,7 @@ class Lab:
 
     def bring_up(self) -> None:
         """As docs tell an operator to: storage, file system, mailnode, Heartbeat."""
-        for machine in self.machines.values():
-            machine.start()
-        for machine in self.machines.values():
-            machine.until_up()
+        self._boot()
         self.both("drbdadm create-md --force mail && drbdadm up mail && drbdadm wait-connect mail")
         self.one.say("drbdadm -- --clear-bitmap new-current-uuid mail")
         # One by one: DRBD refuses a change of state while the other node makes one.
@@ -54,7 +52,22 @@ class Lab:
             f"mailnode store init {_CONFIG}",
             STEP_S,
         )
-        self.both("systemctl start mailnode", MAILNODE_S)
+        self._serve()
+
+    def power_returns(self) -> None:
+        """Both were off; they start at the same moment."""
+        self._boot()
+        self.both("systemctl start drbd o2cb", STEP_S)
+        self._serve()
+
+    def _boot(self) -> None:
+        for machine in self.machines.values():
+            machine.start()
+        for machine in self.machines.values():
+            machine.until_up()
+
+    def _serve(self) -> None:
+        self.both("systemctl start mailnode", MAILNODE_S)  # mounts, for it requires that
         self.both("systemctl start heartbeat", STEP_S)
         self.until_addresses({"n1": [N1], "n2": [N2]})
         self.until_settled()
@@ -64,7 +77,7 @@ class Lab:
         machine.start()
         machine.until_up()
         machine.say("systemctl start drbd o2cb", STEP_S)
-        machine.say("systemctl start mailnode", MAILNODE_S)  # mounts, for it requires that
+        machine.say("systemctl start mailnode", MAILNODE_S)
         machine.say("systemctl start heartbeat", STEP_S)
 
     def both(self, command: str, timeout_s: float = STEP_S) -> list[str]:
@@ -177,13 +190,14 @@ class Lab:
 
 
 @contextlib.contextmanager
-def laboratory(folder: Path) -> Iterator[Lab]:
-    """A lab that ends, with all its machines."""
-    # First, for it fetches packages: the lab's networks lead nowhere.
-    images = make_images(folder)
-    with networks():
-        lab = Lab(folder, images)
-        try:
-            yield lab
-        finally:
-            lab.close()
+def laboratory() -> Iterator[Lab]:
+    """A lab that ends, with all its machines and their disks."""
+    with tempfile.TemporaryDirectory(prefix="mailnode-lab") as name:
+        # First, for it fetches packages: the lab's networks lead nowhere.
+        images = make_images(Path(name))
+        with networks():
+            lab = Lab(Path(name), images)
+            try:
+                yield lab
+            finally:
+                lab.close()

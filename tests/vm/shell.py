@@ -9,11 +9,9 @@ how            how both machines are
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-from tests.vm.console import CommandFailed, GuestGone
+from tests.vm.console import GuestGone
 from tests.vm.lab import Lab, laboratory
 
 _COMMAND_S = 600.0
@@ -21,20 +19,19 @@ _COMMAND_S = 600.0
 
 def main() -> None:
     """Read commands from standard input."""
-    with tempfile.TemporaryDirectory(prefix="mailnode-lab") as folder:
-        print("Making the lab, some minutes ...", flush=True)
-        with laboratory(Path(folder)) as lab:
+    print("Making the lab, some minutes ...", flush=True)
+    with laboratory() as lab:
+        try:
+            lab.bring_up()
+        except (AssertionError, GuestGone) as error:
+            print(error, lab.picture(), sep="\n")
+        print(__doc__, flush=True)
+        for line in sys.stdin:
             try:
-                lab.bring_up()
+                _obey(lab, line.strip())
             except (AssertionError, GuestGone) as error:
-                print(error, lab.picture(), sep="\n")
-            print(__doc__, flush=True)
-            for line in sys.stdin:
-                try:
-                    _obey(lab, line.strip())
-                except (AssertionError, CommandFailed, GuestGone) as error:
-                    print(error)
-                print("--", flush=True)
+                print(error)
+            print("--", flush=True)
 
 
 def _obey(lab: Lab, line: str) -> None:

@@ -226,6 +226,22 @@ def test_fenced_machine_comes_back(lab: Lab) -> None:
         no_findings(lab, machine)
 
 
+def test_power_fails_for_both_at_once(lab: Lab) -> None:
+    loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
+    _until_busy(lab, loads)
+    failed_at = time.monotonic()
+    for machine in lab.machines.values():
+        machine.power_off()
+    lab.power_returns()
+    print(f"serves again {time.monotonic() - failed_at:.0f} s after the power failed")
+    _until_busy(lab, loads)
+    promised = [load.end() for load in loads]
+    print(_told(promised))
+    kept(own(N1), promised, failed_at)
+    same_on_both()
+    no_findings(lab, lab.two)
+
+
 # -- steps -----------------------------------------------------------------------------------------
 
 
