@@ -143,7 +143,7 @@ class Fetcher:
     def _again(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered | None:
         """The first rows from what was answered before; ``None`` where that has not the first, or
         where the folder has changed since the picture, so that some may be gone."""
-        if self._kept is None or self._folder.picture() is not picture:
+        if self._kept is None or not _is_same(self._folder.picture(), picture):
             return None
         known = self._kept.of((picture.uidvalidity, *self._kept_key))
         lines: list[bytes] = []
@@ -242,6 +242,13 @@ class Fetcher:
             names = [word for n, word in enumerate(picture.keywords) if key[1] >> n & 1]
             text = self._flag_texts[key] = format_flags(key[0], names, recent)
         return text
+
+
+def _is_same(now: Picture, picture: Picture) -> bool:
+    """Whether nothing came, went or changed since: each of these raises the modseq."""
+    return now is picture or (
+        now.uidvalidity == picture.uidvalidity and now.highestmodseq == picture.highestmodseq
+    )
 
 
 def _try_content(content: ContentWriter, row: Row, out: Rendered) -> list[Piece] | None:

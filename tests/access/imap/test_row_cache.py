@@ -19,13 +19,13 @@ ITEMS: tuple[FetchItem, ...] = (Fact.FLAGS, Fact.SIZE, Fact.ENVELOPE, HEADER)
 def test_the_room_is_bounded() -> None:
     cache = RowCache(10_000)
     for folder in range(10):
-        cache.keep(folder, {uid: b"x" * 900 for uid in range(3)})
+        cache.keep(folder, dict.fromkeys(range(3), b"x" * 900))
     assert [folder for folder in range(10) if cache.of(folder)] == [7, 8, 9]
     cache.of(7)
     cache.keep(10, {1: b"x" * 900})
     cache.keep(10, {1: b"x" * 900, 2: b"x" * 900})
     assert [folder for folder in range(11) if cache.of(folder)] == [7, 9, 10]
-    cache.keep(10, {uid: b"x" * 900 for uid in range(3, 30)})
+    cache.keep(10, dict.fromkeys(range(3, 30), b"x" * 900))
     assert not cache.of(10)
     assert not cache.of("unknown")
 
