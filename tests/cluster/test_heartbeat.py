@@ -104,7 +104,7 @@ def calm() -> Iterator[Pair]:
 def test_a_planned_move_breaks_no_transaction_and_the_next_may_follow_at_once(
     calm: Pair, record_property: Callable[[str, object], None]
 ) -> None:
-    with Traffic(calm) as traffic:
+    with Traffic(calm, timeout_s=30) as traffic:
         began = time.monotonic()
         for node, part, left in (
             ("n1", "all", "none"),

@@ -75,11 +75,10 @@ def test_the_agent_tells_each_state(pair: PacemakerPair) -> None:
 def test_a_planned_move_breaks_no_transaction(
     pair: PacemakerPair, record_property: Callable[[str, object], None]
 ) -> None:
-    with Traffic(pair) as traffic:
+    with Traffic(pair, timeout_s=30) as traffic:
         began = time.monotonic()
         for node, owners in (("n2", ("n2", "n2")), ("n1", ("n1", "n2"))):
-            pair.move("mail-1", node)
-            pair.until_owned(*owners, within_s=WITHIN_S)
+            pair.move("mail-1", node, *owners, within_s=WITHIN_S)
             traffic.until_more()
     traffic.tell("planned move by Pacemaker", began, record_property)
     traffic.nothing_is_broken()
@@ -89,6 +88,7 @@ def test_a_planned_move_breaks_no_transaction(
 def test_the_address_of_a_dead_node_moves_once_it_is_switched_off(
     pair: PacemakerPair, record_property: Callable[[str, object], None]
 ) -> None:
+    pair.until_owned("n1", "n2", within_s=WITHIN_S)
     pair.until_settled(WITHIN_S)
     with Traffic(pair) as traffic:
         began = time.monotonic()

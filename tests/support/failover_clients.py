@@ -23,7 +23,6 @@ from tests.support.heartbeat_pair import DOMAIN, PASSWORD
 from tests.support.namespaces import Network
 
 T = TypeVar("T")
-_TIMEOUT_S = 5.0
 # A client that waits for its first lost SYN to be repeated waits a second: rather connect anew.
 _CONNECT_S = 0.5
 _PAUSE_S = 0.1
@@ -36,6 +35,8 @@ class Client:
 
     def __init__(self, network: Network, address: str) -> None:
         self.network, self.address = network, address
+        # How long an answer may take; short, or a client of a dead server learns late of the next.
+        self.timeout_s = 5.0
         self.faults: list[str] = []
         self.stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
@@ -139,7 +140,7 @@ class Sender(Client):
         began, started = time.monotonic(), False
         try:
             with smtplib.SMTP(self.address, 25, "client", timeout=_CONNECT_S) as client:
-                client.sock.settimeout(_TIMEOUT_S)
+                client.sock.settimeout(self.timeout_s)
                 client.ehlo()
                 started = client.mail(f"sender@{DOMAIN}")[0] == 250
                 if not started or client.rcpt(self.to)[0] != 250:
@@ -179,7 +180,7 @@ class Reader(Client):
             self.stopped.wait(_PAUSE_S)
             return
         try:
-            client.sock.settimeout(_TIMEOUT_S)
+            client.sock.settimeout(self.timeout_s)
             client.login(self.user, PASSWORD)
             while not self.stopped.wait(2 * _PAUSE_S):
                 began = time.monotonic()

@@ -18,13 +18,15 @@ _WITHIN_S = 120.0
 class Traffic:
     """Clients at both service addresses, all that is acknowledged kept."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, timeout_s: float = 5.0) -> None:
         self.pair, hub = pair, pair.hub
         self.greeter, self.greeter6 = Greeter(hub, SERVICE["n1"]), Greeter(hub, SERVICE6["n1"], 143)
         self.moving = [Sender(hub, SERVICE["n1"], "user1", f"m{n}") for n in range(2)]
         self.staying = Sender(hub, SERVICE["n2"], "user1", "s")
         self.readers = [Reader(hub, SERVICE[name], "user1") for name in SERVICE]
         self._stack = ExitStack()
+        for one in self._clients():
+            one.timeout_s = timeout_s
 
     def __enter__(self) -> Self:
         for one in self._clients():
@@ -58,7 +60,8 @@ class Traffic:
     def nothing_is_broken(self) -> None:
         """Every transaction was answered, refused or politely ended."""
         clients = [*self.moving, self.staying, *self.readers]
-        assert [fault for one in clients for fault in one.broken] == []
+        broken = [fault for one in clients for fault in one.broken]
+        assert broken == [], broken
 
     def tell(self, case: str, since: float, record: Callable[[str, object], None]) -> None:
         """Say how long nobody was greeted at the address that moved."""
@@ -77,7 +80,8 @@ class Traffic:
             for (known_validity, uid), subject in reader.seen.items():
                 assert known_validity == validity
                 assert stored[uid] == subject
-        assert self.pair.findings() == []
+        findings = self.pair.findings()
+        assert findings == [], findings
 
 
 def stored_at(address: str) -> tuple[int, dict[int, str]]:

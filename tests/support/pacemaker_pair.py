@@ -122,11 +122,12 @@ class PacemakerPair(Pair):
         parts = (one.run("cibadmin", "-Q", "-o", part) for part in ("resources", "constraints"))
         return "\n".join(parts)
 
-    def move(self, resource: str, node: str) -> None:
-        """Move it there, and leave no constraint behind: it is sticky."""
+    def move(self, resource: str, node: str, *owners: str, within_s: float) -> None:
+        """Move it there, wait for that, and leave no constraint behind: it is sticky."""
         one = self.machines["n1"]
         one.run("crm_resource", "--move", "--resource", resource, "--node", node)
-        one.run("crm_resource", "--wait", within_s=150)
+        self.until_owned(*owners, within_s=within_s)
+        self.until_settled(within_s)
         one.run("crm_resource", "--clear", "--resource", resource)
 
     def designated(self, asked: str) -> str:
