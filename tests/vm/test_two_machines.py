@@ -21,7 +21,7 @@ from tests.vm.lab import Lab
 from tests.vm.machine import Machine
 from tests.vm.plan import MAIL, N1, N2, USERS, Spot
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
 
 ANN, BEN, CYD = USERS
 STRESS_S = 40.0
