@@ -298,8 +298,8 @@ def pair_of(
     """A pair that is not started yet; nothing of it is left afterwards but ``folder``.
     ``deadtime_s``: Heartbeat's; 0 for what the configuration is shipped with."""
     with network("hub") as hub:
-        _bridge(hub, "br0", "10.91.0.254/24", "fd91::fe/64 nodad")
-        _bridge(hub, "br1", "10.92.0.254/24")
+        _bridge(hub, 0, "10.91.0.254/24", "fd91::fe/64 nodad")
+        _bridge(hub, 1, "10.92.0.254/24")
         pair = kind(folder, hub, fencing=fencing, deadtime_s=deadtime_s)
         try:
             yield pair
@@ -307,8 +307,11 @@ def pair_of(
             pair.close()
 
 
-def _bridge(hub: Network, name: str, *addresses: str) -> None:
-    hub.ip(f"link add {name} type bridge stp_state 0 forward_delay 0")
+def _bridge(hub: Network, number: int, *addresses: str) -> None:
+    # With a MAC of its own: without one it takes the lowest of its cables, and has another one,
+    # which nobody knows, when that cable is gone.
+    name, mac = f"br{number}", f"02:00:00:00:00:{number + 1:02}"
+    hub.ip(f"link add {name} address {mac} type bridge stp_state 0 forward_delay 0")
     for address in addresses:
         hub.ip(f"addr add {address} dev {name}")
     hub.ip(f"link set {name} up")
