@@ -3,7 +3,8 @@
 Heartbeat with haresources moves addresses of nodes that are silent, but never looks whether a
 service works. This watcher does, and has Heartbeat hand everything to the other node.
 Promises: one failure alone, confirmed at once, is enough; a server that is still starting has
-time; a question that hangs is a failure; giving up is not repeated sooner than ``rest_s``.
+time; a question that hangs is a failure; giving up is not repeated sooner than
+``rest_s`` unless it served again meanwhile.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ class Watcher:
     def _serves(self) -> None:
         if self._failing or not self._served:
             self._say("mailnode serves")
+            # Whoever fails anew may have been given its addresses back meanwhile.
+            self._rests_until = time.monotonic()
         self._served, self._failing = True, False
 
     def _fails(self, answer: Answer, now: float) -> None:

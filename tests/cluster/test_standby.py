@@ -94,3 +94,9 @@ def test_it_ends_when_told() -> None:
     thread.join(5)
     assert not thread.is_alive()
     assert world.given_up == 0
+
+
+def test_who_served_again_rests_no_longer() -> None:
+    slow = Rhythm(look_s=0.01, deep_s=0, answer_s=0.1, patience_s=0, rest_s=60)
+    answers = [SERVES, BROKEN, BROKEN, BROKEN, BROKEN, SERVES, DOWN, DOWN]
+    assert looks(World(answers), 5, slow).given_up == 2
