@@ -261,7 +261,7 @@ async def test_known_users_go_on_without_a_database(
     server.install()
     server.start()
     server.run("CREATE DATABASE d")
-    settings = chosen(server.url("d"), connect_timeout_s=0.3, query_timeout_s=0.3)
+    settings = chosen(server.url("d"), connect_timeout_s=1, query_timeout_s=1)
     live = await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())
     database = open_database(settings, NullLog())
     seed = (
