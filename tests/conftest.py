@@ -31,6 +31,16 @@ def mariadb_server() -> Iterator[mariadb.MariaDb]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def mariadb_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server that was just installed holds, to be copied."""
+    if not mariadb.installed():
+        pytest.skip(mariadb.MISSING)
+    folder = tmp_path_factory.mktemp("installed")
+    mariadb.MariaDb(folder).install()
+    return folder / "data"
+
+
 @pytest.fixture
 def mysql_url(mariadb_server: mariadb.MariaDb) -> Iterator[str]:
     """A fresh empty database on the private server."""

@@ -308,12 +308,6 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({', '.join(server.name for server in self._servers)})"
 
-    @property
-    def sqlite_file(self) -> Path | None:
-        """The file, when the preferred server is SQLite."""
-        first = self._servers[0]
-        return Path(first.url.database or "") if first.sqlite else None
-
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on the first server that answers; it may run again on another one."""
         return await self._run(lambda server: server.run(work, write=False))

@@ -2,7 +2,7 @@
 
 Promises: ``GroupSync.sync_dir`` returns after a sync that *began* after the call. What is given to
 ``LazySync.later`` is on the disk within the interval, and at ``close``.
-Locks: each class has one condition of its own, never held while the disk works.
+Locks: one condition, never held while the disk works.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mailnode.model.errors import MailnodeError
 from mailnode.runtime import files
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.store.core import FolderCore
+from mailnode.store.later import Later
 
 
 @dataclass(slots=True)
@@ -76,58 +77,36 @@ class LazySync:
     """Syncs of flag changes and expunges, in the background or at once (``interval_s`` 0)."""
 
     def __init__(self, interval_s: float, log: MailLog) -> None:
-        self._interval_s, self._log = interval_s, log
-        self._changed = threading.Condition()
-        self._waiting: dict[bytes, FolderCore] = {}
-        self._thread: threading.Thread | None = None
-        self._closed = False
+        self._at_once, self._log = not interval_s, log
+        # Half of the interval, so that the sync itself ends within the whole of it.
+        self._later = Later[bytes, FolderCore]("flag-sync", interval_s / 2, _sync, self._failed)
 
     def later(self, core: FolderCore) -> None:
         """Make this folder's journal and names durable within the interval."""
-        if not self._interval_s:
+        if self._at_once:
             sync_folder(core)
-            return
-        with self._changed:
-            self._waiting[core.path] = core
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="flag-sync", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        else:
+            self._later.add(core.path, core)
 
     def close(self) -> None:
         """Sync what waits, then stop."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        self._later.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                # Half of the interval, so that the sync itself ends within the whole of it.
-                self._changed.wait_for(lambda: self._closed, timeout=self._interval_s / 2)
-                batch, self._waiting = list(self._waiting.values()), {}
-                closed = self._closed
-            for core in batch:
-                self._attempt(core)
-            if closed:
-                return
-
-    def _attempt(self, core: FolderCore) -> None:
-        try:
-            sync_folder(core)
-        except (MailnodeError, OSError) as error:
+    def _failed(self, path: bytes, error: Exception) -> None:
+        if isinstance(error, (MailnodeError, OSError)):
             self._log.event(
                 Event.STORAGE,
-                path=os.fsdecode(core.path),
+                path=os.fsdecode(path),
                 reason=f"flags could not be made durable: {error}",
                 remedy="look for disk errors",
             )
-        except Exception:  # noqa: BLE001 - barrier: the thread is there for the next one
-            self._log.event(Event.ERROR, what="flag sync", cause=traceback.format_exc())
+        else:
+            cause = "".join(traceback.format_exception(error))
+            self._log.event(Event.ERROR, what="flag sync", cause=cause)
+
+
+def _sync(_path: bytes, core: FolderCore) -> None:
+    sync_folder(core)
 
 
 def sync_folder(core: FolderCore) -> None:

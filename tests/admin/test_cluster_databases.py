@@ -17,7 +17,7 @@ import pytest
 
 from mailnode.admin.cluster_plan import Plan, parse_node
 from mailnode.admin.cluster_writer import write
-from tests.support.mariadb import CLIENT, MISSING, MariaDb, installed
+from tests.support.mariadb import CLIENT
 from tests.support.mariadb_file import ConfiguredMariaDb
 from tests.support.namespaces import checked
 
@@ -39,26 +39,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mariadb"
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a server that was just installed holds."""
-    if not installed():
-        pytest.skip(MISSING)
-    folder = tmp_path_factory.mktemp("installed")
-    MariaDb(folder).install()
-    return folder / "data"
-
-
 @pytest.fixture
 def pair(
-    tmp_path: Path, files: Path, data: Path
+    tmp_path: Path, files: Path, mariadb_data: Path
 ) -> Iterator[tuple[ConfiguredMariaDb, ConfiguredMariaDb, int]]:
     port = free_port()
     servers = []
     for number, own in ((1, port), (2, free_port())):
         folder = tmp_path / str(number)
         folder.mkdir()
-        shutil.copytree(data, folder / "data")
+        shutil.copytree(mariadb_data, folder / "data")
         file = files / f"replication-n{number}.cnf"
         servers.append(ConfiguredMariaDb(folder, file, f"--port={own}"))
     try:
@@ -128,7 +118,7 @@ class GaleraNode(ConfiguredMariaDb):
 
 
 @pytest.fixture
-def galera(files: Path, data: Path) -> Iterator[list[GaleraNode]]:
+def galera(files: Path, mariadb_data: Path) -> Iterator[list[GaleraNode]]:
     file = (files / "galera-n1.cnf").read_text()
     provider = re.search(r"^wsrep_provider = (\S+)", file, re.MULTILINE)
     if os.geteuid() != 0 or not provider or not Path(provider[1]).exists():
@@ -139,7 +129,7 @@ def galera(files: Path, data: Path) -> Iterator[list[GaleraNode]]:
         nodes = []
         for number, group in ((1, first), (2, free_port())):
             folder = Path(name) / str(number)
-            shutil.copytree(data, folder / "data")
+            shutil.copytree(mariadb_data, folder / "data")
             shutil.copy(files / f"galera-n{number}.cnf", folder / "cnf")
             (folder / "cnf").chmod(0o644)
             join = [f"--wsrep-cluster-address=gcomm://127.0.0.1:{first}"]

@@ -15,26 +15,16 @@ import pytest
 
 from mailnode.admin.setup import fill_directory
 from tests.support.cluster_nodes import DOMAIN, PASSWORD
-from tests.support.mariadb import MISSING, MariaDb, installed
 from tests.support.namespaces import checked, need_program
 from tests.support.two_sites import ROOT, Site, two_sites
 
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    need_program("rsync", "named-checkzone", "mariadb-dump", "bash")
-    if not installed():
-        pytest.skip(MISSING)
-    folder = tmp_path_factory.mktemp("installed")
-    MariaDb(folder).install()
-    return folder / "data"
-
-
 @pytest.fixture
-def sites(tmp_path: Path, data: Path) -> Iterator[tuple[Site, Site]]:
-    with two_sites(tmp_path, data) as (one, two):
+def sites(tmp_path: Path, mariadb_data: Path) -> Iterator[tuple[Site, Site]]:
+    need_program("rsync", "named-checkzone", "mariadb-dump", "bash")
+    with two_sites(tmp_path, mariadb_data) as (one, two):
         one.script("make-this-site-live", "--other-site-is-off")
         two.script("become-standby")
         yield one, two

@@ -33,7 +33,7 @@ def test_a_dead_server_gives_its_addresses_up(tmp_path: Path) -> None:
             try:
                 assert watcher.stderr
                 assert watcher.stderr.readline() == "mailnode serves\n"
-                assert not select.select([reader], [], [], 2)[0], "gave up a server that serves"
+                assert not select.select([reader], [], [], 3)[0], "gave up a server that serves"
                 server.signal(signal.SIGKILL)
                 assert select.select([reader], [], [], WITHIN_S)[0], "the addresses stay"
                 assert os.read(reader, 100) == b"all\n"

@@ -115,13 +115,13 @@ def test_idle_sessions_hear_of_mail_and_flags_of_another_node_at_once(
             take(began, b"\\Flagged")
         client.logout()
     median_ms = statistics.median(times) * 1000
-    # With -s to be read; 100 ms are promised, a test machine may be busy with other things.
+    # With -s to be read.
     print(
         f"\nfrom DATA or STORE to IDLE on {len(others)} other nodes: {median_ms:.1f} ms "
         f"(median of {len(times)})"
     )
     record_property("median_ms", median_ms)
-    assert median_ms <= 2000, times
+    assert median_ms <= 100, times
 
 
 @two_and_three
@@ -139,8 +139,7 @@ def test_without_any_hint_the_poll_period_is_kept(world: ClusterWorld, how: str)
         for number in range(3):
             one.send(subject=f"mail {number}")
             for idler in idlers:
-                # The period, and what a busy machine takes.
-                assert idler.wait(b"EXISTS") < 6
+                assert idler.wait(b"EXISTS") < 1.5
 
 
 @pytest.mark.parametrize("older", ["older hint protocol", "no hints at all"])
@@ -156,7 +155,7 @@ def test_older_node_runs_beside_a_newer_one(world: ClusterWorld, older: str) -> 
     for here, there in ((one, two), (two, one)):
         with contextlib.closing(Idler(there)) as idler:
             here.send()
-            assert idler.wait(b"EXISTS") < 6
+            assert idler.wait(b"EXISTS") < 1.5
     assert world.findings() == []
 
 
@@ -196,7 +195,7 @@ def test_clocks_that_differ_by_minutes_change_nothing_but_dates(world: ClusterWo
             for node in nodes:
                 node.send(subject=f"{node.name} {number}")
                 sent.append(f"{node.name} {number}")
-                assert idler.wait(b"EXISTS") < 10
+                assert idler.wait(b"EXISTS") < 2
     # In the order in which they came, whatever the clocks said.
     expected = list(enumerate(sent, 1))
     assert [_picture(node) for node in nodes] == [expected] * len(nodes)

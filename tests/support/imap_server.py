@@ -6,16 +6,15 @@ import asyncio
 import socket
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mailnode.access.imap.service import ImapService
-from mailnode.directory import Issuer, LoginFailure, Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.model.errors import DirectoryGone
-from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.settings.imap import ImapSettings
@@ -25,8 +24,8 @@ from mailnode.runtime.tls import PemCertificates, open_certificates
 from mailnode.store import AccountRef, NewMessage, Store
 from tests.support.dialog import Dialog
 from tests.support.fake_store import FakeStore
+from tests.support.password_gate import PasswordGate
 from tests.support.reactor_thread import reactor_thread
-from tests.support.scram_client import keys_for
 
 StoreMaker = Callable[[Callable[[str, int], None]], Store]
 DATE = 1_700_000_000.0
@@ -51,7 +50,7 @@ class InstantHints:
         return lambda: self.heard[key].remove(heard)
 
 
-class FakeGate:
+class FakeGate(PasswordGate):
     """Users ``user1`` … with password ``secret``; ``down``: no database answers."""
 
     def __init__(self) -> None:
@@ -68,37 +67,6 @@ class FakeGate:
         if password != "secret":
             return LoginFailure.PASSWORD
         return Mailbox(user, f"example.test/{user}", self.quota_bytes, "example.test")
-
-    scram = False
-    issuer: Issuer | None = None
-
-    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
-        return keys_for(user, "secret", mechanism)
-
-    async def proved(
-        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        password = "secret" if right else ""
-        return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
-
-    async def certified(
-        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
-    ) -> Mailbox | LoginFailure:
-        if user and user not in names:
-            return LoginFailure.ANOTHER
-        name = user or names[0]
-        return await self.login(name, "secret", service, peer, mechanism=mechanism, tls=True)
-
-    async def token(
-        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        assert self.issuer is not None
-        found = await self.issuer.judge(token)
-        if isinstance(found, LoginFailure):
-            return found
-        if user and user != found:
-            return LoginFailure.ANOTHER
-        return await self.login(found, "secret", service, peer, mechanism=mechanism, tls=tls)
 
 
 @cache

@@ -12,6 +12,7 @@ import imaplib
 import random
 import re
 import smtplib
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -172,6 +173,26 @@ class Member:
 
     def _some_flags(self) -> frozenset[str]:
         return frozenset(self._chance.sample(_FLAGS, self._chance.randrange(1, 4)))
+
+
+def let_loose(members: Sequence[Member], seconds: float, patience_s: float) -> list[str]:
+    """All at once for so long; what went wrong. ``patience_s``: how much later the last may end."""
+    faults: list[str] = []
+
+    def work(member: Member) -> None:
+        try:
+            member.run(seconds)
+            member.close()
+        except Exception as error:
+            faults.append(f"{member.name} after {member.steps} steps: {error!r}")
+
+    threads = [threading.Thread(target=work, args=(member,)) for member in members]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds + patience_s)
+        assert not thread.is_alive(), "a client hangs"
+    return faults
 
 
 def seen_on(node: Entrance, user: str) -> tuple[State, dict[tuple[str, int, int], str]]:

@@ -13,12 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mailnode.directory import Issuer, LoginFailure, Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox, Service
 from mailnode.intake.service import Role, SmtpService
 from mailnode.model.address import Address
 from mailnode.model.envelope import Envelope
 from mailnode.model.errors import DirectoryGone
-from mailnode.model.scram import ScramKeys
 from mailnode.model.status import Outcome, Verdict
 from mailnode.queue.spool import DiskSpool
 from mailnode.routing import Route, RouteKind
@@ -29,7 +28,7 @@ from mailnode.runtime.settings.smtp import SmtpSettings
 from mailnode.runtime.settings.tls import TlsSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import PemCertificates, open_certificates
-from tests.support.scram_client import keys_for
+from tests.support.password_gate import PasswordGate
 
 DONE = Outcome(Verdict.DONE, "2.0.0", "ok")
 LATER = Outcome(Verdict.LATER, "4.3.0", "not now")
@@ -93,7 +92,7 @@ class FakeRouter:
         return Route(RouteKind.REFUSED, remote=(address,), refusal=denied)
 
 
-class FakeGate:
+class FakeGate(PasswordGate):
     """alice@here.test has the password "secret"."""
 
     def __init__(self) -> None:
@@ -108,37 +107,6 @@ class FakeGate:
         if (user, password) == ("alice@here.test", "secret"):
             return mailbox(user)
         return LoginFailure.PASSWORD
-
-    scram = False
-    issuer: Issuer | None = None
-
-    async def scram_keys(self, user: str, mechanism: str) -> ScramKeys:
-        return keys_for(user, "secret", mechanism)
-
-    async def proved(
-        self, user: str, right: bool, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        password = "secret" if right else ""
-        return await self.login(user, password, service, peer, mechanism=mechanism, tls=tls)
-
-    async def certified(
-        self, names: Sequence[str], user: str, service: Service, peer: str, *, mechanism: str
-    ) -> Mailbox | LoginFailure:
-        if user and user not in names:
-            return LoginFailure.ANOTHER
-        name = user or names[0]
-        return await self.login(name, "secret", service, peer, mechanism=mechanism, tls=True)
-
-    async def token(
-        self, user: str, token: str, service: Service, peer: str, *, mechanism: str, tls: bool
-    ) -> Mailbox | LoginFailure:
-        assert self.issuer is not None
-        found = await self.issuer.judge(token)
-        if isinstance(found, LoginFailure):
-            return found
-        if user and user != found:
-            return LoginFailure.ANOTHER
-        return await self.login(found, "secret", service, peer, mechanism=mechanism, tls=tls)
 
 
 class FakeCourier:

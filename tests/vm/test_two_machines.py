@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.support.mailbox_crowd import Member, State, seen_on
+from tests.support.mailbox_crowd import Member, State, let_loose, seen_on
 from tests.vm.clients import Acknowledged, Door, Greetings, Load
 from tests.vm.lab import Lab
 from tests.vm.machine import Machine
@@ -129,7 +128,7 @@ def test_crowd_at_the_same_mailboxes_on_both_machines(lab: Lab) -> None:
         for number in range(2)
     ]
     before = {user: seen_on(doors[0], user)[0] for user in (ANN, BEN)}
-    assert _run(members) == []
+    assert let_loose(members, STRESS_S, 240) == []
     assert sum(member.steps for member in members) > 20
     for user in (ANN, BEN):
         expected: State = before[user]
@@ -139,25 +138,6 @@ def test_crowd_at_the_same_mailboxes_on_both_machines(lab: Lab) -> None:
         assert seen_on(doors[0], user)[0] == expected
     same_on_both()
     no_findings(lab, lab.two)
-
-
-def _run(members: list[Member]) -> list[str]:
-    faults: list[str] = []
-
-    def work(member: Member) -> None:
-        try:
-            member.run(STRESS_S)
-            member.close()
-        except Exception as error:
-            faults.append(f"{member.name} after {member.steps} steps: {error!r}")
-
-    threads = [threading.Thread(target=work, args=(member,)) for member in members]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(STRESS_S + 240)
-        assert not thread.is_alive(), "a client hangs"
-    return faults
 
 
 def test_machine_is_killed_under_load(lab: Lab) -> None:

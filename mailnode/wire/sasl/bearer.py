@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 
 from mailnode.wire.sasl.steps import MALFORMED, Challenge, Heard, Step, Token, as_text
 
@@ -19,7 +20,7 @@ _GS2 = re.compile(r"[ny],(?:a=(?P<authzid>[^,\0]+))?,\x01")
 _BEARER = re.compile(r"bearer +(?P<token>[A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
 
-class _Bearer:
+class _Bearer(ABC):
     """What both have in common: one message, and another only after a refusal."""
 
     name = ""
@@ -38,8 +39,9 @@ class _Bearer:
         found = None if text is None else self._parse(text)
         return found or MALFORMED
 
+    @abstractmethod
     def _parse(self, text: str) -> Token | None:
-        raise NotImplementedError
+        """The token in a client's message, if it is one."""
 
     def refuse(self, status: str, scope: str, configuration: str) -> Step:
         """RFC 7628 3.2.2: say why in JSON. ``status`` is invalid_token or insufficient_scope."""
