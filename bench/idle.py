@@ -17,7 +17,7 @@ import time
 from bench.instance import (
     allow_many_sockets,
     new_workers,
-    read_until,
+    open_idle,
     running,
     send,
     worker_pids,
@@ -26,22 +26,6 @@ from bench.instance import (
 from mailnode.admin.instance import Instance
 
 WATCHED_S = 10.0
-
-
-def open_idle(instance: Instance, user: str, context: ssl.SSLContext | None) -> socket.socket:
-    """One session: LOGIN, SELECT INBOX, IDLE; over TLS when a context is given."""
-    sock = socket.create_connection(instance.address("imaps" if context else "imap"))
-    if context:
-        sock = context.wrap_socket(sock)
-    read_until(sock, b"* OK")
-    for tag, text in ((b"a", f'LOGIN "{user}" "{instance.password}"'), (b"b", "SELECT INBOX")):
-        sock.sendall(tag + b" " + text.encode() + b"\r\n")
-        read_until(sock, tag + b" OK")
-    sock.sendall(b"c IDLE\r\n")
-    # RFC 3501 7.5: the text behind "+ " is for people.
-    while not sock.recv(1000).startswith(b"+ "):
-        pass
-    return sock
 
 
 def cpu_s(pid: int) -> float:
@@ -54,11 +38,16 @@ def cpu_s(pid: int) -> float:
 def measure(instance: Instance, sessions: int, context: ssl.SSLContext | None) -> dict[str, float]:
     """Open all sessions, watch them, close them."""
     users = instance.users
+    address = instance.address("imaps" if context else "imap")
+
+    def session(user: str) -> socket.socket:
+        return open_idle(address, user, instance.password, context)
+
     # One session in each worker first: what is loaded once is no session's cost.
-    warm = [open_idle(instance, users[0], context) for _ in range(8)]
+    warm = [session(users[0]) for _ in range(8)]
     before = workers_kib(instance)
     start = time.perf_counter()
-    socks = [open_idle(instance, users[number % len(users)], context) for number in range(sessions)]
+    socks = [session(users[number % len(users)]) for number in range(sessions)]
     opened_s = time.perf_counter() - start
     after = workers_kib(instance)
     pids = worker_pids(instance)

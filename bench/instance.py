@@ -12,6 +12,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -116,3 +117,21 @@ def read_until(sock: socket.socket, tag: bytes) -> bytes:
             raise SystemExit(f"connection closed: {data[-200:]!r}")
         data += chunk
     return data
+
+
+def open_idle(
+    address: tuple[str, int], user: str, password: str, context: ssl.SSLContext | None
+) -> socket.socket:
+    """One session: LOGIN, SELECT INBOX, IDLE; over TLS when a context is given."""
+    sock = socket.create_connection(address, 60)
+    if context:
+        sock = context.wrap_socket(sock)
+    read_until(sock, b"* OK")
+    for tag, text in ((b"a", f'LOGIN "{user}" "{password}"'), (b"b", "SELECT INBOX")):
+        sock.sendall(tag + b" " + text.encode() + b"\r\n")
+        read_until(sock, tag + b" OK")
+    sock.sendall(b"c IDLE\r\n")
+    # RFC 3501 7.5: the text behind "+ " is for people.
+    while not sock.recv(1000).startswith(b"+ "):
+        pass
+    return sock

@@ -48,9 +48,15 @@ def missing() -> str:
 
 def count(pids: Sequence[int], work: Callable[[], object]) -> dict[str, int]:
     """Calls that these processes and their threads and children make during ``work``."""
+    rows = _ROW.findall(traced(pids, work, "-c"))
+    return {name: int(calls) for calls, name in rows if name != "total"}
+
+
+def traced(pids: Sequence[int], work: Callable[[], object], *options: str) -> str:
+    """What strace, called with these options, tells of these processes during ``work``."""
     with tempfile.TemporaryDirectory(prefix="bench-strace-") as folder:
-        table = Path(folder) / "table"
-        command = ["strace", "-f", "-c", "-o", str(table)]
+        told = Path(folder) / "told"
+        command = ["strace", "-f", "-o", str(told), *options]
         for pid in pids:
             command += ["-p", str(pid)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
@@ -60,8 +66,7 @@ def count(pids: Sequence[int], work: Callable[[], object]) -> dict[str, int]:
             finally:
                 tracer.send_signal(signal.SIGINT)
                 tracer.wait(_ATTACHED_WITHIN_S)
-        rows = _ROW.findall(table.read_text())
-        return {name: int(calls) for calls, name in rows if name != "total"}
+        return told.read_text(errors="replace")
 
 
 def _wait_attached(tracer: subprocess.Popen[str], pids: set[int]) -> None:

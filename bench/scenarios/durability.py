@@ -1,12 +1,16 @@
-"""Is what was acknowledged on the disk? Counts the calls that make it so, on either side.
+"""Is what was acknowledged on the disk? Counts what each server makes durable, and of what kind.
 
-One client, one message after another, nothing to share a call with: the most that a message costs
-and the least that a durable one can do with. Tracing slows both servers; this scenario has no rate.
+One client, one message after another, nothing to share a call with: the most that a message costs.
+A server that acknowledges without such calls would be measured against others that do not. Tracing
+slows both; this scenario has no rate.
 """
 
 from __future__ import annotations
 
+import re
 import smtplib
+from collections import Counter
+from pathlib import Path
 
 from bench import syscalls
 from bench.result import Figure, Result
@@ -15,6 +19,7 @@ from bench.server import Server
 
 MESSAGES = 50
 _TEXT = b"From: Ann <ann@elsewhere.test>\r\nSubject: counted\r\n\r\n" + b"text\r\n" * 600
+_CALL = re.compile(rf"({'|'.join(syscalls.DURABLE)})\(\d+<([^>]*)>")
 
 
 def run(server: Server, messages: int = MESSAGES) -> Result:
@@ -23,21 +28,33 @@ def run(server: Server, messages: int = MESSAGES) -> Result:
     if reason:
         raise SystemExit(f"durability: {reason}")
     _send(server, messages)
-    settle(server)
+    kinds = _kinds(server, messages)
+    total = sum(kinds.values()) / messages
+    figures = [Figure("calls that make durable", "/msg", total, more=False)]
+    figures += [Figure(kind, "/msg", kinds[kind] / messages, more=False) for kind in sorted(kinds)]
+    failures = [] if total >= 1 else ["less than one durable call a message"]
+    return Result("durability", server.name, figures, failures)
 
-    def work() -> None:
-        _send(server, messages)
-        settle(server)
 
-    calls = syscalls.count(server.pids(), work)
-    durable = syscalls.durable(calls) / messages
-    figures = [
-        Figure("calls that make durable", "/msg", durable, more=False),
-        Figure("system calls", "/msg", sum(calls.values()) / messages, more=False),
-    ]
-    failures = [] if durable >= 1 else ["less than one durable call a message"]
-    facts = {name: calls[name] for name in syscalls.DURABLE if name in calls}
-    return Result("durability", server.name, figures, failures, dict(facts))
+def _kinds(server: Server, messages: int) -> Counter[str]:
+    told = syscalls.traced(
+        server.pids(),
+        lambda: _send(server, messages),
+        "-y",
+        "-e",
+        f"trace={','.join(syscalls.DURABLE)}",
+    )
+    return Counter(_kind(path, str(server.mail)) for _, path in _CALL.findall(told))
+
+
+def _kind(path: str, mail: str) -> str:
+    """What was synced: a message, a folder of messages, or what lies beside them."""
+    if not path.startswith(mail):
+        return "queue or database"
+    place = Path(path)
+    if place.name in ("new", "cur", "tmp"):
+        return f"folder {place.name}/"
+    return "message" if place.parent.name in ("new", "cur", "tmp") else "index or journal"
 
 
 def _send(server: Server, messages: int) -> None:
@@ -45,3 +62,4 @@ def _send(server: Server, messages: int) -> None:
         for number in range(messages):
             user = server.users[number % len(server.users)]
             client.sendmail("sender@elsewhere.test", [user], _TEXT)
+    settle(server)

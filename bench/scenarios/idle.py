@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from bench.instance import read_until
+from bench.instance import open_idle
 from bench.result import Figure, Result
 from bench.server import Server
 
@@ -26,11 +26,16 @@ def run(server: Server, sessions: int = SESSIONS, *, tls: bool) -> Result:
     context = ssl.create_default_context() if tls else None
     if context:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = server.address("imaps" if tls else "imap")
+
+    def session(user: str) -> socket.socket:
+        return open_idle(address, user, server.password, context)
+
     users = server.users[: max(1, min(sessions, len(server.users)))]
     # What is loaded once is no session's cost.
-    warm = [_open(server, users[0], context) for _ in range(8)]
+    warm = [session(users[0]) for _ in range(8)]
     before = server.memory_kib()
-    socks = [_open(server, users[at % len(users)], context) for at in range(sessions)]
+    socks = [session(users[at % len(users)]) for at in range(sessions)]
     after = server.memory_kib()
     cpu = server.cpu_s()
     time.sleep(WATCHED_S)
@@ -47,22 +52,6 @@ def run(server: Server, sessions: int = SESSIONS, *, tls: bool) -> Result:
         Figure("push, slowest 1 %", "ms", ordered[int(len(ordered) * 0.99)] * 1000, more=False),
     ]
     return Result(name, server.name, figures, failures, {"sessions": sessions})
-
-
-def _open(server: Server, user: str, context: ssl.SSLContext | None) -> socket.socket:
-    """LOGIN, SELECT INBOX, IDLE."""
-    sock = socket.create_connection(server.address("imaps" if context else "imap"), 60)
-    if context:
-        sock = context.wrap_socket(sock)
-    read_until(sock, b"* OK")
-    for tag, text in ((b"a", f"LOGIN {user} {server.password}"), (b"b", "SELECT INBOX")):
-        sock.sendall(tag + b" " + text.encode() + b"\r\n")
-        read_until(sock, tag + b" OK")
-    sock.sendall(b"c IDLE\r\n")
-    # RFC 3501 7.5: the text behind "+ " is for people.
-    while not sock.recv(1000).startswith(b"+ "):
-        pass
-    return sock
 
 
 def _push(
