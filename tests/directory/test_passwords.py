@@ -115,9 +115,9 @@ def test_bcrypt_looks_at_72_bytes() -> None:
     ],
 )
 def test_hostile_and_damaged_rows_cost_nothing(stored: str) -> None:
-    begun = time.process_time()
+    begun = time.perf_counter()
     assert check(stored, "x", USER, Rules()) is Match.REFUSED
-    assert time.process_time() - begun < 0.2
+    assert time.perf_counter() - begun < 0.2
 
 
 @pytest.mark.parametrize("password", ["", "a\0b", "x" * (MAX_PASSWORD_BYTES + 1), "\ud800"])

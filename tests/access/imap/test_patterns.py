@@ -30,9 +30,9 @@ def test_matches(pattern: str, yes: list[str], no: list[str]) -> None:
 
 
 def test_hostile_pattern_takes_little_time() -> None:
-    start = time.process_time()
+    start = time.perf_counter()
     assert not Pattern("*a" * 500 + "b").matches("a" * 1000)
-    assert time.process_time() - start < 2.0
+    assert time.perf_counter() - start < 2.0
 
 
 def test_reference_goes_before_the_pattern() -> None:

@@ -563,6 +563,6 @@ def test_any_octets_give_a_value(raw: bytes, name: str, uid: bool) -> None:
     ],
 )
 def test_long_lines_cost_little(raw: bytes) -> None:
-    began = time.process_time()
+    began = time.perf_counter()
     parse(b"t " + raw)
-    assert time.process_time() - began < 1
+    assert time.perf_counter() - began < 1

@@ -231,10 +231,10 @@ def test_cuts_do_not_matter(words: list[bytes]) -> None:
 
 def test_time_is_linear() -> None:
     receiver = Receiver(Limits(line=10**6))
-    began = time.process_time()
+    began = time.perf_counter()
     for _ in range(200_000):
         receiver.feed(b"x")
         receiver.next()
     receiver.feed(b"a NOOP\r\n" * 50_000)
     assert len(drain(receiver)) == 50_000
-    assert time.process_time() - began < 5
+    assert time.perf_counter() - began < 5

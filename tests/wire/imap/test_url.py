@@ -43,7 +43,7 @@ def test_never_raises_and_never_breaks_a_code(text: str) -> None:
 
 
 def test_linear_time() -> None:
-    begun = time.process_time()
+    begun = time.perf_counter()
     for text in ("/" * 8000, ";UIDVALIDITY=1/" * 500, "%" * 8000 + ";UID=1", "a;UID=1" * 1000):
         parse_url(text)
-    assert time.process_time() - begun < 0.5
+    assert time.perf_counter() - begun < 0.5

@@ -52,9 +52,9 @@ def test_endless_line_costs_nothing() -> None:
 def test_lines_in_linear_time() -> None:
     reader = LineReader()
     reader.feed(b"NOOP\r\n" * 100_000)
-    began = time.process_time()
+    began = time.perf_counter()
     assert sum(1 for _ in iter(lambda: reader.next(255), None)) == 100_000
-    assert time.process_time() - began < 3
+    assert time.perf_counter() - began < 3
 
 
 def test_discard() -> None:
