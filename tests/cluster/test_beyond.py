@@ -150,10 +150,10 @@ async def test_median_is_far_below_a_tenth_of_a_second_and_the_delay_is_measured
     ear, times = Ear(), []
     two.subscribe("k", ear)
     for number in range(1, 31):
-        began = time.process_time()
+        began = time.perf_counter()
         one.publish("k", number)
         await ear.until(number)
-        times.append(time.process_time() - began)
+        times.append(time.perf_counter() - began)
         await asyncio.sleep(0.005)
     assert sorted(times)[15] < 0.1
     await until(lambda: facts(here)["n2"]["lag_ms"] is not None)
@@ -210,9 +210,9 @@ async def test_lost_hints_cost_the_poll_period_and_nothing_else(town: Make) -> N
     ear = Ear()
     two.subscribe("k", ear)
     one.publish("k", 3)
-    began = time.process_time()
+    began = time.perf_counter()
     await ear.until(1)
-    assert time.process_time() - began < 2
+    assert time.perf_counter() - began < 2
     assert ear.heard == [0]
     await until(lambda: bool(dropped))
 
