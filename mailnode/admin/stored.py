@@ -1,7 +1,8 @@
 """Work on stored mail from the command line, beside running workers.
 
 Promises: the same locks as the server's own; a running worker sees what was done here at its
-next look at the folder.
+next look at the folder; what root does here is done as the mail root's owner, so that the service
+can read what is left.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mailnode.admin.cli.frame import CliError
+from mailnode.admin.owner import become_owner
 from mailnode.directory import Mailbox
 from mailnode.directory.build import open_directory
 from mailnode.model.address import Address
@@ -32,8 +34,9 @@ from mailnode.store.repair import Repairer
 
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[MaildirStore]:
-    """The store of these settings, closed at the end."""
+    """The store of these settings, closed at the end. Root becomes the owner of the mail root."""
     server = settings.server
+    become_owner(server.mail_dir)
     store = MaildirStore(
         root=server.mail_dir,
         state=server.state_dir / "view",
@@ -77,6 +80,8 @@ def check_accounts(
     settings: Settings, users: Sequence[str], *, repair: bool
 ) -> tuple[int, list[Finding]]:
     """Number of accounts looked at, and what was found in them."""
+    # To look takes locks, and a lock's file is made by whoever comes first.
+    become_owner(settings.server.mail_dir)
     checker = Checker(
         settings.server.mail_dir, SystemClock(), lock_timeout_s=settings.storage.lock_timeout_s
     )
@@ -101,6 +106,7 @@ def import_into(
 ) -> Iterator[Progress]:
     """Import a Maildir or an mbox, reporting as it goes. Raises ``ValueError``, ``OSError``."""
     mailbox = find_mailbox(settings, user)
+    become_owner(settings.server.mail_dir)
     memory = settings.server.state_dir / "imports"
     memory.mkdir(parents=True, exist_ok=True, mode=0o700)
     remembered = memory / hashlib.sha256(mailbox.user.encode()).hexdigest()[:32]

@@ -45,6 +45,11 @@ def import_mail(
                 last = step
     except ValueError as error:
         raise CliError(str(error)) from None
+    except PermissionError as error:
+        raise CliError(
+            f"{error.filename or source}: {error.strerror}; the owner of the mail root must be able "
+            "to read it, even if root imports"
+        ) from None
     except OSError as error:
         raise CliError(f"{source}: {error.strerror or error}") from None
     stored, skipped = (last.stored, last.skipped) if last else (0, 0)

@@ -97,6 +97,7 @@ def remove(
 
 
 def _spool(config: Path) -> DiskSpool:
+    from mailnode.admin.owner import become_owner
     from mailnode.queue.spool import DiskSpool
     from mailnode.runtime.clock import SystemClock
     from mailnode.runtime.maillog import NullLog
@@ -105,6 +106,7 @@ def _spool(config: Path) -> DiskSpool:
     folder = settings.spool_folder
     if not folder.is_dir():
         raise CliError(f"{folder}: no spool there; is server.spool_dir right?")
+    become_owner(folder)
     return DiskSpool(folder=folder, settings=settings.queue, clock=SystemClock(), log=NullLog())
 
 
