@@ -21,7 +21,7 @@ from typing import Any
 
 from mailnode.access.imap.owners import owners_of
 from mailnode.access.imap.service import ImapService
-from mailnode.access.imap.spaces import Owners as SharingOwners
+from mailnode.access.imap.spaces import SharingOwners
 from mailnode.access.imap.submitted import SubmittedUrls
 from mailnode.cluster.beyond import Beyond
 from mailnode.cluster.lease import Lease
@@ -117,6 +117,7 @@ async def run_worker(
             stack.callback(seat.line.close)
             tools = replace(tools, tally=seat.tally)
             rooms = await open_rooms(tools, stack)
+            loop.add_signal_handler(signal.SIGHUP, _read_again, tools, rooms.directory)
             if await _fit(rooms, tools, seat):
                 await _serve_until(stop, rooms, tools, sockets, seat)
                 return 0
@@ -132,9 +133,11 @@ async def run_worker(
         tools.log.settle()
 
 
-def _read_again(tools: Equipment) -> None:
-    """SIGHUP with settings unchanged: certificates and log file, in place."""
+def _read_again(tools: Equipment, directory: Any = None) -> None:
+    """SIGHUP with settings unchanged: certificates and log file, in place; users asked anew."""
     tools.log.reopen()
+    if directory is not None:
+        directory.forget()
     try:
         tools.certificates.reload()
     except BadSettings as error:

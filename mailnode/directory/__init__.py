@@ -59,6 +59,7 @@ class LoginFailure(Enum):
     ANOTHER = "wants to act as another user"
     TOKEN = "access token not good"
     TOKEN_OVER = "access token has expired, or its time has not come"
+    TOKEN_INACTIVE = "access token not active, as its issuer says"
     TOKEN_FOREIGN = "access token of another issuer or for another audience"
     TOKEN_FORGED = "access token not signed by the issuer"
     TOKEN_NAMELESS = "access token names no user (oauth.username_claim)"

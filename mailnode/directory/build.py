@@ -114,8 +114,9 @@ class LiveDirectory:
         return {"answers": True}
 
     def forget(self) -> None:
-        """Drop remembered answers (reload)."""
+        """Drop remembered answers, and ask anew at each login (reload)."""
         self._cached.forget()
+        self._logins.forget()
 
     def prepare_later(self) -> None:
         """Make the tables as soon as the database answers."""

@@ -25,8 +25,9 @@ from mailnode.runtime.maillog import Event, MailLog
 from mailnode.runtime.settings.login import LoginSettings
 
 MAX_USER = 320  # 64 octets, "@", 255 octets (RFC 5321 4.5.3.1)
-# Refusals that are no guess: the password was right, or there was none to guess.
-_NO_GUESS = frozenset({LoginFailure.SMTP_OFF})
+# Refusals that are no guess: the password was right, or there was none to guess, as with a token
+# whose signature is good but that has run out or is meant for something else.
+_NO_GUESS = frozenset({LoginFailure.SMTP_OFF, LoginFailure.TOKEN_OVER, LoginFailure.SCOPE})
 
 
 class LoginGate:

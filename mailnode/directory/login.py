@@ -50,7 +50,9 @@ class Logins:
         self._verified = Verified(
             clock=clock, lifetime_s=settings.verified_s, entries=settings.cache_entries
         )
+        # What the database said of whom, and when it was asked.
         self._recent: OrderedDict[str, tuple[Credentials, float]] = OrderedDict()
+        self._forgot_at = float("-inf")
         self._slots = asyncio.Semaphore(settings.hashing_at_once)
         self._waiting = 0
 
@@ -64,27 +66,35 @@ class Logins:
         again = self._again(key, password, service, peer)
         if again is not None:
             return again
+        asked_at = self._clock.monotonic()
         try:
             found = await self._inner.credentials(key)
         except DirectoryGone:
             return await self._from_memory(key, password, service, peer)
         if found is None:
-            self._recent.pop(key, None)
+            self._outdate(key, found)
             return LoginFailure.UNKNOWN
         answer = await self._judge(found, password, service, peer)
         if isinstance(answer, Mailbox):
-            self._remember(key, found)
-        elif key in self._recent and self._recent[key][0] != found:
-            del self._recent[key]  # the database says something else by now
+            self._remember(key, found, asked_at)
+        else:
+            self._outdate(key, found)
         return answer
+
+    def forget(self) -> None:
+        """Ask anew at everybody's next login (reload). What was said before goes on being of use
+        only while the database is gone."""
+        self._forgot_at = self._clock.monotonic()
 
     def _again(self, key: str, password: str, service: Service, peer: str) -> Mailbox | None:
         """The mailbox of who was let in with this password a moment ago (webmail logs in for each
         page, and everybody at once after a failover)."""
         kept = self._recent.get(key)
-        if kept is None or self._clock.monotonic() - kept[1] > self._settings.login_cache_s:
+        if kept is None or self._age(kept) > self._settings.login_cache_s:
             return None
-        found = kept[0]
+        found, asked_at = kept
+        if not self._settings.login_cache_s or asked_at <= self._forgot_at:
+            return None
         if _refusal(found) is not None or not self._is_verified(found, password, peer):
             return None
         answer = _allowed(found, service)
@@ -111,6 +121,7 @@ class Logins:
         key = address_key(*split_key(user.strip()))
         if key is None:
             return LoginFailure.UNKNOWN
+        asked_at = self._clock.monotonic()
         try:
             found = await self._inner.credentials(key)
         except DirectoryGone:
@@ -118,10 +129,12 @@ class Logins:
             if by_password:
                 raise
             return _identified(self._lately(key), service)
+        if found is None or by_password:
+            self._outdate(key, found)
         if found is None:
             return LoginFailure.UNKNOWN
         if not by_password:
-            self._remember(key, found)
+            self._remember(key, found, asked_at)
             return _identified(found, service)
         refusal = _refusal(found)
         if refusal is not None:
@@ -143,12 +156,21 @@ class Logins:
         """What the database last said of who logged in within ``stale_s``. Raises
         ``DirectoryGone``."""
         kept = self._recent.get(key)
-        if kept is None or self._clock.monotonic() - kept[1] > self._settings.stale_s:
+        if kept is None or self._age(kept) > self._settings.stale_s:
             raise DirectoryGone(f"no database, and {key} has not logged in lately")
         return kept[0]
 
-    def _remember(self, key: str, found: Credentials) -> None:
-        self._recent[key] = (found, self._clock.monotonic())
+    def _age(self, kept: tuple[Credentials, float]) -> float:
+        return self._clock.monotonic() - kept[1]
+
+    def _outdate(self, key: str, found: Credentials | None) -> None:
+        """Drop what is remembered if the database says something else by now."""
+        kept = self._recent.get(key)
+        if kept is not None and kept[0] != found:
+            del self._recent[key]
+
+    def _remember(self, key: str, found: Credentials, asked_at: float) -> None:
+        self._recent[key] = (found, asked_at)
         self._recent.move_to_end(key)
         while len(self._recent) > self._settings.cache_entries:
             self._recent.popitem(last=False)

@@ -229,6 +229,36 @@ async def test_tokens_are_throttled_as_passwords_are(monkeypatch: pytest.MonkeyP
     assert isinstance(await show("good", peer="203.0.113.7"), Mailbox)
 
 
+@pytest.mark.parametrize(
+    ("why", "counts"),
+    [
+        (LoginFailure.TOKEN_OVER, False),
+        (LoginFailure.SCOPE, False),
+        (LoginFailure.TOKEN_INACTIVE, True),
+        (LoginFailure.TOKEN_FORGED, True),
+        (LoginFailure.TOKEN_FOREIGN, True),
+    ],
+)
+async def test_a_token_that_is_genuine_is_no_guess(
+    monkeypatch: pytest.MonkeyPatch, why: LoginFailure, counts: bool
+) -> None:
+    """A client that goes on with its expired token must not lock its user's password out."""
+    world = World(monkeypatch, block_network_after=4, block_user_after=4)
+
+    class Refusing(FixedIssuer):
+        async def judge(self, token: str) -> str | LoginFailure:
+            return why
+
+    world.gate.issuer = Refusing()
+    for _ in range(5):
+        found = await world.gate.token(
+            "u@a.test", "t", Service.IMAP, "192.0.2.1", mechanism="XOAUTH2", tls=True
+        )
+        assert found in (why, LoginFailure.THROTTLED)
+    assert bool(world.slept) is counts
+    assert isinstance(await world.login(), Mailbox) is not counts
+
+
 async def test_an_issuer_that_is_gone_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     issuer = world.gate.issuer = FixedIssuer()

@@ -163,6 +163,76 @@ async def test_who_was_just_let_in_is_let_in_again(
     assert not await let_in("b")
 
 
+async def test_a_refusal_ends_what_was_remembered(live: LiveDirectory, database: Database) -> None:
+    """A proof of the password (SCRAM) hears what the database says; a password hears it then."""
+    await Seed().domain("a.test").mailbox("u@a.test").mailbox("v@a.test").write(database)
+    for user in ("u@a.test", "v@a.test"):
+        assert isinstance(await live.login(user, "pw", IMAP, "::1"), Mailbox)
+    change = text("UPDATE mailbox SET active=0 WHERE username='u@a.test'")
+    await database.write(lambda c: c.execute(change))
+    assert await live.admit("u@a.test", IMAP, "::1") is LoginFailure.INACTIVE
+    assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.INACTIVE
+    gone = text("DELETE FROM mailbox WHERE username='v@a.test'")
+    await database.write(lambda c: c.execute(gone))
+    assert await live.admit("v@a.test", IMAP, "::1", by_password=False) is LoginFailure.UNKNOWN
+    assert await live.login("v@a.test", "pw", IMAP, "::1") is LoginFailure.UNKNOWN
+
+
+async def test_a_reload_asks_anew(
+    live: LiveDirectory, database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET active=0")))
+    clock.advance(1)
+    live.forget()
+    assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.INACTIVE
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET active=1")))
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    live.forget()
+
+    async def gone(key: str) -> None:
+        raise DirectoryGone("no database")
+
+    monkeypatch.setattr(live._logins._inner, "credentials", gone)
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox), "stale_s goes on"
+
+
+async def test_what_was_asked_before_a_reload_counts_as_old(
+    live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    ask = live._logins._inner.credentials
+
+    async def reloaded_meanwhile(key: str) -> object:
+        found = await ask(key)
+        live.forget()
+        return found
+
+    monkeypatch.setattr(live._logins._inner, "credentials", reloaded_meanwhile)
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    monkeypatch.undo()
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET active=0")))
+    assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.INACTIVE
+
+
+async def test_without_a_login_cache_a_change_counts_at_once(
+    url: str, pool: Pool, clock: HandClock
+) -> None:
+    settings = chosen(url, login_cache_s=0)
+    live = await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())
+    database = open_database(settings, NullLog())
+    try:
+        await Seed().domain("a.test").mailbox("u@a.test").write(database)
+        assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+        await database.write(lambda c: c.execute(text("UPDATE mailbox SET password='{PLAIN}b'")))
+        assert await live.login("u@a.test", "pw", IMAP, "::1") is LoginFailure.PASSWORD
+        assert isinstance(await live.login("u@a.test", "b", IMAP, "::1"), Mailbox)
+    finally:
+        await database.close()
+        await live.close()
+
+
 async def test_rehash_by_option(url: str, pool: Pool, clock: HandClock) -> None:
     settings = chosen(url, rehash_at_login=True)
     live = await open_directory(settings=settings, pool=pool, clock=clock, log=NullLog())

@@ -9,11 +9,13 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.pem import make_self_signed
+from mailnode.worker import _read_again
 from tests.support.live_server import LiveServer
 
 pytestmark = pytest.mark.e2e
@@ -107,6 +109,17 @@ def test_sighup_swaps_the_certificate_and_keeps_sessions(start: Start, tmp_path:
     while _certificate(server) == before:
         pass
     assert set(server.workers()) == workers
+
+
+def test_sighup_makes_the_directory_ask_anew() -> None:
+    told: list[str] = []
+    tools, directory = MagicMock(), MagicMock()
+    tools.log.reopen = lambda: told.append("log")
+    tools.certificates.reload = lambda: told.append("certificates")
+    directory.forget = lambda: told.append("directory")
+    _read_again(tools, directory)
+    _read_again(tools)
+    assert told == ["log", "directory", "certificates", "log", "certificates"]
 
 
 def test_sighup_with_new_settings_serves_on_the_same_port(start: Start) -> None:

@@ -86,9 +86,11 @@ class IntrospectedTokens:
 
     def _verdict(self, claims: dict[str, Any]) -> str | LoginFailure:
         settings, now = self._settings, self._clock.now()
+        # RFC 7662 2.2: "inactive" is said of a made-up token as of one that has run out.
+        if claims.get("active") is not True:
+            return LoginFailure.TOKEN_INACTIVE
         alive = (
-            claims.get("active") is True
-            and now < _number(claims.get("exp"), float("inf")) + settings.leeway_s
+            now < _number(claims.get("exp"), float("inf")) + settings.leeway_s
             and now >= _number(claims.get("nbf"), float("-inf")) - settings.leeway_s
         )
         if not alive:
