@@ -1,7 +1,7 @@
 """Header fields for clients that know only ASCII.
 
-Promises: ASCII out; fields that are ASCII already stay as they are, octet by octet; linear time;
-never raises.
+Promises: ASCII out; fields that are ASCII stay as they are, octet by octet; linear time, and
+what costs much per octet only within an ``Allowance``; never raises.
 RFC: 6858 2 (what becomes of which field), 2047, 2231 4, 5890 (domains).
 """
 
@@ -36,32 +36,66 @@ _GRAMMATICAL = frozenset(
     )
 )
 _MAX_HOST = 1024
+# A tenth of a second's work. A header of 64 KiB in a few fields is made whole, and so is a list of
+# a thousand addresses.
+ALLOWANCE = 256 * 1024
+# An encoded word, address or parameter costs about as much as so many octets.
+_PIECE_COST = 64
+_SEPARATORS = (b",", b";", b"<", b"=?")
+_HIGH = bytes(octet if octet < 128 else 63 for octet in range(256))
 _SPECIAL = re.compile(rb'(["\\])')
 _ATOMS = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
-def downgrade_header(block: bytes) -> bytes:
-    """A header block without the blank line at its end, in ASCII."""
+class Allowance:
+    """How much more of one message is downgraded with care."""
+
+    def __init__(self, left: int = ALLOWANCE) -> None:
+        self._left = left
+
+    def covers(self, value: bytes) -> bool:
+        """Whether there is enough left for this value; if so, it is used up."""
+        pieces = 1 + sum(map(value.count, _SEPARATORS))
+        cost = len(value) + _PIECE_COST * pieces
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
+
+
+def downgrade_header(block: bytes, allowance: Allowance | None = None) -> bytes:
+    """A header block without the blank line at its end, in ASCII; beyond ``allowance`` (the one of
+    its message) fields lose their meaning, not their form."""
     if block.isascii():
         return block
+    allowed = allowance or Allowance()
     return b"".join(
-        field.raw if field.raw.isascii() else _downgraded(field) for field in iterate_fields(block)
+        field.raw if field.raw.isascii() else _downgraded(field, allowed)
+        for field in iterate_fields(block)
     )
 
 
-def _downgraded(field: Field) -> bytes:
+def blot(octets: bytes) -> bytes:
+    """The same with a question mark for what is not ASCII."""
+    return octets.translate(_HIGH)
+
+
+def _downgraded(field: Field, allowance: Allowance) -> bytes:
     """The field, or nothing where it would mean nothing any more."""
     if not field.name.isascii() or not field.name:
         return b""
+    bare = field.name.removeprefix(b"resent-")
+    if bare in _GRAMMATICAL or field.name.startswith((b"arc-", b"list-")):
+        return b""
     name = field.raw[: len(field.name)]
     value = unfold(field.value)[:MAX_VALUE]
-    bare = field.name.removeprefix(b"resent-")
+    if not allowance.covers(value):
+        # Blotted, an address would be another one.
+        return name + b": " + NO_ADDRESS + b"\r\n" if bare in _ADDRESSES else blot(field.raw)
     if bare in _ADDRESSES:
         made = _address_list(value)
     elif field.name in _MIME:
         made = _mime(field.name, value)
-    elif bare in _GRAMMATICAL or field.name.startswith((b"arc-", b"list-")):
-        made = b""
     else:
         made = _words(decode_words(value), len(name) + 2)
     return name + b": " + made + b"\r\n" if made else b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from itertools import pairwise
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailnode.wire.mime.downgrade import downgrade_header
+from mailnode.wire.mime.downgrade import ALLOWANCE, downgrade_header
 from mailnode.wire.mime.downgrade_stream import HEADER_MAX, Downgrader
 
 NO_ADDRESS = "<invalid@internationalized-address.invalid>"
@@ -129,6 +130,28 @@ def test_headers_without_end_are_bounded() -> None:
             assert len(stream._held) <= HEADER_MAX + 100
         assert made > HEADER_MAX
     assert stream.feed(b"\r\n\r\nbody \xc3\xbc").endswith(b"\r\n\r\nbody \xc3\xbc")
+
+
+def test_what_costs_much_is_bounded_in_each_message() -> None:
+    """Beyond the allowance the form is kept and the meaning lost; no address becomes another."""
+    made = run(b"A:\xc3\xbc\r\n" * 40_000 + b"To: \xc3\xbc@b.test\r\n\r\n\xc3\xbc")
+    assert 1000 < made.count(b"=?utf-8?") <= ALLOWANCE // 64
+    assert made.count(b"\r\nA:") == 39_999
+    assert b"\r\nA:??\r\n" in made
+    assert made.endswith(b"To: invalid@internationalized-address.invalid\r\n\r\n\xc3\xbc")
+    parts = b"Content-Type: multipart/x; boundary=b\r\n\r\n" + b"--b\r\nA:\xc3\xbc\r\n\r\n" * 20_000
+    assert run(parts).count(b"=?utf-8?") <= ALLOWANCE // 64
+    names = b"To: " + b"a\xc3\xbc@b," * 20_000 + b"\r\n\r\n"
+    assert len(run(names)) < 100
+    usual = b"To: " + b", ".join(b"J\xc3\xbcrgen <j%d@b.test>" % n for n in range(1000))
+    assert run(usual + b"\r\n\r\n").count(b"=?utf-8?") == 1000
+
+
+def test_many_parts_in_one_piece_take_linear_time() -> None:
+    message = b"Content-Type: multipart/x; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 400_000
+    began = time.process_time()
+    assert run(message) == message
+    assert time.process_time() - began < 20  # not quadratic: that took minutes
 
 
 def test_deep_nesting_is_bounded() -> None:
