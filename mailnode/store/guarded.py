@@ -213,6 +213,13 @@ def move(
     return source.move(uids, inner, kept)
 
 
+def check_readable(folder: Folder) -> None:
+    """Raise ``NoPermission`` where a folder's list no longer lets it be read; before an answer
+    that comes from memory."""
+    if isinstance(folder, GuardedFolder):
+        folder.need("r")
+
+
 def _entered(target: Folder, kept: Allowed) -> tuple[Folder, Allowed]:
     if not isinstance(target, GuardedFolder):
         return target, kept

@@ -4,7 +4,8 @@ Names of shared folders are ``<others>/<owner>/<folder>`` and ``<public>/<folder
 one's own that has such a name already stays reachable by it.
 Promises: own folders are what they are without this. Nothing is shown or done that the folder's
 list does not allow; rights are asked anew each time.
-Fails: ``NoPermission`` besides what ``store`` says.
+Fails: ``NoPermission``, and ``DirectoryGone`` for an owner nobody can tell of, besides what
+``store`` says.
 RFC: 4314 4, 2342.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from mailnode.model.errors import BadFolderName, NoSuchFolder, TemporaryError
+from mailnode.model.errors import BadFolderName, DirectoryGone, NoSuchFolder
 from mailnode.model.rights import ALL_RIGHTS
 from mailnode.store import (
     Account,
@@ -51,7 +52,8 @@ class Spaces:
     everywhere: bool = False
 
 
-# The account as the directory knows it now, with its limit; ``None``: no longer there.
+# The account as the directory knows it now, with its limit; ``None``: no longer there. Raises
+# ``DirectoryGone`` where that cannot be told: an owner may have been locked, and has a limit.
 Find = Callable[[AccountRef], AccountRef | None]
 
 
@@ -137,11 +139,7 @@ class WideAccount:
     def _account(self, owner: str, maildir: str) -> Account | None:
         if not maildir:
             return None
-        ref = AccountRef(owner, maildir)
-        try:
-            found = self._find(ref)
-        except TemporaryError:
-            found = ref  # no directory answers: what was shared stays so
+        found = self._find(AccountRef(owner, maildir))
         return self._store.find(found) if found is not None else None
 
     def _neighbours(self) -> Iterator[tuple[str, Account, str]]:
@@ -152,7 +150,8 @@ class WideAccount:
         for owner, maildir in sorted(self._sharers().items()):
             try:
                 found = self._account(owner, maildir)
-            except BadFolderName:
+            except (BadFolderName, DirectoryGone):
+                # Nobody knows whether the owner is still there; what is named is refused for now.
                 continue
             if found is not None:
                 yield f"{self.spaces.others}/{owner}/", found, owner
@@ -315,10 +314,9 @@ class WideAccount:
     def quota_owner(self, name: str) -> str:
         """Whose room a folder takes: a user, or ``""`` for a public one; whoever asks must be
         able to read it."""
-        if not self.is_shared(name):
-            return self.person.user
         place = self.place(name)
-        assert place is not None
+        if place is None:
+            return self.person.user
         self._demand(place, "r")
         return place.owner
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from mailnode.runtime import files
+from mailnode.runtime.tasks import may_wait
 from mailnode.store.acl import ANYONE, AUTHENTICATED, Person
 
 _FOLDER = b"/.mailnode/shares"
@@ -55,6 +56,7 @@ class Shares:
         found: dict[str, str] = {}
         if not os.path.isdir(self._path):
             return found  # nobody here ever shared anything
+        may_wait()
         for identifier in heard_by(person, everywhere):
             folder = self._folder(identifier)
             for name in [_hash(only)] if only else _names(folder):

@@ -133,3 +133,19 @@ def test_two_who_move_one_message_to_their_own_get_it_once(store: Store) -> None
     assert [subjects(one) for one in (*desks, *boxes)] == [[], [], [1], []]
     for one in (*desks, *boxes):
         one.close()
+
+
+def test_whose_room_it_is_is_looked_up_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(store, "lr")
+    account = SharingStore(store, Spaces()).account(BOB)
+    assert account.quota_owner(BOX) == ANN.user
+    assert account.quota_owner("INBOX") == BOB.user
+    split, answers = account._split, []
+
+    def once(name: str) -> tuple[str, str] | None:
+        """A folder of this name of bob's own appears after the first look."""
+        answers.append(split(name) if not answers else None)
+        return answers[-1]
+
+    monkeypatch.setattr(account, "_split", once)
+    assert account.quota_owner(BOX) == ANN.user

@@ -52,10 +52,12 @@ def usable(text: str, user: str, submits_for: Callable[[str], bool], now: float)
     url = parse_auth_url(text)
     if url is None or not url.token or (url.expires is not None and url.expires <= now):
         return None
+    # Whoever the owner meant is of the owner's domain, not of that of whoever comes with the URL.
+    meant = completed(url.role_user, completed(url.owner, user))
     # RFC 4467 3 "access identifier": anonymous is anybody, authuser anybody who has logged in.
-    if url.role == "user" and completed(url.role_user, user) != user:
+    if url.role == "user" and meant != user:
         return None
-    if url.role == "submit" and not submits_for(completed(url.role_user, user)):
+    if url.role == "submit" and not submits_for(meant):
         return None
     return url
 

@@ -26,6 +26,7 @@ from mailnode.access.imap.row_cache import WORTH_BYTES
 from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, Folder, MessageInfo, Picture
+from mailnode.store.guarded import check_readable
 from mailnode.wire.imap.fetch_items import Binary, Fact, FetchItem, Section
 from mailnode.wire.imap.format import flags as format_flags
 from mailnode.wire.mime.structure import MAX_HEADER
@@ -104,8 +105,10 @@ class Fetcher:
         return self._content is not None
 
     def render(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
-        """Answer for rows ``(message number, UID)`` of ``picture``, at least one of them."""
+        """Answer for rows ``(message number, UID)`` of ``picture``, at least one of them. Raises
+        ``NoPermission`` once the folder may not be read any more."""
         content = self._content
+        check_readable(self._folder)
         if content is None:
             return self._from_picture(batch, picture)
         again = self._again(batch, picture)

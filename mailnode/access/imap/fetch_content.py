@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from mailnode.access.imap.message_file import FilePart, Message, MessageCache
 from mailnode.model.errors import NoSuchMessage, PermanentError
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import Folder, MessageInfo
 from mailnode.wire.imap.fetch_items import (
     Binary,
@@ -149,7 +150,8 @@ class ContentWriter:
 
     def _message(self, row: Row) -> Message:
         if row.message is None:
-            _info(row)
+            if _info(row).size > STREAM_BYTES:
+                may_wait()  # parsing and decoding take their time
             row.message = self._cache.load(self._folder, row.uidvalidity, row.uid)
         return row.message
 

@@ -1,15 +1,15 @@
-"""Whose mailboxes a URL may name: everybody's who has one here."""
+"""Users of the directory by name, as owners of mailboxes: in URLs, and of what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 from mailnode.directory import Directory
 from mailnode.model.address import Address
 from mailnode.store import AccountRef
 
 # The account of another user, or ``None`` where there is none. Raises ``DirectoryGone``.
-Owners = Callable[[str], Awaitable[AccountRef | None]]
+Owners = Callable[[str], Coroutine[None, None, AccountRef | None]]
 
 
 async def nobody_else(user: str) -> AccountRef | None:

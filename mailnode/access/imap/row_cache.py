@@ -1,7 +1,8 @@
 """What FETCH has answered of messages lately, apart from their flags: it is the same for ever.
 
-Promises: holds about ``limit_bytes`` at most; a UID never names two messages under one UIDVALIDITY,
-so nothing grows stale. Whether a message is still there is for the caller to know.
+Promises: holds about ``limit_bytes`` in ``MAX_TABLES`` tables at most, what the keys take included;
+a UID never names two messages under one UIDVALIDITY, so nothing grows stale. Whether a message is
+still there, and may be read, is for the caller to know.
 Locks: one, around the figures; nothing blocks while it is held.
 """
 
@@ -14,6 +15,9 @@ from threading import Lock
 # Longer answers are rare, and cost more to keep than to make.
 WORTH_BYTES = 4096
 _ENTRY_BYTES = 100  # what the tables take for a message, about
+_TABLE_BYTES = 300  # and for a key
+_WORD_BYTES = 64  # and for each word in it, its text apart
+MAX_TABLES = 4096
 
 
 class RowCache:
@@ -37,17 +41,25 @@ class RowCache:
 
     def keep(self, key: Hashable, answers: Mapping[int, bytes]) -> None:
         """Keep these as well; a folder that takes half of all the room begins anew."""
+        if not answers:
+            return
         with self._lock:
             table, cost = self._tables.pop(key, {}), self._costs.pop(key, 0)
             self._held -= cost
+            cost = cost or _cost(key)
             added = {uid: text for uid, text in answers.items() if uid not in table}
             cost += sum(map(len, added.values())) + _ENTRY_BYTES * len(added)
             if cost > self._limit // 2:
-                table, cost = {}, 0
-            else:
-                table.update(added)  # readers meanwhile ask for single UIDs only
+                return
+            table.update(added)  # readers meanwhile ask for single UIDs only
             self._tables[key], self._costs[key] = table, cost
             self._held += cost
-            while self._held > self._limit:
+            while self._held > self._limit or len(self._tables) > MAX_TABLES:
                 oldest, _ = self._tables.popitem(last=False)
                 self._held -= self._costs.pop(oldest)
+
+
+def _cost(key: Hashable) -> int:
+    """Of an empty table: what a client asks for may be longer than what it is answered."""
+    text = repr(key)
+    return _TABLE_BYTES + len(text) + _WORD_BYTES * text.count(",")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import TimeoutError as Late
 
+from mailnode.access.imap.owners import owners_of
 from mailnode.directory import Directory
-from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.settings.imap import ImapSettings
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import AccountRef
 from mailnode.store.shared import Spaces
 
@@ -28,7 +29,7 @@ def spaces(settings: ImapSettings) -> Spaces:
     )
 
 
-class Owners:
+class SharingOwners:
     """Asks the directory from the pool's threads; made on the event loop.
 
     Promises: while no database answers, what was known last goes on being true.
@@ -36,12 +37,13 @@ class Owners:
     """
 
     def __init__(self, directory: Directory) -> None:
-        self._directory, self._loop = directory, asyncio.get_running_loop()
+        self._look_up, self._loop = owners_of(directory), asyncio.get_running_loop()
         self._rests_until = 0.0
         self._known: dict[str, AccountRef] = {}
 
     def find(self, ref: AccountRef) -> AccountRef | None:
         """The owner's account with its limit of now; ``None`` for one who is gone or not active."""
+        may_wait()  # the event loop would wait for what it must do itself
         try:
             found = self._ask(ref)
         except DirectoryGone:
@@ -59,15 +61,10 @@ class Owners:
     def _ask(self, ref: AccountRef) -> AccountRef | None:
         if self._loop.time() < self._rests_until:
             raise DirectoryGone
-        local, _, domain = ref.user.rpartition("@")
-        asking = self._directory.mailbox(Address(local, domain))
-        asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
+        asked = asyncio.run_coroutine_threadsafe(self._look_up(ref.user), self._loop)
         try:
-            found = asked.result(WAIT_S)
+            return asked.result(WAIT_S)
         except (Late, DirectoryGone):
             asked.cancel()
             self._rests_until = self._loop.time() + REST_S
             raise DirectoryGone from None
-        if found is None or not found.active:
-            return None
-        return AccountRef(found.user, found.maildir, found.quota_bytes)

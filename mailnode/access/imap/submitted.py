@@ -28,6 +28,7 @@ class SubmittedUrls:
 
     async def read(self, user: str, text: str) -> bytes | None:
         """See ``Urls``."""
+        user = user.lower()
         url = usable(text, user, lambda name: name == user, self._clock.now())
         ref = await self._owners(completed(url.owner, user)) if url is not None else None
         if url is None or ref is None:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 # a header of ten million one-byte lines cheap.
 MAX_FIELDS = 100_000
 
-_FIELD = re.compile(rb"[^\n]*+\n?(?:[ \t][^\n]*+\n?)*")
+# A blank line is one by itself, whatever follows it.
+_FIELD = re.compile(rb"\r?\n|[^\n]*+\n?(?:[ \t][^\n]*+\n?)*")
 _LINE_END = re.compile(rb"\r?\n")
 _NAME = re.compile(rb"[!-9;-~]+")
 
@@ -71,7 +72,15 @@ def field_finder(name: bytes) -> Callable[[bytes], list[bytes]]:
     field = _pattern(frozenset((name,)))
     if field is None:
         return lambda block: collect(block, (name,)).get(name, [])
-    return lambda block: [unfold(match[1]) for match in field.finditer(block)]
+    return lambda block: [unfold(match[1]) for match in field.finditer(block, 0, _end(block))]
+
+
+def _end(block: bytes) -> int:
+    """Where the fields end: at the first blank line, or with the block."""
+    if block.startswith((b"\n", b"\r\n")):
+        return 0
+    end = block.find(b"\n\r\n") + 1 or len(block)
+    return block.find(b"\n\n", 0, end) + 1 or end
 
 
 @lru_cache(maxsize=256)
@@ -88,7 +97,7 @@ def select_fields(block: bytes, names: Collection[bytes], *, exclude: bool = Fal
     """``HEADER.FIELDS`` (or ``.NOT``): the raw fields named (lower case), then a blank line."""
     pattern = None if exclude else _pattern(frozenset(names))
     if pattern is not None:
-        chosen = [match[0] for match in pattern.finditer(block)]
+        chosen = [match[0] for match in pattern.finditer(block, 0, _end(block))]
     else:
         chosen = [
             field.raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 
@@ -13,6 +14,7 @@ from mailnode.access.imap.fetch_content import STREAM_BYTES
 from mailnode.access.imap.message_file import FilePart, MessageCache, measure
 from mailnode.model.errors import NoSuchMessage, StorageFull, StorageGone
 from mailnode.model.flags import Flag
+from mailnode.runtime.tasks import Pool, is_brisk
 from mailnode.wire.imap.fetch_items import Binary, Fact, Preview, Section, SectionKind
 from mailnode.wire.mime.structure import to_crlf
 from tests.access.imap.mailroom import CountingFolder, cache, make_folder, nothing_recent, put
@@ -385,3 +387,31 @@ def test_binary():
     rendered = fetcher(folder, item).render([(1, 1), (2, 2)], folder.picture())
     assert rendered.undecodable == [2]
     assert rendered.pieces == [b"* 1 FETCH (BINARY[1] ~{3}\r\n\0\1\2)\r\n"]
+
+
+@pytest.mark.parametrize(
+    "item", [Binary(part=(1,), peek=True), Binary(part=(1,), size_only=True), Preview(),
+             Section((1,), SectionKind.ALL, peek=True)]
+)  # fmt: skip
+def test_large_messages_are_not_taken_apart_on_the_loop(item, monkeypatch: pytest.MonkeyPatch):
+    folder, places = make_folder(), []
+    put(folder, MESSAGE)
+    put(folder, LARGE)
+    parse = message_file.parse
+
+    def where(data: bytes):
+        places.append((len(data) > STREAM_BYTES, is_brisk()))
+        return parse(data)
+
+    monkeypatch.setattr(message_file, "parse", where)
+
+    async def run() -> list[Rendered]:
+        pool = Pool(1, "fetch-test")
+        try:
+            picture, fetch = folder.picture(), fetcher(folder, item)
+            return [await pool.brisk(fetch.render, [row], picture) for row in rows(folder)]
+        finally:
+            pool.close()
+
+    assert [rendered.done for rendered in asyncio.run(run())] == [1, 1]
+    assert places == [(False, True), (True, False)]

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from mailnode.access.imap import row_cache
 from mailnode.access.imap.fetch import Fetcher
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.row_cache import RowCache
+from mailnode.model.errors import NoPermission
 from mailnode.model.flags import Flag
-from mailnode.store import FlagsOp
+from mailnode.store import AccountRef, FlagsOp
+from mailnode.store.acl import Entry
+from mailnode.store.shared import Spaces
+from mailnode.store.sharing import SharingStore
 from mailnode.wire.imap.fetch_items import Fact, FetchItem, Section, SectionKind
 from tests.support.mail_store import OpenStore, message
 
+ANN = AccountRef("ann@example.test", "example.test/ann")
+BOB = AccountRef("bob@example.test", "example.test/bob")
 HEADER = Section((), SectionKind.HEADER, peek=True)
 ITEMS: tuple[FetchItem, ...] = (Fact.FLAGS, Fact.SIZE, Fact.ENVELOPE, HEADER)
 
@@ -63,4 +72,51 @@ def test_answers_from_memory_are_as_the_first_ones(tmp_path: Path) -> None:
     assert fetch()[1] == [3]
     folder.close()
     other.close()
+    opened.close()
+
+
+def test_keys_and_empty_answers_do_not_grow_beyond_the_room() -> None:
+    cache = RowCache(100_000)
+    for number in range(50):
+        cache.keep((number, "x" * 9000), {})
+        cache.keep((number, "y" * 9000), {1: b""})
+        cache.keep((number, *["z"] * 1000), {1: b""})
+    assert not any(cache.of((number, "x" * 9000)) for number in range(50))
+    kept = [n for n in range(50) if cache.of((n, "y" * 9000)) or cache.of((n, *["z"] * 1000))]
+    assert 0 < len(kept) < 100_000 / 9000
+    assert not RowCache(10_000).of(("x" * 9000,))
+
+
+def test_the_number_of_tables_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_cache, "MAX_TABLES", 3)
+    cache = RowCache()
+    for number in range(9):
+        cache.keep(number, {1: b"x"})
+    assert [number for number in range(9) if cache.of(number)] == [6, 7, 8]
+
+
+def test_nothing_is_answered_from_memory_once_it_may_not_be_read(tmp_path: Path) -> None:
+    opened = OpenStore(tmp_path)
+    account = opened.store.account(ANN)
+    account.change_acl("INBOX", lambda acl: acl.replaced(Entry(BOB.user, "lr")))
+    folder = SharingStore(opened.store, Spaces()).account(BOB).open(f"Other Users/{ANN.user}/INBOX")
+    own = account.open("INBOX")
+    own.append([message("a")])
+    picture = folder.refresh()
+    cache = MessageCache()
+    fetchers = [
+        Fetcher(
+            folder, items, condstore=False, read_only=True, is_recent=lambda uid: False,
+            cache=cache,
+        )
+        for items in (ITEMS, (Fact.FLAGS,))
+    ]  # fmt: skip
+    for fetcher in fetchers:
+        assert fetcher.render([(1, 1)], picture).done == 1
+    account.change_acl("INBOX", lambda acl: acl.replaced(Entry(BOB.user, "l")))
+    for fetcher in fetchers:
+        with pytest.raises(NoPermission):
+            fetcher.render([(1, 1)], picture)
+    folder.close()
+    own.close()
     opened.close()

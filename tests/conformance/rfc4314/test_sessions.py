@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailnode.access.imap.session import Session
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.store import AccountRef
 from mailnode.store.acl import Entry
@@ -38,6 +39,32 @@ def test_who_loses_the_right_to_read_is_sent_away(imap: ImapServer) -> None:
         ...3:
         S3: * BYE
         CLOSED3:
+        """,
+    )
+
+
+@pytest.mark.parametrize("items", ["FLAGS", "ENVELOPE", "BODY.PEEK[HEADER]"])
+def test_who_lost_the_right_to_read_gets_no_answer_from_memory(
+    imap: ImapServer, items: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on another node, before the hint of the change has come.
+    monkeypatch.setattr(Session, "_heard", lambda self, modseq: None)
+    put(imap, message(1))
+    give(imap, BOB, "lr")
+    share(
+        imap,
+        f"""
+        C2: a SELECT {BOX}
+        ...2:
+        S2: a OK
+        C2: b FETCH 1 {items}
+        ...2:
+        S2: b OK
+        C1: a SETACL INBOX bob l
+        S1: a OK
+        C2: c FETCH 1 {items}
+        S2: * BYE
+        CLOSED2:
         """,
     )
 

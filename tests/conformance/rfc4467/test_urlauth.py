@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailnode.access.imap.authorized import usable
 from mailnode.runtime.settings.imap import ImapSettings
 from mailnode.store import AccountRef
 from tests.support.imap_fixture import maildir_store
@@ -309,4 +310,37 @@ def test_what_others_share_is_not_the_readers_to_give_away(imap: ImapServer) -> 
         S2: * URLFETCH "{forged}" NIL
         S2: g OK
         """
+    )
+
+
+def test_s3_who_is_meant_is_of_the_owners_domain() -> None:
+    url = "imap://ann%40example.test@h/INBOX/;UID=1;URLAUTH=user+bob:internal:01" + "0" * 64
+
+    def may(user: str, text: str = url) -> bool:
+        return usable(text, user, lambda name: name == user, 0) is not None
+
+    assert may("bob@example.test")
+    assert not may("bob@other.test")
+    assert may("bob@other.test", url.replace("+bob", "+bob%40other.test"))
+    submit = url.replace("user+bob", "submit+bob")
+    assert may("bob@example.test", submit)
+    assert not may("bob@other.test", submit)
+
+
+def test_s7_users_without_a_domain_are_not_authorized_where_there_are_domains(
+    imap: ImapServer,
+) -> None:
+    put(imap, TEXT)
+    share(
+        imap,
+        """
+        C1: a GENURLAUTH "imap://ann@h/INBOX/;UID=1;URLAUTH=user+bob" INTERNAL
+        S1: a NO [CANNOT]
+        C1: b GENURLAUTH "imap://ann%40example.test@h/INBOX/;UID=1;URLAUTH=user+bob" INTERNAL
+        S1: * GENURLAUTH
+        S1: b OK
+        C1: c GENURLAUTH "imap://ann@h/INBOX/;UID=1;URLAUTH=submit+ann" INTERNAL
+        S1: * GENURLAUTH
+        S1: c OK
+        """,
     )

@@ -136,6 +136,12 @@ async def test_s3_3_unreachable_is_temporary(tmp_path: Path, shelf: Shelf, gone:
         assert (await client.say(f"BURL {url} LAST")).startswith("451 4.4.1")
 
 
+async def test_s3_3_a_login_name_is_the_same_in_any_case(shelf: Shelf) -> None:
+    for role in ("submit+alice", "user+ALICE%40here.test"):
+        url = shelf.made(f"{URL};URLAUTH={role}")
+        assert await shelf.urls.read("Alice@Here.test", url) == DRAFT
+
+
 async def test_order_and_grammar(tmp_path: Path, shelf: Shelf) -> None:
     async with running(tmp_path, Role.SUBMISSION, urls=shelf.urls) as world:
         client = await world.logged_in()

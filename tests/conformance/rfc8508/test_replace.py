@@ -1,7 +1,16 @@
 """RFC 8508: REPLACE."""
 
+from dataclasses import replace as changed
+
 import pytest
 
+from mailnode.access.imap.commands.replacing import replace
+from mailnode.model.errors import OverQuota
+from mailnode.store import AccountRef, NewMessage
+from mailnode.store.acl import Entry
+from mailnode.store.shared import Spaces
+from mailnode.store.sharing import SharingStore
+from tests.support.fake_store import FakeStore
 from tests.support.imap_server import ImapServer, message
 
 SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
@@ -151,3 +160,28 @@ def test_large_messages_go_through_a_file(three: ImapServer) -> None:
     dialog.client().send(b"a REPLACE * INBOX {%d+}\r\n%b\r\n" % (len(body), body))
     dialog.play("S: * OK [APPENDUID\n...\nS: a OK\nC: b FETCH 3 RFC822.SIZE")
     dialog.play(f"S: * 3 FETCH (RFC822.SIZE {len(body)})")
+
+
+def test_s3_4_room_is_freed_in_the_account_that_is_left_only() -> None:
+    ann = AccountRef("ann@example.test", "example.test/ann")
+    bob = AccountRef("bob@example.test", "example.test/bob")
+    store = FakeStore()
+    store.account(ann).change_acl("INBOX", lambda acl: acl.replaced(Entry(bob.user, "lrswite")))
+    find = lambda ref: changed(ref, quota_bytes=100)  # noqa: E731 - the owner's limit
+    account = SharingStore(store, Spaces(), find).account(bob)
+    source = account.open("INBOX")
+    (uid,) = source.append([NewMessage((b"x" * 1000,), 1.7e9)])
+    new, box = NewMessage((b"y" * 101,), 1.7e9), f"Other Users/{ann.user}/INBOX"
+    with pytest.raises(OverQuota):
+        replace(account, source, uid, box, new)
+    assert list(source.refresh().uids) == [uid]
+    assert account.quota_of(ann.user).used_bytes == 0
+    # Within one account, by whatever name.
+    theirs = account.open(box)
+    (old,) = theirs.append([NewMessage((b"x" * 90,), 1.7e9)])
+    with pytest.raises(OverQuota):
+        theirs.append([NewMessage((b"y" * 99,), 1.7e9)])
+    replace(account, theirs, old, box, NewMessage((b"y" * 99,), 1.7e9))
+    assert account.quota_of(ann.user).used_bytes == 99
+    source.close()
+    theirs.close()

@@ -65,6 +65,38 @@ def test_fields_make_up_the_block(block):
     assert rest == b"" or rest.startswith((b"\r\n", b"\n"))
 
 
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"A", b"b", b"A: 1", b"b :2", b":", b" ", b"\t", b"\r\n", b"\n", b"\r", b"\r\n\r\n"]
+        )
+    ).map(b"".join),
+    st.sampled_from([b"a", b"b"]),
+)
+def test_all_ways_to_find_a_field_end_at_the_first_blank_line(block: bytes, name: bytes):
+    fields = list(iterate_fields(block))
+    lines = block.split(b"\n")[:-1]
+    blank = [at for at, line in enumerate(lines) if line in (b"", b"\r")]
+    if blank:
+        assert b"".join(field.raw for field in fields).count(b"\n") == blank[0]
+    assert field_finder(name)(block) == collect(block, (name,)).get(name, [])
+    chosen = [field.raw for field in fields if field.name == name]
+    if chosen and not chosen[-1].endswith(b"\n"):
+        chosen[-1] += b"\r\n"
+    assert select_fields(block, {name}) == b"".join(chosen) + b"\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("body", [b"a: 2", b" b\na: 2", b"\ta: 2"])
+def test_the_body_has_no_fields(end: bytes, body: bytes):
+    block = b"A: 1" + end + end + body.replace(b"\n", end)
+    assert collect(block, {b"a"}) == {b"a": [b"1"]}
+    assert field_finder(b"a")(block) == [b"1"]
+    assert select_fields(block, {b"a"}) == b"A: 1" + end + b"\r\n"
+    assert select_fields(block, {b"b"}, exclude=True) == b"A: 1" + end + b"\r\n"
+
+
 def test_many_tiny_lines_are_bounded():
     assert collect(b"a\r\n" * 300_000 + b"subject: x\r\n", {b"subject"}) == {}
 

@@ -87,18 +87,29 @@ def without_binary(message: NewMessage, size: int) -> NewMessage:
 
 
 def append(
-    account: Account, name: str, messages: Sequence[NewMessage], spare_bytes: int = 0
+    account: Account,
+    name: str,
+    messages: Sequence[NewMessage],
+    spare_bytes: int = 0,
+    spare_key: str = "",
 ) -> tuple[str, int, list[int]]:
-    """Blocking: key and UIDVALIDITY of the folder, and the new UIDs. Raises ``NoSuchFolder``."""
+    """Blocking: key and UIDVALIDITY of the folder, and the new UIDs. ``spare_bytes`` are about to
+    be free in the folder ``spare_key``: to another account they give no room. Raises
+    ``NoSuchFolder``."""
     if any(has_nul(message) for message in messages):
         # RFC 3501 9 "CHAR8": a literal holds no NUL; only BINARY's literal8 would.
         raise Refused(no("a message cannot hold NUL octets", "CANNOT"))
     folder = account.open(name)
     try:
-        uids = folder.append(messages, spare_bytes)
+        at_home = _account(folder.key) == _account(spare_key)
+        uids = folder.append(messages, spare_bytes if at_home else 0)
         return folder.key, folder.picture().uidvalidity, uids
     finally:
         folder.close()
+
+
+def _account(key: str) -> str:
+    return key.partition("\0")[0]
 
 
 def has_8bit_header(message: NewMessage) -> bool:

@@ -19,9 +19,9 @@ from mailnode.access.imap.fetch import Fetcher, Rendered
 from mailnode.access.imap.message_file import FilePart
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import Selected, vanished_lines
-from mailnode.access.imap.session import Session
+from mailnode.access.imap.session import FolderLost, Session
 from mailnode.access.link import Hangup
-from mailnode.model.errors import StorageGone
+from mailnode.model.errors import NoSuchFolder, StorageGone
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, Fetch
 from mailnode.wire.imap.fetch_items import Fact, FetchItem
@@ -124,10 +124,13 @@ async def _send_batch(
     picture: Picture,
     left_out: LeftOut,
 ) -> None:
-    """Send the answers for a batch."""
+    """Send the answers for a batch. Raises ``FolderLost``."""
     while batch:
         some = batch[: BRISK_ROWS if fetcher.needs_content else BRISK_FLAGS]
-        rendered = await session.means.pool.brisk(fetcher.render, some, picture)
+        try:
+            rendered = await session.means.pool.brisk(fetcher.render, some, picture)
+        except NoSuchFolder:
+            raise FolderLost from None  # or the right to read it
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
         batch = batch[rendered.done :]

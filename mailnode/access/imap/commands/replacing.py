@@ -1,6 +1,7 @@
 """REPLACE and UID REPLACE: a new message instead of an old one.
 
-Promises: the old message goes only after the new one is durable; the room it took counts as free.
+Promises: the old message goes only after the new one is durable; the room it took counts as free
+in the account that it leaves.
 RFC: 8508.
 """
 
@@ -50,7 +51,7 @@ def replace(account: Account, source: Folder, uid: int, name: str, message: NewM
     if find_row(source.refresh(), uid) is None:
         raise Refused(SOME_GONE)
     spare = sum(info.size for info in source.infos([uid]))
-    done = append(account, name, [message], spare)
+    done = append(account, name, [message], spare, source.key)
     source.remove([uid])
     return done
 

@@ -42,6 +42,9 @@ def _own(session: Session, text: str, mechanism: str) -> AuthUrl:
     # RFC 4467 3: nobody gives away what is another's.
     if completed(url.owner, session.user.lower()) != session.user.lower():
         raise Refused(no("not your mailbox", "NOPERM"))
+    # Two users of different domains would have the same name in it.
+    if url.role == "user" and "@" in session.user and "@" not in url.owner + url.role_user:
+        raise Refused(no("the URL names its users without a domain", "CANNOT"))
     if url.expires is not None and url.expires <= session.means.clock.now():
         raise Refused(no("expired already", "CANNOT"))
     return url
