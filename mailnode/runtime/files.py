@@ -249,6 +249,18 @@ def append(fd: int, data: bytes, path: Path) -> None:
         raise storage_error(error, path) from error
 
 
+def write_at(fd: int, data: bytes, offset: int, path: Path) -> None:
+    """Write at ``offset`` of a descriptor without ``O_APPEND``. After a failure a part of it may
+    have been written."""
+    try:
+        _step("write-at", path)
+        while data:
+            done = os.pwrite(fd, data, offset)
+            data, offset = data[done:], offset + done
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 def truncate(fd: int, length: int, path: Path) -> None:
     """Cut a file to ``length`` bytes."""
     try:

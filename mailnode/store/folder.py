@@ -47,7 +47,6 @@ from mailnode.store.look import look
 from mailnode.store.state import count_without, message_info, size_of_deleted
 from mailnode.store.view import FolderView
 
-_HEAD_BYTES = 16 * 1024  # what most headers fit in
 # What a verb sees of a folder that another session renamed or deleted.
 GONE = (NoSuchFolder, FileNotFoundError, NotADirectoryError)
 _RENAMES = 8  # in a row, while one operation runs

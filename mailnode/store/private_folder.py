@@ -7,7 +7,8 @@ tells that there is something new, and expunges are told from the same history. 
 folder's HIGHESTMODSEQ move and nothing that moved it. The message's own ``\\Seen`` is its owner's.
 Promises: pictures of one reader are shared by all sessions in this process; a change costs what
 changed, not what the folder holds.
-Locks: as ``folder``; the file is written under the folder's lock, before the journal's record.
+Locks: as ``folder``; the file is written under the folder's lock, the record before the journal's
+and its seal after it (``seen_file``). A look that meets a record without a seal waits for the lock.
 RFC: 4314 4 (right ``s``), 7162 3.1.
 """
 
@@ -16,7 +17,8 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -53,9 +55,18 @@ class Reader:
         self._common: Picture | None = None  # what ``_own`` was made from
         self._own: Picture | None = None
         self._said = set[int]()  # UIDs that ``_own`` may show wrongly by now; with 0: all
+        self._dead: tuple[int, int] | None = None  # the file's tail, if nobody is writing it
 
     def catch_up(self) -> None:
         """Read what this reader's sessions said, here and elsewhere."""
+        self._look()
+        if self.file.tail not in (None, self._dead):
+            # The journal may have its modseq already: who shows that must know what it says.
+            with self.core.ledger.hold():
+                self._look()
+                self._dead = self.file.tail
+
+    def _look(self) -> None:
         state = self.core.state
         self._said |= self.file.catch_up(state.header.uidvalidity, state.modseq)
 
@@ -106,14 +117,18 @@ class Reader:
         """Those that are not yet so."""
         return [uid for uid in uids if self.file.marks.get(uid)[1] != seen]
 
-    def note(self, uids: list[int], seen: bool = True) -> None:
-        """Write that these became seen with the journal's next modseq. Inside ``changing``."""
+    @contextmanager
+    def noting(self, uids: list[int], seen: bool = True) -> Iterator[None]:
+        """These became seen with the journal's next modseq, which the block takes. Inside
+        ``changing``; what fails in the block says nothing, now or later."""
         if not uids:
+            yield
             return
         self.catch_up()
         state = self.core.state
         record = Record(state.modseq + 1, seen, tuple(spans_of(uids)))
-        self.file.write(record, state.header.uidvalidity, state.uids, state.modseq)
+        with self.file.writing(record, state.header.uidvalidity, state.uids, state.modseq):
+            yield
         self.core.beside.add(self.file.path)
 
 
@@ -156,6 +171,7 @@ class PrivateFolder(MaildirFolder):
         super().refresh(rescan)
         return self.picture()
 
+    @folder_verb
     def picture(self) -> Picture:
         """See ``store.Folder``."""
         with self._core.ledger.mutex:
@@ -171,6 +187,7 @@ class PrivateFolder(MaildirFolder):
         mine &= _members(new, mine)
         return replace(found, flagged=tuple(sorted(mine.union(found.flagged))))
 
+    @folder_verb
     def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
         """See ``store.Folder``."""
         infos = super().infos(uids)
@@ -204,10 +221,10 @@ class PrivateFolder(MaildirFolder):
                 change.bits_of(core, op, keywords)  # it may be refused: before anything is noted
             todo, modified, gone = self._sorted(set(uids), unchanged_since)
             mine = self._reader.differing(todo, on) if touched else []
-            self._reader.note(mine, on)
-            done = change.store_flags(core, todo, op, flags, keywords, None, common)
-            if mine and not done.changed:
-                core.commit(Kind.MARK, b"")
+            with self._reader.noting(mine, on):
+                done = change.store_flags(core, todo, op, flags, keywords, None, common)
+                if mine and not done.changed:
+                    core.commit(Kind.MARK, b"")
             changed = tuple(sorted({*mine, *done.changed}))
             result = StoreResult(changed, modified, gone, state.modseq)
         if changed:
@@ -246,10 +263,15 @@ class PrivateFolder(MaildirFolder):
         return transfer.Dress(seen=self._note_durably)
 
     def _note_durably(self, uids: list[int]) -> None:
-        self._reader.note(uids)
-        if uids:
-            files.fsync(self._reader.file.path)
-            self._core.beside.discard(self._reader.file.path)
+        """The messages come first, durably: what is noted must never name a UID that the journal
+        loses again and gives to another message."""
+        core, path = self._core, self._reader.file.path
+        core.sync_uids()
+        with self._reader.noting(uids):
+            core.commit(Kind.MARK, b"")
+        files.fsync(path)
+        core.beside.discard(path)
+        core.unsynced_uids = True  # the MARK, too, before OK is said
 
 
 def _members(picture: Picture, uids: set[int]) -> set[int]:

@@ -3,8 +3,11 @@
 ``mailnode.seen-<hash of the user>`` in the folder's directory, little-endian. Header: magic
 ``mnseen``, format version u16, UIDVALIDITY u32, length of the user's name u16, the name, CRC32.
 Records: length u32 (of the whole record), modseq u64, seen or no longer u8, pairs of first and
-last UID (u32 each), CRC32. A record counts from the moment on at which the folder's journal has
-reached its modseq, so it is written *before* the journal's record of that modseq.
+last UID (u32 each), CRC32. A record counts once its CRC32 is right and the folder's journal has
+reached its modseq. It is written with a wrong one, *before* the journal's record of that modseq,
+and sealed with the right one after it. So whoever sees the journal move finds the record or
+bytes that are none yet (``tail``); and a record whose writer failed or died before it had its
+modseq never counts, though a later change of the folder has that modseq.
 Promises: bytes that are no valid record are never applied and cut off by the next writer; a file
 of another UIDVALIDITY says nothing; grown long, it is written anew with what still counts.
 Fails: ``StorageGone`` (also for a file of a newer version), ``StorageFull``, ``NoSuchFolder`` when
@@ -21,12 +24,14 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import takewhile
 from typing import NamedTuple
 
-from mailnode.model.errors import NoSuchFolder, StorageGone
+from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageGone
 from mailnode.runtime import files
+from mailnode.runtime.tasks import may_wait
 
 _PREFIX = b"mailnode.seen-"
 _MAGIC = b"mnseen"
@@ -36,6 +41,8 @@ _HEAD = struct.Struct("<IQB")
 _PAIR = struct.Struct("<II")
 _CRC = struct.Struct("<I")
 _MAX_BYTES = 256 << 20
+_BRIEF_BYTES = 64 * 1024  # so much is read and taken in on the event loop
+_OPEN = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _RECENT = 4096
 # A file longer than this, and this for each message it speaks of, is written anew; a message
 # alone in its record takes half of it.
@@ -173,6 +180,9 @@ class SeenFile:
         self._stamp: tuple[int, int] | None = None  # inode and UIDVALIDITY of what was read
         self._offset = 0
         self._early = False  # records were met whose modseq the journal has not reached
+        # Inode and size of a file whose end is no record (yet): one that is just being written, or
+        # whose writer failed or died. Which of the two, only the folder's lock tells.
+        self.tail: tuple[int, int] | None = None
 
     def catch_up(self, uidvalidity: int, modseq: int) -> set[int]:
         """Take in what was added up to ``modseq``; the UIDs of which something was said, and
@@ -193,12 +203,15 @@ class SeenFile:
     def _nothing(self) -> set[int]:
         had = self._stamp is not None
         self.marks, self._stamp, self._offset, self._early = Marks(), None, 0, False
+        self.tail = None
         return {0} if had else set()
 
     def _read(self, fd: int, uidvalidity: int, modseq: int) -> set[int]:
         there = os.fstat(fd)
         changed = set[int]()
         known = self._offset and self._stamp == (there.st_ino, uidvalidity)
+        if there.st_size - (self._offset if known else 0) > _BRIEF_BYTES:
+            may_wait()
         if not known or there.st_size < self._offset:
             changed = self._nothing() or {0}
             raw = os.pread(fd, _MAX_BYTES, 0)
@@ -208,6 +221,7 @@ class SeenFile:
             if not at:
                 return changed
         elif there.st_size == self._offset:
+            self.tail = None
             return changed
         else:
             raw, at = os.pread(fd, _MAX_BYTES, self._offset), 0
@@ -216,6 +230,7 @@ class SeenFile:
     def _apply(self, raw: bytes, at: int, modseq: int) -> set[int]:
         changed, self._early = set[int](), False
         start = self._offset - at
+        size = start + len(raw)
         for record, end in records(raw, at):
             if record.modseq > modseq:
                 self._early = True
@@ -224,25 +239,50 @@ class SeenFile:
                 self.marks.put(uid, record.modseq, record.seen)
                 changed.add(uid)
             self._offset = start + end
+        torn = self._offset < size and not self._early
+        self.tail = (self._stamp[0], size) if torn and self._stamp else None
         return changed
 
-    def write(self, record: Record, uidvalidity: int, there: array[int], modseq: int) -> None:
-        """Append a record; ``there``: the folder's UIDs, ``modseq``: the folder's so far. The
-        caller has caught up, and is the folder's only writer."""
-        fresh = self._stamp is None or not self._offset
+    @contextmanager
+    def writing(
+        self, record: Record, uidvalidity: int, there: array[int], modseq: int
+    ) -> Iterator[None]:
+        """Append a record, which counts once the block has written the journal's of its modseq; if
+        that fails it is taken away. ``there``: the folder's UIDs, ``modseq``: the folder's so far.
+        The caller has caught up, and is the folder's only writer."""
         raw = pack_record(record)
-        if fresh or self._early or self._is_torn() or self._offset > self._bound():
-            # Early records are those of a writer that died, or of a journal that lost its end.
-            head = pack_header(uidvalidity, self._user)
-            kept = map(pack_record, self.marks.packed(there, modseq))
-            files.replace(self.path, b"".join((head, *kept, raw)))
-            return
-        with files.storage_errors(self.path):
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        seal = raw[-_CRC.size :]
+        open_raw = raw[: -_CRC.size] + bytes(byte ^ 0xFF for byte in seal)
+        fd, at = self._room(uidvalidity, there, modseq)
         try:
-            files.append(fd, raw, self.path)
+            files.write_at(fd, open_raw, at, self.path)
+            yield
+            files.write_at(fd, seal, at + len(raw) - len(seal), self.path)
+        except BaseException:
+            self._take_back(fd, at)
+            raise
         finally:
             os.close(fd)
+
+    def _room(self, uidvalidity: int, there: array[int], modseq: int) -> tuple[int, int]:
+        """A descriptor, and where the next record goes; the file is written anew if need be."""
+        at = self._offset
+        fresh = self._stamp is None or not at
+        if fresh or self._early or self._is_torn() or at > self._bound():
+            # Early records are those of a journal that lost its end.
+            head = pack_header(uidvalidity, self._user)
+            kept = map(pack_record, self.marks.packed(there, modseq))
+            whole = b"".join((head, *kept))
+            files.replace(self.path, whole)
+            at = len(whole)
+        with files.storage_errors(self.path):
+            return os.open(self.path, _OPEN), at
+
+    def _take_back(self, fd: int, at: int) -> None:
+        try:
+            files.truncate(fd, at, self.path)
+        except (OSError, MailnodeError):
+            pass  # it has no seal, so it never counts, and the next writer cuts it off
 
     def _is_torn(self) -> bool:
         with files.storage_errors(self.path):

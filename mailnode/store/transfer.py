@@ -12,10 +12,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
-from mailnode.model.errors import NoSuchFolder, StorageGone
+from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageGone
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
 from mailnode.store import NewMessage, change, names
@@ -33,20 +33,31 @@ class Dress(NamedTuple):
     """How messages look in the folder they come to.
 
     ``flags``: from a message's UID and flags in the source, those of its copy; ``keywords``: they
-    come along; ``seen``: is told the new UIDs that its reader has seen, before they are recorded,
-    where ``\\Seen`` is the reader's own (the message itself then has none).
+    come along; ``seen``: is told the new UIDs that its reader has seen, once they are recorded,
+    where ``\\Seen`` is the reader's own (the message itself then has none). Who dies in between
+    leaves messages that were not acknowledged, and unseen.
     """
 
     flags: Callable[[int, int], int] = lambda uid, flags: flags
     keywords: bool = True
     seen: Callable[[list[int]], None] | None = None
 
-    def parted(self, entries: list[Added]) -> list[Added]:
-        """The entries without ``\\Seen`` where that is the reader's own, which is noted."""
-        if self.seen is None:
-            return entries
-        self.seen([entry.uid for entry in entries if entry.flags & Flag.SEEN])
-        return [entry._replace(flags=entry.flags & ~Flag.SEEN) for entry in entries]
+    def common(self, entry: Added) -> Added:
+        """The entry without ``\\Seen`` where that is the reader's own."""
+        return entry._replace(flags=entry.flags & ~Flag.SEEN) if self.seen else entry
+
+    def note(self, core: FolderCore, entries: list[Added]) -> None:
+        """Note the reader's own ``\\Seen`` of messages just recorded (entries as they came), or
+        take them all away again."""
+        uids = [entry.uid for entry in entries if entry.flags & Flag.SEEN]
+        if self.seen is None or not uids:
+            return
+        try:
+            self.seen(uids)
+        except BaseException:
+            with suppress(OSError, MailnodeError):  # the first error is the one to tell
+                change.remove(core, [entry.uid for entry in entries], only_deleted=False)
+            raise
 
 
 AS_IT_IS = Dress()
@@ -140,13 +151,15 @@ def _place(core: FolderCore, staged: list[Staged], dress: Dress) -> list[int]:
     for one in staged:
         bits = core.keyword_bits(one.message.keywords)
         entries.append(added(core, uid + len(entries), one, bits))
-    entries = dress.parted(entries)
-    moves = [(one.path, _cur_path(core, entry)) for one, entry in zip(staged, entries, strict=True)]
+    common = [dress.common(entry) for entry in entries]
+    moves = [(one.path, _cur_path(core, entry)) for one, entry in zip(staged, common, strict=True)]
     with _placing(core) as placed:
         for old, new in moves:
             files.rename(old, new)
             placed.append(new)
-        return _record(core, entries)
+        uids = _record(core, common)
+    dress.note(core, entries)
+    return uids
 
 
 def _cur_path(core: FolderCore, entry: Added) -> bytes:
@@ -219,7 +232,6 @@ def _copy(
     state = source.state
     old_uids: list[int] = []
     entries: list[Added] = []
-    seen: list[int] = []
     words = {i: word for i, word in enumerate(state.keywords) if word} if dress.keywords else {}
     with _placing(target) as placed:
         for old in [state.uids[i] for i in state.indexes(uids)]:
@@ -227,17 +239,14 @@ def _copy(
             known = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
             bits = target.keyword_bits(known)
             entry = _entry(source, index, target, target.state.uidnext + len(entries), bits)
-            flags = dress.flags(old, entry.flags)
-            kept = flags & ~Flag.SEEN if dress.seen else flags
-            entry = entry._replace(flags=kept)
-            if _link(source, old, path := _cur_path(target, entry)):
+            entry = entry._replace(flags=dress.flags(old, entry.flags))
+            if _link(source, old, path := _cur_path(target, dress.common(entry))):
                 placed.append(path)
                 old_uids.append(old)
                 entries.append(entry)
-                seen += [entry.uid] if flags & Flag.SEEN else []
-        if dress.seen and entries:
-            dress.seen(seen)
-        return list(zip(old_uids, _record(target, entries), strict=True))
+        uids = _record(target, [dress.common(entry) for entry in entries])
+    dress.note(target, entries)
+    return list(zip(old_uids, uids, strict=True))
 
 
 def _entry(source: FolderCore, index: int, target: FolderCore, uid: int, bits: int) -> Added:

@@ -35,8 +35,9 @@ class UseMirror:
 
     def _say(self, user: str, quota: Quota) -> None:
         use = quota.use(0)
-        self._tell(user, use.used_bytes, use.messages)
+        # Whether or not it can be told: the count is another's, and grows old.
         quota.drop_foreign_count()
+        self._tell(user, use.used_bytes, use.messages)
 
     def _failed(self, user: str, error: Exception) -> None:
         known = isinstance(error, (MailnodeError, OSError))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +14,9 @@ import pytest
 
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageGone
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
-from mailnode.runtime import files
+from mailnode.runtime import files, tasks
 from mailnode.store import Account, Allowed, FlagsOp, Folder, Picture, Store
+from mailnode.store.folder import MaildirFolder
 from mailnode.store.seen_file import Marks, Record, SeenFile, pack_header, pack_record, path_of
 from tests.support.fake_store import FakeStore
 from tests.support.mail_store import REF, FailAt, OpenStore, findings, message
@@ -278,14 +282,15 @@ def test_file_of_other_uids_says_nothing_and_a_newer_one_is_left(opened: OpenSto
 
 
 def test_records_ahead_of_the_journal_wait_for_it(tmp_path: Path) -> None:
-    """A writer that died between the two wrote nothing; the next writer takes its record away."""
+    """A journal that lost its end in a power failure; the next writer takes such records away."""
     seen = SeenFile(bytes(tmp_path), BOB)
     path = Path(path_of(bytes(tmp_path), BOB).decode())
     ahead = pack_record(Record(5, True, ((1, 3),)))
     path.write_bytes(pack_header(7, BOB) + pack_record(Record(4, True, ((9, 9),))) + ahead)
     assert seen.catch_up(7, 4) == {0, 9}
     assert seen.marks.get(2) == (0, False)
-    seen.write(Record(5, True, ((2, 2),)), 7, seen.marks.uids, 4)
+    with seen.writing(Record(5, True, ((2, 2),)), 7, seen.marks.uids, 4):
+        pass
     assert seen.catch_up(7, 5) == {0, 9, 2}
     assert (seen.marks.get(2), seen.marks.get(1)) == ((5, True), (0, False))
 
@@ -339,7 +344,8 @@ def test_file_that_goes_with_its_folder_makes_nothing_unseen(tmp_path: Path) -> 
     folder = tmp_path / "a"
     folder.mkdir()
     seen = SeenFile(bytes(folder), BOB)
-    seen.write(Record(2, True, ((1, 3),)), 7, seen.marks.uids, 1)
+    with seen.writing(Record(2, True, ((1, 3),)), 7, seen.marks.uids, 1):
+        pass
     assert seen.catch_up(7, 2) == {0, 1, 2, 3}
     folder.rename(tmp_path / "b")
     with pytest.raises(NoSuchFolder):
@@ -362,3 +368,209 @@ def test_renamed_folder_keeps_what_its_readers_have_seen(opened: OpenStore) -> N
     assert shown(again) == {1: Flag.SEEN, 2: Flag.SEEN}
     bob.close()
     again.close()
+
+
+def test_pictures_and_infos_follow_a_rename(opened: OpenStore) -> None:
+    """Renamed by another session when the reader's next look must read the file."""
+    account = opened.store.account(REF)
+    account.create("Team")
+    bob = account.open("Team", reader=BOB)
+    bob.append([message("a", Flag.SEEN)])
+    for look, op in ((bob.picture, FlagsOp.REMOVE), (lambda: bob.infos([1]), FlagsOp.ADD)):
+        bob.refresh()
+        bob.store_flags([1], op, Flag.SEEN, ALL)
+        account.rename(bob.name, op.name)
+        look()
+        assert bob.name == op.name
+    bob.close()
+
+
+# ---------------------------------------------------------------------- what failed or died
+
+
+def _store(bob: Folder, _other: Folder) -> None:
+    bob.store_flags([1], FlagsOp.ADD, Flag.SEEN, ALL)
+
+
+def _store_both(bob: Folder, _other: Folder) -> None:
+    bob.store_flags([1], FlagsOp.ADD, Flag.SEEN | Flag.FLAGGED, ALL)
+
+
+def _append(bob: Folder, _other: Folder) -> None:
+    bob.append([message("mine", Flag.SEEN)])
+
+
+def _copy(bob: Folder, other: Folder) -> None:
+    other.copy([1], bob)
+
+
+def _move(bob: Folder, other: Folder) -> None:
+    other.move([1], bob)
+
+
+VERBS = [_store, _store_both, _append, _copy, _move]
+
+
+def subjects(folder: Folder) -> dict[int, str]:
+    return {uid: folder.read(uid).split(b"\r\n")[0].decode()[9:] for uid in folder.refresh().uids}
+
+
+def world(base: Path, known: bool) -> tuple[OpenStore, MaildirFolder, MaildirFolder]:
+    """Bob's look at a folder with one message (``known``: he has a file already), and one more
+    with a message that he has seen."""
+    base.mkdir(exist_ok=True)
+    opened = OpenStore(base)
+    account = opened.store.account(REF)
+    bob, other = account.open("INBOX", reader=BOB), account.open("Archive")
+    if not bob.refresh().uids:
+        opened.deliver("first")
+        other.append([message("seen", Flag.SEEN)])
+        if known:
+            bob.store_flags([1], FlagsOp.ADD, Flag.SEEN, ALL)
+            bob.store_flags([1], FlagsOp.REMOVE, Flag.SEEN, ALL)
+    return opened, bob, other
+
+
+def later(opened: OpenStore, bob: Folder) -> None:
+    """Whatever is shown now stays so when mail comes, and the mail is new."""
+    now, known = shown(bob), subjects(bob)
+    for text in ("late", "later"):
+        opened.deliver(text)
+        after, named = shown(bob), subjects(bob)
+        assert {uid: after[uid] for uid in now} == now
+        assert {named[uid]: after[uid] for uid in after.keys() - now.keys()}[text] == NO_FLAGS
+        now = after
+    assert set(known.values()) <= {"first", "mine", "seen"}
+    bob.close()
+    opened.close()
+
+
+class FailFrom(FailAt):
+    """The N-th step fails, and all after it."""
+
+    def __call__(self, step: str, path: bytes | str) -> None:
+        super().__call__(step, path)
+        self.left += self.left == 0
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["no file", "file"])
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("fault", [FailAt, FailFrom])
+def test_what_was_refused_says_nothing_of_later_mail(
+    tmp_path: Path, fault: type[FailAt], verb: Callable[[Folder, Folder], None], known: bool
+) -> None:
+    for number in range(1, 100):
+        opened, bob, other = world(tmp_path / str(number), known)
+        before = shown(bob)
+        files.on_step = hook = fault(number)
+        refused = False
+        try:
+            verb(bob, other)
+        except MailnodeError:
+            refused = True
+        files.on_step = None
+        if refused and verb is _store:
+            assert shown(bob) == before
+        if refused and fault is FailAt and verb is _append and "mailnode.seen" in hook.failed:
+            assert shown(bob).keys() == before.keys()
+        if not refused and verb is not _move and verb is not _copy:
+            assert Flag.SEEN in shown(bob)[max(shown(bob))]
+        other.close()
+        later(opened, bob)
+        if not hook.failed:
+            return
+    pytest.fail("it never ends")
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["no file", "file"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_writer_killed_at_any_step_says_nothing_of_later_mail(
+    tmp_path: Path, verb: Callable[[Folder, Folder], None], known: bool
+) -> None:
+    for number in range(1, 100):
+        base = tmp_path / str(number)
+        opened, bob, other = world(base, known)
+        child = os.fork()
+        if child == 0:
+            files.on_step = Kill(number)
+            try:
+                verb(bob, other)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        bob.close()
+        other.close()
+        opened.close()
+        opened, bob, other = world(base, known)
+        other.close()
+        later(opened, bob)
+        if not os.WIFSIGNALED(status):
+            return
+    pytest.fail("it never ends")
+
+
+class Kill:
+    """The process dies before its N-th step."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, _step: str, _path: bytes | str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_who_sees_the_modseq_sees_what_has_it(tmp_path: Path) -> None:
+    """Another process looks between the journal's record and the seal: it waits for the lock."""
+    opened, bob, other = world(tmp_path, True)
+    far = OpenStore(tmp_path, "n2")
+    his = far.store.account(REF).open("INBOX", reader=BOB)
+    assert shown(his) == {1: NO_FLAGS}
+    found: list[dict[int, Flag]] = []
+    steps: list[str] = []
+    looker = threading.Thread(target=lambda: found.append(shown(his)))
+
+    def look(step: str, path: bytes | str) -> None:
+        if step == "write-at":
+            steps.append(step)
+            if len(steps) == 2:
+                files.on_step = None
+                looker.start()
+                looker.join(0.5)
+                assert not found
+
+    files.on_step = look
+    try:
+        _store(bob, other)
+    finally:
+        files.on_step = None
+    looker.join(30)
+    assert found == [{1: Flag.SEEN}]
+    for folder in (bob, other, his):
+        folder.close()
+    opened.close()
+    far.close()
+
+
+def test_a_long_file_is_not_read_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(path_of(bytes(tmp_path), BOB).decode())
+    few = [pack_record(Record(n, True, ((n, n),))) for n in range(1, 100)]
+    path.write_bytes(pack_header(7, BOB) + b"".join(few))
+    seen = SeenFile(bytes(tmp_path), BOB)
+    monkeypatch.setattr(tasks._here, "brisk", True)
+    assert len(seen.catch_up(7, 9999)) == 100
+    many = [pack_record(Record(n, True, ((n, n),))) for n in range(100, 4000)]
+    with path.open("ab") as file:
+        file.write(b"".join(many))
+    with pytest.raises(tasks.MustWait):
+        seen.catch_up(7, 9999)
+    assert seen.marks.get(99) == (99, True)
+    monkeypatch.undo()
+    assert len(seen.catch_up(7, 9999)) == 3900
+    fresh = SeenFile(bytes(tmp_path), BOB)
+    monkeypatch.setattr(tasks._here, "brisk", True)
+    with pytest.raises(tasks.MustWait):
+        fresh.catch_up(7, 9999)

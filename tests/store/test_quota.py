@@ -304,6 +304,19 @@ def test_a_foreign_count_goes_with_the_first_change(opened: OpenStore) -> None:
     assert not opened.path("maildirsize").exists()
 
 
+def test_a_foreign_count_goes_also_when_nobody_can_be_told(tmp_path: Path) -> None:
+    def tell(_user: str, _used: int, _messages: int) -> None:
+        raise OSError("no directory")
+
+    for name in ("cur", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "maildirsize").write_text("5S\n5 1\n")
+    mirror = UseMirror(tell, ListLog(), interval_s=0.0)
+    mirror.changed("ann", Quota(os.fsencode(tmp_path)))
+    mirror.close()
+    assert not (tmp_path / "maildirsize").exists()
+
+
 def test_an_export_leaves_no_foreign_count(opened: OpenStore) -> None:
     opened.deliver("a")
     opened.close()
