@@ -79,29 +79,52 @@ async def _send(session: Session, number: int, stuffer: Stuffer, text: str) -> N
     run = session.means.pool.run
     # RFC 6856 2.1: headers in UTF-8 only for clients that asked for them.
     old = session.means.settings.downgrade_headers and not session.utf8
-    downgrader = Downgrader() if old else Untouched()
-    file, piece = await run(session.drop().open, number)
-    session.out.write(session.line(ok(text)) + stuffer.feed(downgrader.feed(piece)))
-    if file is not None:
-        try:
-            await _send_rest(session, stuffer, downgrader, file)
-        except MailnodeError:
-            session.out.cut("a message could not be read to its end")
-            raise
-        finally:
-            await run(file.close)
-    session.out.write(stuffer.feed(downgrader.finish()) + stuffer.finish())
+    shaper = Shaper(stuffer, Downgrader() if old else Untouched())
+    file, made = await run(_first, session.drop(), number, shaper)
+    session.out.write(session.line(ok(text)) + made)
+    if file is None:
+        return
+    try:
+        while not shaper.ended:
+            await session.out.drain()
+            session.out.write(await run(_next, file, shaper))
+    except MailnodeError:
+        session.out.cut("a message could not be read to its end")
+        raise
+    finally:
+        await run(file.close)
 
 
-async def _send_rest(
-    session: Session, stuffer: Stuffer, downgrader: Downgrader | Untouched, file: BinaryIO
-) -> None:
-    while not stuffer.full:
-        await session.out.drain()
-        piece = await session.means.pool.run(read_piece, file)
-        session.out.write(stuffer.feed(downgrader.feed(piece)))
-        if len(piece) < PIECE_BYTES:
-            return
+class Shaper:
+    """A message as it goes out. Work for the pool: a header may take a while to become ASCII."""
+
+    def __init__(self, stuffer: Stuffer, downgrader: Downgrader | Untouched) -> None:
+        self._stuffer = stuffer
+        self._downgrader = downgrader
+        self.ended = False
+
+    def shape(self, piece: bytes) -> bytes:
+        """What to send for this piece, with the response's end after the last one, which is
+        shorter than ``PIECE_BYTES``."""
+        made = self._stuffer.feed(self._downgrader.feed(piece))
+        if len(piece) == PIECE_BYTES and not self._stuffer.full:
+            return made
+        self.ended = True
+        return made + self._stuffer.feed(self._downgrader.finish()) + self._stuffer.finish()
+
+
+def _first(drop: Maildrop, number: int, shaper: Shaper) -> tuple[BinaryIO | None, bytes]:
+    file, piece = drop.open(number)
+    try:
+        return file, shaper.shape(piece)
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
+
+
+def _next(file: BinaryIO, shaper: Shaper) -> bytes:
+    return shaper.shape(read_piece(file))
 
 
 async def do_dele(session: Session, command: Command) -> Reply:

@@ -2,7 +2,7 @@
 
 Promises: the same result however the message is cut; at most ``HEADER_MAX`` octets are held back; a
 message whose headers are ASCII passes unchanged; bodies are not touched (RFC 6858 2 is about
-headers; octets above 127 in a body are old custom); linear time, the dear part within ``Allowance``.
+headers; octets above 127 in a body are old custom); linear time, the dear part bounded.
 """
 
 from __future__ import annotations

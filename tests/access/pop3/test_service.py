@@ -17,6 +17,7 @@ from mailnode.model.flags import Flag
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.settings.pop3 import Pop3Settings
+from mailnode.wire.mime.downgrade_stream import Downgrader
 from tests.support.imap_fixture import maildir_store
 from tests.support.pop3_server import Pop3Server, pop3_server
 
@@ -351,3 +352,27 @@ def test_a_large_maildrop_is_listed_whole() -> None:
         client.rset()
         assert client.stat()[0] == 4500
         client.quit()
+
+
+def test_headers_are_made_ascii_in_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may take a while, and all other sessions would wait for it."""
+    where: list[str] = []
+
+    class Noted(Downgrader):
+        def feed(self, piece: bytes) -> bytes:
+            where.append(threading.current_thread().name)
+            return super().feed(piece)
+
+        def finish(self) -> bytes:
+            where.append(threading.current_thread().name)
+            return super().finish()
+
+    monkeypatch.setattr("mailnode.access.pop3.transaction.Downgrader", Noted)
+    with pop3_server() as server:
+        server.deliver("Subject: \u00fc\r\n\r\n".encode() + b"x\r\n" * 30_000, MESSAGE)
+        client = connect(server)
+        assert client.retr(1)[1][0] == b"Subject: =?utf-8?b?w7w=?="
+        client.top(2, 0)
+        client.quit()
+    assert len(where) == 5
+    assert all(name.startswith("pop3-test") for name in where), where
