@@ -47,8 +47,8 @@ def import_mail(
         raise CliError(str(error)) from None
     except PermissionError as error:
         raise CliError(
-            f"{error.filename or source}: {error.strerror}; the owner of the mail root must be able "
-            "to read it, even if root imports"
+            f"{error.filename or source}: {error.strerror}; the owner of the mail root must be "
+            "able to read it, even if root imports"
         ) from None
     except OSError as error:
         raise CliError(f"{source}: {error.strerror or error}") from None
