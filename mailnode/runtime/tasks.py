@@ -2,9 +2,11 @@
 
 Promises: at most ``size`` blocking calls at once; whatever a call raises comes back to the awaiting
 caller as an ``Exception``, so that a barrier there catches it and nobody waits for ever. A
-``brisk`` call never waits for a lock, a sync or a cold file on the loop: whatever would have to
-calls ``may_wait`` first, and the call is made again in a thread. Once one was slow all the same
-(storage that stalls), they all go to threads for a while.
+``brisk`` call never waits for a lock or a sync on the loop, nor for a message's bytes or for much
+of any file: whatever would have to calls ``may_wait`` first, and the call is made again in a
+thread. It does look at names and short files (``stat``, the end of a journal), which a cold cache
+takes from the disk. Once one was slow for that (storage that stalls), they all go to threads for
+a while.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ class Pool:
         if began >= self._shy_until:
             _here.brisk = True
             try:
-                return call(*args)
+                return _guarded(call, *args)
             except MustWait:
                 pass
             finally:
@@ -105,14 +107,15 @@ class Pool:
 
 
 def _guarded(call: Callable[..., T], *args: object) -> T:
-    """Raises ``RuntimeError`` for what no future takes, or what would end more than its caller: a
-    ``StopIteration`` is refused by asyncio's future, which then stays without an answer, and
-    a ``SystemExit`` or ``CancelledError`` would end the loop or pass for our own cancelling."""
+    """Raises ``RuntimeError`` for what no future or coroutine takes, or what would end more than
+    its caller: a ``StopIteration`` is refused by asyncio's future, which then stays without an
+    answer, and a ``SystemExit`` or ``CancelledError`` would end the loop or pass for our own
+    cancelling."""
     try:
         return call(*args)
     except StopIteration as error:
-        raise RuntimeError("StopIteration in a thread") from error
+        raise RuntimeError("StopIteration in a call") from error
     except Exception:
         raise
     except BaseException as error:
-        raise RuntimeError(f"{type(error).__name__} in a thread") from error
+        raise RuntimeError(f"{type(error).__name__} in a call") from error

@@ -4,7 +4,9 @@ Promises: nothing here is needed: whatever is missing, damaged, locked or made b
 is a miss, and is made again from the message. A UID never names two messages under one
 UIDVALIDITY, so an entry is right for ever. Local disk only (SQLite's locks do not cross nodes).
 Fails: never, save ``NoSuchMessage`` and ``StorageGone`` of the caller's own ``read``.
-Locks: one per open database, held for one statement batch, never while parsing or reading mail.
+Locks: one per open database, held for one statement batch, never while parsing or reading mail;
+``View._lock`` for a look into a dict (and while a damaged file gets its successor), never while a
+database is opened or closed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TypeVar
 
 from mailnode.model.errors import NoSuchMessage
 from mailnode.runtime.maillog import Event, MailLog, NullLog
-from mailnode.runtime.tasks import may_wait
+from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.store import fulltext
 from mailnode.store.view_database import (
     Database,
@@ -61,6 +63,7 @@ class View:
         self._log = log or NullLog()
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Database] = OrderedDict()
+        self._left: list[Database] = []  # used and known no more, to be closed
         self._complained = False
 
     def folder(self, user: str, mailbox_id: str, uidvalidity: int) -> FolderView:
@@ -71,16 +74,18 @@ class View:
         """Remove a user's view from the disk (mailbox deleted, or to have it rebuilt)."""
         with self._lock:
             database = self._open.pop(user, None)
-            if database is not None:
-                self._retire(database)
+            if database is not None and database.busy == 0:  # else its last user closes it
+                self._left.append(database)
+        self._close_left()
         for path in list_files(self._user_folder(user)):
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close every database."""
         with self._lock:
-            databases = list(self._open.values())
+            databases = [*self._open.values(), *self._left]
             self._open.clear()
+            self._left = []
         for database in databases:
             database.close()
 
@@ -113,14 +118,28 @@ class View:
         try:
             yield database
         finally:
-            with self._lock:
-                database.busy -= 1
-                if database.discarded and self._open.get(user) is database:
-                    del self._open[user]
-                    supersede(database.path)
-                if database.busy == 0 and self._open.get(user) is not database:
-                    database.close()
-                self._evict()
+            self._give_back(user, database)
+            self._close_left()
+
+    def _give_back(self, user: str, database: Database) -> None:
+        with self._lock:
+            database.busy -= 1
+            if database.discarded and self._open.get(user) is database:
+                del self._open[user]
+                supersede(database.path)
+            if database.busy == 0 and self._open.get(user) is not database:
+                self._left.append(database)
+            self._evict()
+
+    def _close_left(self) -> None:
+        """Without the lock: the last one to close a file writes its log back and syncs it. Not on
+        the loop, where the next call that may wait does it."""
+        if not self._left or is_brisk():
+            return
+        with self._lock:
+            left, self._left = self._left, []
+        for database in left:
+            database.close()
 
     def _take(self, user: str, fresh: Database | None) -> Database | None:
         """The open database, or else ``fresh``, one use more. Caller holds the lock."""
@@ -131,15 +150,10 @@ class View:
         return database
 
     def _evict(self) -> None:
-        """Close databases unused for longest. Caller holds the lock."""
+        """Leave databases unused for longest to be closed. Caller holds the lock."""
         surplus = len(self._open) - self._max_open
         for user in [name for name, one in self._open.items() if one.busy == 0][: max(surplus, 0)]:
-            self._open.pop(user).close()
-
-    def _retire(self, database: Database) -> None:
-        """Close now, or leave it to the last user of it. Caller holds the lock."""
-        if database.busy == 0:
-            database.close()
+            self._left.append(self._open.pop(user))
 
     def _user_folder(self, user: str) -> Path:
         digest = hashlib.sha256(user.encode("utf-8", "surrogateescape")).hexdigest()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 
@@ -58,13 +59,14 @@ async def test_errors_come_back(pool: Pool) -> None:
         asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit,
     ],
 )  # fmt: skip
-async def test_whatever_a_thread_raises_comes_back_as_an_exception(
-    pool: Pool, fault: type[BaseException]
+@pytest.mark.parametrize("how", [Pool.run, Pool.brisk])
+async def test_whatever_a_call_raises_comes_back_as_an_exception(
+    pool: Pool, fault: type[BaseException], how: Callable[..., Coroutine[Any, Any, None]]
 ) -> None:
     def fail() -> None:
         raise fault("half-written")
 
-    task = asyncio.create_task(pool.run(fail))
+    task = asyncio.create_task(how(pool, fail))
     await asyncio.wait([task], timeout=30)
     assert task.done(), "nobody was told"
     assert not task.cancelled()

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from mailnode.model.errors import NoSuchMessage
+from mailnode.runtime import tasks
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.store import view as view_module
 from mailnode.store.view import MAX_KEPT_BYTES, FolderView, View
+from mailnode.store.view_database import Database
 from mailnode.wire.mime.summary import KINDS, summarise
 
 USER = "ann@example.test"
@@ -202,6 +204,52 @@ def test_an_unusable_state_folder_breaks_nothing(tmp_path: Path, log: ListLog) -
     assert folder.get([1], "body") == {}
     assert set(folder.summaries([1, 2], "envelope", message)) == {1, 2}
     assert len(log.events) == 1
+
+
+def test_a_database_that_closes_slowly_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = View(tmp_path, max_open=1)
+    first, second = (view.folder(f"u{n}@example.test", "aa", 1) for n in range(2))
+    first.put(rows(1))
+    closing, go_on = threading.Event(), threading.Event()
+    close = Database.close
+
+    def slowly(database: Database) -> None:
+        closing.set()
+        assert go_on.wait(60)
+        close(database)
+
+    monkeypatch.setattr(Database, "close", slowly)
+    other = threading.Thread(target=second.put, args=(rows(2),))
+    other.start()
+    assert closing.wait(60)
+    found: list[object] = []
+    reader = threading.Thread(target=lambda: found.append(second.get([2], "body")))
+    reader.start()
+    reader.join(30)
+    go_on.set()
+    assert found == [{2: b"body-2"}]
+    other.join()
+    view.close()
+
+
+def test_no_database_is_closed_on_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(tmp_path, max_open=2)
+    folders = [view.folder(f"u{n}@example.test", "aa", 1) for n in range(2)]
+    for folder in folders:
+        folder.put(rows(1))
+    view._max_open = 1
+    with monkeypatch.context() as brisk:
+        brisk.setattr(tasks._here, "brisk", True)
+        assert folders[1].get([1], "body") == {1: b"body-1"}
+        (left,) = view._left
+        left.connection.execute("SELECT 1")
+    assert folders[1].get([1], "body") == {1: b"body-1"}
+    assert view._left == []
+    with pytest.raises(sqlite3.ProgrammingError):
+        left.connection.execute("SELECT 1")
+    view.close()
 
 
 def test_forget_user_removes_the_files(tmp_path: Path, view: View, folder: FolderView) -> None:
