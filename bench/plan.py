@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bench.ours import NAME
 from bench.result import Result
 from bench.scenarios import (
     big_mailbox,
@@ -92,7 +93,10 @@ SCENARIOS: dict[str, Scenario] = {
     "idle": _idle(tls=False),
     "idle-tls": _idle(tls=True),
     "big-mailbox": Scenario(
-        lambda _: 20, lambda server, scale: big_mailbox.run(server, _big_mailbox(scale))
+        lambda _: 20,
+        lambda server, scale: big_mailbox.run(
+            server, _big_mailbox(scale), indexed=server.name == NAME
+        ),
     ),
     "pop3-drain": Scenario(
         lambda _: 20,

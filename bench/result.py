@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(slots=True)
 class Figure:
-    """One number. ``more`` is True where more is better; ``goal`` is the ratio to reach."""
+    """One number. ``more`` is True where more is better; ``goal`` is the ratio to reach beside the
+    peer, ``most`` what mailnode itself must not exceed, in the figure's unit; 0: none."""
 
     name: str
     unit: str
     value: float
     more: bool = True
     goal: float = 0.0
+    most: float = 0.0
 
 
 @dataclass(slots=True)
@@ -29,6 +31,13 @@ class Result:
     def plain(self) -> dict[str, object]:
         """As JSON has it."""
         return asdict(self)
+
+    def value(self, name: str) -> float:
+        """The figure of that name. Raises ``KeyError``."""
+        for figure in self.figures:
+            if figure.name == name:
+                return figure.value
+        raise KeyError(name)
 
 
 def ratio(ours: Figure, theirs: Figure) -> float:

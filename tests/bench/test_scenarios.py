@@ -24,11 +24,13 @@ def test_each_runs_to_its_end() -> None:
         )
         synced = named(imap_sync.run(syncs, 90))
         fetched = named(fetch.run(fetches, 60))
-        first, last = big_mailbox.run(sizes, [10, 600])
+        first, last = big_mailbox.run(sizes, [10, 600], indexed=True)
         pushed = named(idle.run(server, 10, tls=True))
     assert synced["new client"] > 0
     assert synced["client that returns"] > 0
     assert all(fetched[form.name] > 0 for form in fetch.FORMS)
     assert named(first)["SEARCH TEXT"] > 0
-    assert named(last)["SELECT, 600 to 10"] > 0
+    grown = named(last)
+    assert grown["SELECT, CPU, 600 to 10"] >= 0
+    assert grown["delivery, CPU, 600 to 10"] > 0
     assert pushed["push, slowest 1 %"] > 0
