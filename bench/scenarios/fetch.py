@@ -1,8 +1,11 @@
-"""FETCH in the forms that clients use, on a mailbox that was read before (warm caches)."""
+"""FETCH in the forms that clients use: asked for the first time, then again (warm caches).
+
+The clock runs until the last octet of an answer has come; only then it is checked, so that the
+client's own work, which is more than the server's for short answers, is no part of the figure.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +16,9 @@ from bench.server import Server
 
 MESSAGES = 2000
 ROUNDS = 3
+# At least so long, for the kernel counts CPU in hundredths of a second.
+SECONDS = 0.5
+MAX_ROUNDS = 300
 
 
 class Form(NamedTuple):
@@ -35,7 +41,7 @@ FORMS = (
 
 
 def run(server: Server, messages: int = MESSAGES, forms: Sequence[Form] = FORMS) -> Result:
-    """Each form once to warm up, then the best of some rounds; CPU over all of them."""
+    """Each form once, then the best of some rounds; CPU over all of those."""
     user = server.users[0]
     maildir.fill(server, user, messages)
     client = ImapClient(server.address("imap"))
@@ -43,22 +49,23 @@ def run(server: Server, messages: int = MESSAGES, forms: Sequence[Form] = FORMS)
     must(count_of(client.command("SELECT INBOX"), b"EXISTS") == messages, "EXISTS")
     figures = []
     for form in forms:
-        _fetch(client, form, messages)
-        cpu, times = server.cpu_s(), []
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            _fetch(client, form, messages)
-            times.append(time.perf_counter() - began)
-        busy_us = (server.cpu_s() - cpu) / (ROUNDS * messages) * 1e6
+        first = _fetch(client, form, messages)
+        cpu, times = server.cpu_s(), list[float]()
+        while len(times) < ROUNDS or (sum(times) < SECONDS and len(times) < MAX_ROUNDS):
+            times.append(_fetch(client, form, messages))
+        busy_us = (server.cpu_s() - cpu) / (len(times) * messages) * 1e6
         figures.append(Figure(form.name, "msg/s", messages / min(times), goal=form.goal))
         figures.append(Figure(f"{form.name}, CPU", "us/msg", busy_us, more=False))
+        figures.append(Figure(f"{form.name}, first", "msg/s", messages / first))
     client.command("LOGOUT")
     client.close()
     return Result("fetch", server.name, figures, [], {"messages": messages})
 
 
-def _fetch(client: ImapClient, form: Form, messages: int) -> None:
-    found = fetches(client.command(f"FETCH 1:* {form.items}"))
+def _fetch(client: ImapClient, form: Form, messages: int) -> float:
+    seconds, answers = client.timed(f"FETCH 1:* {form.items}")
+    found = fetches(answers)
     must(len(found) == messages, f"{form.name}: {len(found)} answers")
     whole = all(form.marker.upper() in one[:1000].upper() for one in found)
     must(whole, f"{form.name}: {form.marker!r} is missing")
+    return seconds
