@@ -31,7 +31,7 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 300), (socket.TCP_KEEPINTVL, 60), (socket.TC
 
 _REMEDY = {
     errno.EADDRINUSE: "another program listens there; stop it or change listen.{}",
-    errno.EACCES: "not allowed; start as root with server.user set, or by systemd, "
+    errno.EACCES: "not allowed; start anew as root with server.user set, or by systemd, "
     "or set listen.{} to a port above 1023",
     errno.EADDRNOTAVAIL: "this machine has no such address; see `ip address`, change listen.{}",
     errno.EAFNOSUPPORT: "this machine has no IPv6; take the address out of listen.{}",
@@ -60,7 +60,8 @@ class Bound:
 
     def widen(self, seats: int) -> list[socket.socket]:
         """Have a socket for each of ``seats``; the new ones. Where the kernel refuses more, seats
-        share: a port below 1024, say, after privileges were dropped."""
+        share: after privileges were dropped, say (SO_REUSEPORT is among sockets of one owner, and
+        a port below 1024 is root's)."""
         added: list[socket.socket] = []
         if self.given or self.endpoint.path:
             return added
@@ -72,17 +73,19 @@ class Bound:
         self.sockets += added
         return added
 
-    def renew(self, seat: int) -> None:
-        """Put a socket that does not listen yet in the place of that of ``seat``. Where the kernel
-        refuses (see ``widen``) the old one stays, and who connects to it waits."""
+    def rest(self, seat: int, seats: int) -> None:
+        """Stop those TCP sockets listening that no other seat accepts on. Each stays open and bound
+        (``shutdown`` is enough for that on Linux), so its next worker needs no privilege to listen
+        on it again, which a new socket for a port below 1024 would."""
         if self.given or self.endpoint.path:
             return
-        try:
-            fresh = _tcp(self.family, (self.endpoint.host, self.endpoint.port))
-        except OSError:
-            return
-        self.sockets[seat].close()
-        self.sockets[seat] = fresh
+        others = {id(sock) for n in range(seats) if n != seat for sock in self.of_seat(n, seats)}
+        for sock in self.of_seat(seat, seats):
+            if id(sock) not in others:
+                try:
+                    sock.shutdown(socket.SHUT_RD)
+                except OSError:
+                    pass  # it does not listen
 
     def close(self) -> None:
         """Close every socket; a unix socket's path goes with it."""
@@ -122,8 +125,7 @@ class Listeners:
         """Have no connection wait for ``seat`` until its next worker listens: the kernel gives them
         to the other seats' sockets, or refuses them where there is no other."""
         for one in self._each():
-            if len(one.sockets) == self.seats:
-                one.renew(seat)
+            one.rest(seat, self.seats)
 
     def close_other(self, seat: int, *also: Listeners) -> None:
         """In worker ``seat`` after the fork: close what belongs to other seats, and what only
@@ -224,7 +226,7 @@ def _bind_tcp(service: str, endpoint: Endpoint) -> list[Bound]:
     for number, (family, host) in enumerate(targets):
         try:
             _refuse_busy(partial(_probe_tcp, family, (host, port)))
-            sock = _tcp(family, (host, port))
+            sock = _tcp(family, (host, port)) if port else _tcp_anywhere(family, host)
         except OSError as error:
             last_chance = number + 1 == len(targets) and not done
             if error.errno in _NO_SUCH_FAMILY and len(targets) > 1 and not last_chance:
@@ -267,6 +269,13 @@ def _tcp(family: int, address: tuple[str, int], shared: bool = True) -> socket.s
         sock.close()
         raise
     return sock
+
+
+def _tcp_anywhere(family: int, host: str) -> socket.socket:
+    """On a port that the system chooses, but as one that was asked for: the system takes its own
+    choice back when a socket stops listening."""
+    with _tcp(family, (host, 0)) as choice:
+        return _tcp(family, (host, choice.getsockname()[1]))
 
 
 def _refuse_busy(probe: Callable[[], None]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -199,6 +202,109 @@ def test_seats_share_where_the_kernel_refuses_more(
     monkeypatch.setattr(sockets, "_tcp", refuse)
     second = bind(_settings(imap=["127.0.0.1:0"]), 2, kept=first)
     assert second.of_seat(0) == second.of_seat(1)
+
+
+def _where_they_land(port: int, seats: dict[int, socket.socket]) -> tuple[set[int], int]:
+    """Seats that 40 connections come to, and how many are refused."""
+    landed, refused = set[int](), 0
+    for _ in range(40):
+        try:
+            socket.create_connection(("127.0.0.1", port), 30).close()
+        except ConnectionRefusedError:
+            refused += 1
+    for seat, sock in seats.items():
+        try:
+            while True:
+                sock.accept()[0].close()
+                landed.add(seat)
+        except OSError:
+            continue
+    return landed, refused
+
+
+def test_a_seat_that_rests_takes_nobody_until_its_next_worker_listens(
+    opened: list[Listeners], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listeners = bind(_settings(imap=["127.0.0.1:0"]), 2)
+    opened.append(listeners)
+    port, seats = _port(listeners), {n: listeners.of_seat(n)["imap"][0] for n in range(2)}
+    monkeypatch.setattr(sockets, "_tcp", None)  # as after privileges were dropped
+    listeners.rest(0)  # it does not listen yet: nothing to do
+    for sock in seats.values():
+        sock.listen(64)
+    assert _where_they_land(port, seats) == ({0, 1}, 0)
+    listeners.rest(0)
+    assert _where_they_land(port, seats) == ({1}, 0)
+    listeners.rest(1)
+    assert _where_they_land(port, seats) == (set(), 40)
+    assert {n: listeners.of_seat(n)["imap"][0] for n in range(2)} == seats
+    for sock in seats.values():
+        sock.listen(64)
+    assert _where_they_land(port, seats) == ({0, 1}, 0)
+
+
+def test_a_seat_that_rests_leaves_a_shared_socket_to_the_others(
+    opened: list[Listeners], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bind(_settings(imap=["127.0.0.1:0"]), 2)
+    opened.append(first)
+    monkeypatch.setattr(sockets, "_tcp", None)
+    monkeypatch.setattr(sockets.Bound, "widen", lambda *_: [])
+    shared = bind(_settings(imap=["127.0.0.1:0"]), 3, kept=first)
+    seats = {n: shared.of_seat(n)["imap"][0] for n in range(2)}
+    for sock in seats.values():
+        sock.listen(64)
+    shared.rest(2)  # its socket is that of seat 0, too
+    assert _where_they_land(_port(shared), seats) == ({0, 1}, 0)
+    shared.rest(1)
+    assert _where_they_land(_port(shared), seats) == ({0}, 0)
+
+
+def test_rest_leaves_sockets_alone_that_are_not_ours_to_stop(
+    tmp_path: Path, opened: list[Listeners]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        lmtp = str(tmp_path / "lmtp.sock")
+        listeners = bind(_settings(lmtp=[lmtp]), 1, given={"imap": [given]})
+        opened.append(listeners)
+        listeners.of_seat(0)["lmtp"][0].listen(1)
+        listeners.rest(0)
+        socket.create_connection(given.getsockname(), 30).close()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(lmtp)
+
+
+LOW_PORT = """
+import errno, os, socket, sys
+from mailnode.runtime.privileges import run_as
+from mailnode.runtime.settings.listen import ListenSettings
+from mailnode.runtime.sockets import bind
+off = dict.fromkeys(ListenSettings().by_service(), ())
+listeners = bind(ListenSettings.model_validate(off | {"imap": [sys.argv[1]]}), 1)
+run_as("nobody", "").drop()
+address = listeners.of_seat(0)["imap"][0].getsockname()
+for _ in range(2):
+    listeners.of_seat(0)["imap"][0].listen(5)
+    socket.create_connection(address, 30).close()
+    listeners.rest(0)
+    client = socket.socket()
+    print(errno.errorcode[client.connect_ex(address)])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop root")
+def test_a_seat_rests_on_a_port_of_root_after_root_was_dropped() -> None:
+    command = [sys.executable, "-c", LOW_PORT, f"127.0.0.1:{_free_low_port()}"]
+    root = Path(__file__).parents[2]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+    assert said.split() == ["ECONNREFUSED"] * 2
+
+
+def _free_low_port() -> int:
+    for port in range(1023, 600, -1):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port below 1024 is free")
 
 
 def test_worker_closes_what_is_not_its_own(opened: list[Listeners]) -> None:
