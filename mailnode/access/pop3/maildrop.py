@@ -80,6 +80,10 @@ class Maildrop:
         file.close()
         return None, piece
 
+    def read(self, number: int) -> bytes:
+        """A small message whole. Raises ``NoSuchMessage``, ``StorageGone``."""
+        return self.folder.read(self.uids[number - 1])
+
     def update(self, mark_seen: bool) -> int:
         """RFC 1939 6: remove what is marked, durably; how many went. What was removed elsewhere
         is no error."""

@@ -13,6 +13,7 @@ from mailnode.access.pop3.maildrop import PIECE_BYTES, Maildrop, read_piece
 from mailnode.access.pop3.reply import Refused, Reply, err, ok
 from mailnode.access.pop3.session import Session
 from mailnode.model.errors import MailnodeError
+from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.wire.mime.downgrade_stream import Downgrader, Untouched
 from mailnode.wire.pop3.command import Command, parse_number
 from mailnode.wire.pop3.multiline import Stuffer
@@ -61,7 +62,7 @@ async def do_retr(session: Session, command: Command) -> None:
     """RFC 1939 5."""
     drop = session.drop()
     number = _message(drop, command, 1)
-    await _send(session, number, Stuffer(), f"{drop.sizes[number - 1]} octets")
+    await _send(session, number, None, f"{drop.sizes[number - 1]} octets")
     drop.note_fetched(number)
 
 
@@ -71,37 +72,48 @@ async def do_top(session: Session, command: Command) -> None:
     lines = parse_number(command.words()[1])
     if lines is None:
         raise Refused(err("TOP needs a message and a number of lines"))
-    await _send(session, number, Stuffer(lines), "top of message")
+    await _send(session, number, lines, "top of message")
 
 
-async def _send(session: Session, number: int, stuffer: Stuffer, text: str) -> None:
+async def _send(session: Session, number: int, lines: int | None, text: str) -> None:
     """The whole response. Once its first octet is out only ``cut`` can say that it failed."""
-    run = session.means.pool.run
+    drop, pool = session.drop(), session.means.pool
     # RFC 6856 2.1: headers in UTF-8 only for clients that asked for them.
     old = session.means.settings.downgrade_headers and not session.utf8
-    shaper = Shaper(stuffer, Downgrader() if old else Untouched())
-    file, made = await run(_first, session.drop(), number, shaper)
+    shaper = Shaper(Stuffer(lines), old)
+    # Most messages are small and ASCII: they cost less than a thread.
+    small = lines is None and drop.sizes[number - 1] < PIECE_BYTES
+    file, made = await (pool.brisk if small else pool.run)(_first, drop, number, shaper)
     session.out.write(session.line(ok(text)) + made)
     if file is None:
         return
     try:
         while not shaper.ended:
             await session.out.drain()
-            session.out.write(await run(_next, file, shaper))
+            session.out.write(await pool.run(_next, file, shaper))
     except MailnodeError:
         session.out.cut("a message could not be read to its end")
         raise
     finally:
-        await run(file.close)
+        await pool.run(file.close)
 
 
 class Shaper:
     """A message as it goes out. Work for the pool: a header may take a while to become ASCII."""
 
-    def __init__(self, stuffer: Stuffer, downgrader: Downgrader | Untouched) -> None:
+    def __init__(self, stuffer: Stuffer, downgrades: bool) -> None:
         self._stuffer = stuffer
-        self._downgrader = downgrader
+        self._downgrader: Downgrader | Untouched = Downgrader() if downgrades else Untouched()
         self.ended = False
+
+    def whole(self, message: bytes) -> bytes:
+        """The same for a small message at once, on the event loop; not there if it is larger than
+        was told, nor if its header may have to become ASCII, which takes a while."""
+        if message.isascii():
+            self._downgrader = Untouched()
+        if len(message) >= PIECE_BYTES or isinstance(self._downgrader, Downgrader):
+            may_wait()
+        return self.shape(message)
 
     def shape(self, piece: bytes) -> bytes:
         """What to send for this piece, with the response's end after the last one, which is
@@ -114,6 +126,8 @@ class Shaper:
 
 
 def _first(drop: Maildrop, number: int, shaper: Shaper) -> tuple[BinaryIO | None, bytes]:
+    if is_brisk():
+        return None, shaper.whole(drop.read(number))
     file, piece = drop.open(number)
     try:
         return file, shaper.shape(piece)

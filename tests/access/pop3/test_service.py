@@ -14,6 +14,7 @@ import pytest
 from mailnode.access.pop3.connection import Connection
 from mailnode.model.errors import StorageFull, StorageGone
 from mailnode.model.flags import Flag
+from mailnode.runtime import files
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.settings.pop3 import Pop3Settings
@@ -262,7 +263,7 @@ def test_a_disk_that_fails_within_a_message_cuts_the_connection() -> None:
             pass
 
     with pop3_server() as server:
-        server.deliver(MESSAGE)
+        server.deliver(LARGE)
         client = connect(server)
         folder = only_link(server).session.drop().folder
         folder.open = lambda uid: Failing()  # type: ignore[assignment,method-assign,return-value]  # the disk fails
@@ -286,7 +287,7 @@ def test_faults_of_ours_are_temporary_and_not_shown() -> None:
         def broken(uid: int) -> bytes:
             raise KeyError("our insides")
 
-        folder.open = broken  # type: ignore[assignment,method-assign]  # a fault of ours
+        folder.read = broken  # type: ignore[method-assign]  # a fault of ours
         with pytest.raises(poplib.error_proto, match="SYS/TEMP") as caught:
             client.retr(1)
         assert b"insides" not in caught.value.args[0]
@@ -369,10 +370,69 @@ def test_headers_are_made_ascii_in_the_pool(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("mailnode.access.pop3.transaction.Downgrader", Noted)
     with pop3_server() as server:
-        server.deliver("Subject: \u00fc\r\n\r\n".encode() + b"x\r\n" * 30_000, MESSAGE)
+        server.deliver("Subject: \u00fc\r\n\r\n".encode() + b"x\r\n" * 30_000)
         client = connect(server)
         assert client.retr(1)[1][0] == b"Subject: =?utf-8?b?w7w=?="
-        client.top(2, 0)
         client.quit()
-    assert len(where) == 5
+    assert len(where) == 3
     assert all(name.startswith("pop3-test") for name in where), where
+
+
+@pytest.mark.parametrize("utf8", [False, True])
+@pytest.mark.parametrize(
+    ("message", "in_pool"),
+    [
+        (MESSAGE, False),
+        ("Subject: \u00fc\r\n\r\n".encode(), True),
+        (b"Subject: large\r\n\r\n" + b"x\r\n" * 30_000, True),
+    ],
+)
+def test_a_small_message_costs_no_thread(
+    message: bytes, in_pool: bool, utf8: bool, tmp_path: Path
+) -> None:
+    where: list[str] = []
+    with pop3_server(make_store=maildir_store(tmp_path)) as server:
+        server.deliver(message)
+        if read_at_hand_is_not_to_be_had(tmp_path):
+            pytest.skip("this file system cannot tell what lies in memory")
+        client = poplib.POP3(*server.address, timeout=10)
+        if utf8:
+            client.utf8()
+        client.user("user1")
+        client.pass_("secret")
+        folder = only_link(server).session.drop().folder
+        found = folder._found  # type: ignore[attr-defined]  # of the real store
+
+        def noted(uid: int) -> tuple[int, bytes]:
+            where.append(threading.current_thread().name)
+            return found(uid)
+
+        folder._found = noted  # type: ignore[attr-defined]  # to see the thread
+        client.retr(1)
+        client.quit()
+    expected = in_pool and not (utf8 and len(message) < 65536)
+    assert where[-1].startswith("pop3-test") is expected, where
+
+
+def read_at_hand_is_not_to_be_had(folder: Path) -> bool:
+    """Whether the kernel does not say at once that a file just written lies in memory."""
+    probe = folder / "probe"
+    probe.write_bytes(b"x")
+    with probe.open("rb") as file:
+        return files.read_at_hand(file.fileno()) is None
+
+
+@pytest.mark.parametrize("size", [65535, 65536, 65537])
+def test_a_message_of_another_size_than_its_name_tells_comes_whole(
+    size: int, tmp_path: Path
+) -> None:
+    """Another program wrote the name; small by it, a message may be as large as a piece."""
+    with pop3_server(make_store=maildir_store(tmp_path)) as server:
+        server.deliver(MESSAGE)
+        [inbox] = {path.parent for path in tmp_path.glob("mail/**/user1/new")}
+        message = (b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 1000)[: size - 2] + b"\r\n"
+        (inbox / "new" / "1700000001.M1P1.other,S=60,W=60").write_bytes(message)
+        client = connect(server)
+        assert b"\r\n".join(client.retr(2)[1]) + b"\r\n" == message
+        assert client.retr(1)[1] == MESSAGE.split(b"\r\n")[:-1]
+        client.quit()
