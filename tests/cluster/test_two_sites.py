@@ -203,7 +203,7 @@ def test_a_zone_that_would_be_bad_is_left_alone(sites: tuple[Site, Site]) -> Non
     one, _ = sites
     zone = one.zone.read_text()
     for damage, why in (
-        (zone.replace("; serial", "; number"), "no line with"),
+        (zone.replace("SOA", "TXT"), "no SOA record with a serial number"),
         (zone + "bad\tIN\tA\tnowhere\n", "is no good zone"),
     ):
         one.zone.write_text(damage)
