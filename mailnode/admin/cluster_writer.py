@@ -31,6 +31,7 @@ PLACES = {
     "heartbeat/mailnode": "/etc/ha.d/resource.d/mailnode",
     "heartbeat/mailnode-ha": "/etc/default/mailnode-ha",
     "fencing/fence": "/etc/mailnode/fence",
+    "fencing/fence-password": "/etc/mailnode/fence-password",
     "fencing/stonith-mailnode": "/usr/lib/stonith/plugins/external/mailnode",
     "drbd/global_common.conf": "/etc/drbd.d/global_common.conf",
     "drbd/mail.res": "/etc/drbd.d/mail.res",

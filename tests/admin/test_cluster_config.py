@@ -129,6 +129,36 @@ def test_every_file_that_the_documentation_names_is_written() -> None:
         assert any(name.startswith(f"{folder}/") for name in files), folder
 
 
+def test_the_command_on_the_page_makes_the_page_s_cluster(tmp_path: Path) -> None:
+    """Two interfaces there: Heartbeat hears the other node over both."""
+    page = (ROOT / "docs/cluster.md").read_text().replace("\\\n", " ")
+    (line,) = re.findall(r"^mailnode cluster config (.*)$", page, re.MULTILINE)
+    status, said = run(*line.replace("/root/cluster", str(tmp_path)).split())
+    assert status == 0, said
+    ha = (tmp_path / "heartbeat/ha.cf").read_text()
+    assert re.findall(r"^ucast (\S+) (\S+)$", ha, re.M) == [
+        ("eth1", "10.0.0.1"),
+        ("eth1", "10.0.0.2"),
+    ]
+    assert re.findall(r"^bcast (\S+)$", ha, re.M) == ["eth0"]
+
+
+def test_every_program_of_ours_that_a_manager_is_told_of_is_written() -> None:
+    for nodes in (PAIR, THREE):
+        files = render(plan(nodes))
+        places = {file.place for file in files}
+        for file in files:
+            if file.name in {
+                "pacemaker/cib.xml",
+                "pacemaker/mailnode.crm",
+                "pacemaker/mailnode.pcs.sh",
+            }:
+                told = set(re.findall(r"/etc/mailnode/[\w.-]+", file.text))
+                assert "/etc/mailnode/fence-password" in told <= places, file.name
+        (script,) = (file for file in files if file.name == "fencing/fence-password")
+        assert script.mode == 0o700
+
+
 # -- judged by the programs --------------------------------------------------------------------
 
 
@@ -327,7 +357,7 @@ def test_a_machine_is_off_only_when_its_board_says_so(
 
 @pytest.mark.parametrize(
     ("me", "gateway", "pauses"),
-    [("n1", True, 0), ("n2", True, 0), ("n1", False, 1), ("n2", False, 2)],
+    [("n1", True, []), ("n2", True, ["1"]), ("n1", False, ["3"]), ("n2", False, ["3", "3"])],
 )
 def test_of_two_that_cannot_hear_each_other_one_shoots_first(
     pair: Path,
@@ -335,7 +365,7 @@ def test_of_two_that_cannot_hear_each_other_one_shoots_first(
     answering: Callable[[str, str], str],
     me: str,
     gateway: bool,
-    pauses: int,
+    pauses: list[str],
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("to be named n2 needs root")
@@ -356,6 +386,6 @@ def test_of_two_that_cannot_hear_each_other_one_shoots_first(
     # cluster-glue would sleep a second more after the end of a line.
     assert told == "status 0"
     asked = tmp_path / "sleep.asked"
-    assert (asked.read_text().splitlines() if asked.exists() else []) == ["3"] * pauses
+    assert (asked.read_text().splitlines() if asked.exists() else []) == pauses
     assert (tmp_path / "fence.asked").read_text() == "other\n"
     assert (tmp_path / "ping.asked").read_text().endswith("192.0.2.254\n")
