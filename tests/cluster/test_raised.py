@@ -78,6 +78,9 @@ def test_each_node_knows_where_each_address_is(pair: tuple[Machine, Machine]) ->
     # What a dead node said counts for nothing, whatever its machine may have raised.
     two.kill()
     until(lambda: where(one), {"192.0.2.25": "n1", "192.0.2.26": "n1", "2001:db8::25": ""})
+    table = one.command("cluster", "status").stdout
+    assert "n1 serves smtp 127.0.0.1:2525" in table
+    assert "n2 serves" not in table
 
 
 def _directory(node: Machine) -> dict[str, str]:

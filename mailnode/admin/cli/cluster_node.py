@@ -86,7 +86,8 @@ def _remarks(found: dict[str, Any]) -> Iterator[str]:
         if one["note"]:
             where = f": {', '.join(one['on'])}" if one["on"] else ""
             yield f"ATTENTION: {one['address']} is {one['note']}{where}"
-    for one in found["nodes"]:
+    # A node that stopped or died leaves behind what it served.
+    for one in (one for one in found["nodes"] if one["state"] == "serves"):
         yield f"{one['node']} serves {', '.join(one['services']) or 'nothing that is known'}"
     storage, hints = found["storage"], found["hints"]
     yield (
