@@ -55,6 +55,7 @@ class DoorProtocol(Arrival):
         self._door = door
         self.link: Link[Any] | None = None
         self._unsent: list[bytes] = []
+        self._receiving = False
         self._shaking = False  # TLS is begun and not there yet
 
     # ------------------------------------------------------------------ from Twisted
@@ -91,7 +92,12 @@ class DoorProtocol(Arrival):
         """Octets from the client, decrypted."""
         data = self.arrived(data, self.service, self._door.log)
         if data and self.link is not None:
-            self.link.received(data)
+            self._receiving = True
+            try:
+                self.link.received(data)
+            finally:
+                self._receiving = False
+                self.flush()
 
     def connectionLost(self, reason: Any = None) -> None:
         """The client is gone, for whatever reason."""
@@ -116,7 +122,7 @@ class DoorProtocol(Arrival):
 
     def write(self, data: bytes) -> None:
         """Queue for sending."""
-        if not self._unsent:
+        if not self._unsent and not self._receiving:
             # At the latest; a command that is done by then has its whole answer sent as one.
             asyncio.get_running_loop().call_soon(self.flush)
         self._unsent.append(data)

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.clock import Clock
+from mailnode.runtime.eager import begun
 
 # So much unread input is taken while a command runs; then the client has to wait.
 INPUT_HIGH = 65536
@@ -69,8 +70,21 @@ class Input(Protocol):
 InputT = TypeVar("InputT", bound=Input)
 
 
+class _AtIt:
+    """Stands for the task of what is done right where it was received, before it has any."""
+
+
+_AT_IT = _AtIt()
+
+
 class Link(ABC, Generic[InputT]):
-    """One client. A protocol adds its greeting, its steps and its goodbye."""
+    """One client. A protocol adds its greeting, its steps and its goodbye.
+
+    With ``eager`` what a client asks is begun right where it is received, see ``runtime.eager``;
+    steps that need a task must then call ``in_task`` first.
+    """
+
+    eager = False
 
     __slots__ = (
         "_blocked_at",
@@ -110,7 +124,7 @@ class Link(ABC, Generic[InputT]):
         self._on_end = on_end
         self._steps = 0
         self._input_paused = self._stop = False
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | _AtIt | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._blocked_at = 0.0
         self._opened_at = self._touched_at = clock.monotonic()
@@ -151,7 +165,7 @@ class Link(ABC, Generic[InputT]):
         self._touched_at = self._clock.monotonic()
         self._input.feed(data)
         if self._task is None:
-            self._start()
+            self._start_here()
         elif self._waiter is not None and not self._blocked_at:
             self._release()
         if len(self._input) > INPUT_HIGH and not self._input_paused:
@@ -173,7 +187,7 @@ class Link(ABC, Generic[InputT]):
         self.lost = self.closing = True
         self._release()
         if self._task is None:
-            self._start()
+            self._start_here()
 
     # ------------------------------------------------------------------ for the session
 
@@ -204,6 +218,15 @@ class Link(ABC, Generic[InputT]):
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def _start_here(self) -> None:
+        if not self.eager:
+            self._start()
+            return
+        self._task = _AT_IT
+        rest = begun(self._run())
+        if self._task is _AT_IT:
+            self._task = rest
 
     def _release(self) -> None:
         if self._waiter is not None and not self._waiter.done():

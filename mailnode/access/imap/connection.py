@@ -20,6 +20,7 @@ from mailnode.access.imap.reply import Reply, bad, no
 from mailnode.access.imap.session import FolderLost, Session, State, log_end
 from mailnode.access.imap.spooling import Spooler
 from mailnode.access.link import Link, Wire
+from mailnode.runtime.eager import in_task
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Malformed
 from mailnode.wire.imap.parse import parse_command
@@ -44,6 +45,7 @@ class Connection(Link[Receiver]):
     """One client; implements ``means.Out`` for its session."""
 
     __slots__ = ("_bad", "_pushed", "_spooler", "compressed", "means", "session")
+    eager = True
 
     def __init__(
         self,
@@ -188,6 +190,8 @@ class Connection(Link[Receiver]):
                 return self._say(parsed.tag, failed)
             self.session.spools = self._spooler.files
             stranger = self.session.state is State.NOT_AUTHENTICATED
+            if stranger:
+                await in_task()  # the directory may be asked, which takes its time
             reply = await run_command(self.session, parsed)
             if stranger and self.session.state is State.AUTHENTICATED:
                 self._input.limits = user_limits(self.means.settings)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 
 from mailnode.directory import Directory
 from mailnode.model.address import Address
+from mailnode.runtime.eager import in_task
 from mailnode.store import AccountRef
 
 # The account of another user, or ``None`` where there is none. Raises ``DirectoryGone``.
@@ -21,6 +22,7 @@ def owners_of(directory: Directory) -> Owners:
     """The active mailboxes of the directory."""
 
     async def find(user: str) -> AccountRef | None:
+        await in_task()
         local, _, domain = user.rpartition("@")
         found = await directory.mailbox(Address(local, domain))
         if found is None or not found.active:

@@ -251,10 +251,7 @@ async def test_a_connection_that_nobody_serves_any_more_is_cut(
 
     monkeypatch.setattr(Connection, "_step", step)
     bench.link.received(b"a NOOP\r\n")
-    task = bench.link._task
-    assert task is not None
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await bench.until(lambda: bench.link._task is None)
     assert bench.wire.aborted
     await bench.end()
 
