@@ -11,12 +11,12 @@ a while.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from mailnode.runtime.crew import Crew
 
 T = TypeVar("T")
 
@@ -76,13 +76,12 @@ class Pool:
     """A bounded set of threads for store, spool and password work."""
 
     def __init__(self, size: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._executor = Crew(size, name)
         self._shy_until = 0.0
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)`` in a thread and await its result."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, _guarded, call, *args)
+        return cast(T, await self._executor.submit(_guarded, call, *args))
 
     async def brisk(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``, which mostly needs no disk, right here if that goes without
