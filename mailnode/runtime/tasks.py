@@ -104,6 +104,10 @@ class Pool:
         """Wait for running calls, take no more."""
         self._executor.shutdown(wait=True)
 
+    def leave(self) -> None:
+        """Take no more calls, and wait for none."""
+        self._executor.shutdown(wait=False)
+
 
 def _guarded(call: Callable[..., T], *args: object) -> T:
     """Raises ``RuntimeError`` for what no future or coroutine takes, or what would end more than
