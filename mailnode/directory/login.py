@@ -54,7 +54,7 @@ class Logins:
         self._recent: OrderedDict[str, tuple[Credentials, float]] = OrderedDict()
         self._forgot_at = float("-inf")
         self._slots = asyncio.Semaphore(settings.hashing_at_once)
-        self._waiting = 0
+        self._running: dict[bytes, asyncio.Task[Match]] = {}
 
     async def login(
         self, user: str, password: str, service: Service, peer: str
@@ -196,24 +196,36 @@ class Logins:
             return Match.RIGHT
         first = Match.WRONG
         for place, stored in enumerate(candidates):
-            match = await self._hashed(stored, password, found.mailbox.user)
+            match, hashed = await self._hashed(stored, password, found.mailbox.user)
             if match is Match.RIGHT:
-                self._verified.add(stored, password)
-                await self._improve(found, stored, password)
-                await self._keep_scram(found, stored, password)
+                if hashed:
+                    await self._improve(found, stored, password)
+                    await self._keep_scram(found, stored, password)
                 return match
             first = match if place == 0 else first
         return first
 
-    async def _hashed(self, stored: str, password: str, user: str) -> Match:
-        if self._waiting >= _WAITING_PER_SLOT * self._settings.hashing_at_once:
+    async def _hashed(self, stored: str, password: str, user: str) -> tuple[Match, bool]:
+        """The verdict, and whether it was made for this login: of a client's connections that come
+        all at once the first one has the password hashed, and the others wait for what it hears."""
+        mark = self._verified.mark(stored, password)
+        running = self._running.get(mark)
+        if running is not None:
+            return await asyncio.shield(running), False
+        if len(self._running) >= _WAITING_PER_SLOT * self._settings.hashing_at_once:
             raise DirectoryGone("too many logins wait for hashing", "server is busy, try later")
-        self._waiting += 1
-        try:
-            async with self._slots:
-                return await self._pool.run(check, stored, password, user, self._rules)
-        finally:
-            self._waiting -= 1
+        running = asyncio.create_task(self._hash(stored, password, user))
+        self._running[mark] = running
+        running.add_done_callback(lambda _: self._running.pop(mark))
+        # Whoever leaves meanwhile does not take the verdict from the others.
+        return await asyncio.shield(running), True
+
+    async def _hash(self, stored: str, password: str, user: str) -> Match:
+        async with self._slots:
+            match = await self._pool.run(check, stored, password, user, self._rules)
+        if match is Match.RIGHT:
+            self._verified.add(stored, password)
+        return match
 
     async def _improve(self, found: Credentials, stored: str, password: str) -> None:
         """By option, keep the main password in the newest form; a failure costs nothing."""

@@ -26,17 +26,18 @@ class Verified:
 
     def __contains__(self, pair: tuple[str, str]) -> bool:
         """Whether (stored hash, password) was right less than the lifetime ago."""
-        at = self._known.get(self._mark(*pair))
+        at = self._known.get(self.mark(*pair))
         return at is not None and self._clock.monotonic() - at <= self._lifetime_s
 
     def add(self, stored: str, password: str) -> None:
         """Remember a password that was right for this stored hash."""
-        mark = self._mark(stored, password)
+        mark = self.mark(stored, password)
         self._known[mark] = self._clock.monotonic()
         self._known.move_to_end(mark)
         while len(self._known) > self._entries:
             self._known.popitem(last=False)
 
-    def _mark(self, stored: str, password: str) -> bytes:
+    def mark(self, stored: str, password: str) -> bytes:
+        """What the pair is remembered by; tells nothing of it."""
         text = f"{len(stored)}:{stored}{password}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, text, "sha256")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from sqlalchemy import text
 from mailnode.directory import DomainKind, LoginFailure, Mailbox, Service
 from mailnode.directory import login as login_module
 from mailnode.directory.build import LiveDirectory, open_database, open_directory
-from mailnode.directory.passwords import check
+from mailnode.directory.passwords import Match, check
 from mailnode.model.address import Address
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.model.scram import SCRAM_HASHES, derive_keys
@@ -136,6 +138,47 @@ async def test_a_right_password_is_hashed_once(
     clock.advance(301)
     await live.login("u@a.test", "new", IMAP, "::1")
     assert hashed == ["pw", "no", "pw", "new", "new"]
+
+
+async def test_connections_that_come_at_once_have_one_hash(
+    live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the first of them leaves before it is made; a wrong password is no different."""
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    hashed, come = list[str](), list[tuple[str, asyncio.Task[object] | None]]()
+    go_on = threading.Event()
+    hash_or_wait = login_module.Logins._hashed
+
+    async def coming(
+        self: login_module.Logins, stored: str, password: str, user: str
+    ) -> tuple[Match, bool]:
+        come.append((password, asyncio.current_task()))
+        return await hash_or_wait(self, stored, password, user)
+
+    def slow(stored: str, password: str, user: str, rules: object) -> object:
+        hashed.append(password)
+        assert go_on.wait(60)
+        return check(stored, password, user, rules)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr(login_module, "check", slow)
+    monkeypatch.setattr(login_module.Logins, "_hashed", coming)
+    logins = [
+        asyncio.create_task(live.login("u@a.test", password, IMAP, "::1"))
+        for password in ("pw", "no")
+        for _ in range(5)
+    ]
+    while len(come) < len(logins):
+        await asyncio.sleep(0.01)
+    first = next(task for password, task in come if password == "pw")
+    assert first is not None
+    first.cancel()
+    go_on.set()
+    answers = await asyncio.gather(*logins, return_exceptions=True)
+    assert sum(isinstance(answer, Mailbox) for answer in answers[:5]) == 4
+    assert first.cancelled()
+    assert answers[5:] == [LoginFailure.PASSWORD] * 5
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
+    assert sorted(hashed) == ["no", "pw"]
 
 
 async def test_who_was_just_let_in_is_let_in_again(
