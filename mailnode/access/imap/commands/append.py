@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from mailnode.access.imap.commands.catenate import catenated
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, no, ok
-from mailnode.access.imap.session import Session
+from mailnode.access.imap.selected import News, Selected
+from mailnode.access.imap.session import Session, log_storage
+from mailnode.model.errors import MailnodeError
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import Account, NewMessage
 from mailnode.wire.imap.ast import Append, AppendMessage, Command, Literal
 from mailnode.wire.imap.format import ordered_set
@@ -32,10 +35,46 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
     now = session.means.clock.now()
     pool, account = session.means.pool, session.owner()
     messages = [await prepared(session, message, now) for message in args.messages]
-    key, uidvalidity, uids = await pool.run(append, account, args.mailbox, messages)
-    session.changed_folder(key, uids)
-    code = b"APPENDUID %d %b" % (uidvalidity, ordered_set(uids))
+    done, seen = await pool.run(_append_and_look, account, args.mailbox, messages, session.selected)
+    selected = session.selected
+    heard = selected is not None and selected.must_look  # since the look
+    session.changed_folder(done.key, done.uids)
+    if selected is not None and seen is not None:
+        selected.must_look = heard
+        try:
+            await session.tell_news(seen.news, expunge=True)
+        except MailnodeError as error:
+            log_storage(session, error)  # the messages are kept all the same
+    code = b"APPENDUID %d %b" % (done.uidvalidity, ordered_set(done.uids))
     return ok("message kept", code.decode())
+
+
+class Appended(NamedTuple):
+    """Where messages went: the folder's key and UIDVALIDITY, and their UIDs."""
+
+    key: str
+    uidvalidity: int
+    uids: list[int]
+
+
+class Seen(NamedTuple):
+    """What a look at the selected folder has shown."""
+
+    news: News | None
+
+
+def _append_and_look(
+    account: Account, name: str, messages: Sequence[NewMessage], selected: Selected | None
+) -> tuple[Appended, Seen | None]:
+    """Blocking: the same as ``append``; and where it is the selected folder that got them, a look
+    at it in the same visit."""
+    done = append(account, name, messages)
+    if selected is None or selected.folder.key != done.key:
+        return done, None
+    try:
+        return done, Seen(selected.look())
+    except MailnodeError:
+        return done, None  # they are kept; whoever looks next says what is wrong
 
 
 async def prepared(session: Session, message: AppendMessage, now: float) -> NewMessage:
@@ -46,7 +85,7 @@ async def prepared(session: Session, message: AppendMessage, now: float) -> NewM
     made = NewMessage((body,), date, message.flags, message.keywords)
     # RFC 6855 4: a client that does not say that it knows UTF-8 headers must not store any.
     strict = not (session.enabled.utf8 or session.means.settings.accept_8bit_headers)
-    if strict and await pool.run(has_8bit_header, made):
+    if strict and await pool.brisk(has_8bit_header, made):
         raise Refused(no("8-bit header fields need ENABLE UTF8=ACCEPT", "CANNOT"))
     literals = (message.literal, *(part for part in message.parts if isinstance(part, Literal)))
     if any(literal.binary for literal in literals):
@@ -92,10 +131,9 @@ def append(
     messages: Sequence[NewMessage],
     spare_bytes: int = 0,
     spare_key: str = "",
-) -> tuple[str, int, list[int]]:
-    """Blocking: key and UIDVALIDITY of the folder, and the new UIDs. ``spare_bytes`` are about to
-    be free in the folder ``spare_key``: to another account they give no room. Raises
-    ``NoSuchFolder``."""
+) -> Appended:
+    """Blocking. ``spare_bytes`` are about to be free in the folder ``spare_key``: to another
+    account they give no room. Raises ``NoSuchFolder``."""
     if any(has_nul(message) for message in messages):
         # RFC 3501 9 "CHAR8": a literal holds no NUL; only BINARY's literal8 would.
         raise Refused(no("a message cannot hold NUL octets", "CANNOT"))
@@ -103,7 +141,7 @@ def append(
     try:
         at_home = _account(folder.key) == _account(spare_key)
         uids = folder.append(messages, spare_bytes if at_home else 0)
-        return folder.key, folder.picture().uidvalidity, uids
+        return Appended(folder.key, folder.picture().uidvalidity, uids)
     finally:
         folder.close()
 
@@ -113,10 +151,14 @@ def _account(key: str) -> str:
 
 
 def has_8bit_header(message: NewMessage) -> bool:
-    """Blocking: is there anything but ASCII in the header?"""
+    """Is there anything but ASCII in the header? Brisk, where it is in memory."""
     (chunk,) = message.chunks
-    lines = BytesIO(chunk) if isinstance(chunk, (bytes, memoryview)) else chunk
-    lines.seek(0)
+    if isinstance(chunk, (bytes, memoryview)):
+        lines: BinaryIO = BytesIO(chunk)
+    else:
+        may_wait()
+        lines = chunk
+        lines.seek(0)
     while line := lines.readline(MAX_HEADER_LINE):
         if line in (b"\r\n", b"\n"):
             return False

@@ -7,7 +7,7 @@ RFC: 8508.
 
 from __future__ import annotations
 
-from mailnode.access.imap.commands.append import append, prepared
+from mailnode.access.imap.commands.append import Appended, append, prepared
 from mailnode.access.imap.commands.changing import find_row
 from mailnode.access.imap.commands.choosing import SOME_GONE, chosen
 from mailnode.access.imap.commands.selecting import need_writable
@@ -19,8 +19,6 @@ from mailnode.store import Account, Folder, NewMessage
 from mailnode.store.guarded import demand
 from mailnode.wire.imap.ast import Command, Replace
 
-Appended = tuple[str, int, list[int]]
-
 
 async def do_replace(session: Session, command: Command, args: Replace) -> Reply:
     """RFC 8508 3.4."""
@@ -30,15 +28,15 @@ async def do_replace(session: Session, command: Command, args: Replace) -> Reply
     if not uids:
         return SOME_GONE
     message = await prepared(session, args.new, session.means.clock.now())
-    key, uidvalidity, added = await session.means.pool.run(
+    done = await session.means.pool.run(
         replace, session.owner(), selected.folder, uids[0], args.mailbox, message
     )
-    session.changed_folder(key, added)
+    session.changed_folder(done.key, done.uids)
     session.means.log.event(
         Event.EXPUNGED, service="imap", user=session.user, folder=selected.folder.name, count=1
     )
     # RFC 8508 4.3: untagged and first, so that the client learns of the new before the old goes.
-    code = f"APPENDUID {uidvalidity} {added[0]}"
+    code = f"APPENDUID {done.uidvalidity} {done.uids[0]}"
     session.out.write(ok("the new message is kept", code).line("*"))
     await session.send_news(look=True, expunge=True, own=True)
     highest = f"HIGHESTMODSEQ {selected.picture.highestmodseq}"
