@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -353,6 +354,37 @@ def test_a_machine_is_off_only_when_its_board_says_so(
     answering("ipmitool", 'case "$*" in *status) echo "Chassis Power is off" ;; esac')
     assert subprocess.run([fence, "n1"], env=environment, check=False).returncode == 0
     assert subprocess.run([fence, "n9"], env=environment, check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("board", "minutes", "status"),
+    [("", 0, 0), ("", 20, 1), ("Chassis Power is on", 0, 1)],
+    ids=["silent board", "a word of old", "the board knows better"],
+)
+def test_a_person_may_say_that_a_machine_is_off_when_its_board_is_dead(
+    pair: Path,
+    tmp_path: Path,
+    answering: Callable[[str, str], str],
+    board: str,
+    minutes: int,
+    status: int,
+) -> None:
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment["MAILNODE_FENCE_WORDS"] = str(tmp_path)
+    for name, body in (("logger", ""), ("sleep", ""), ("ipmitool", f"echo '{board}'; exit 1")):
+        answering(name, body)
+
+    def fence(*words: str) -> int:
+        command = [str(pair / "fencing/fence"), *words]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+    assert fence("n1") == 1
+    assert fence("n9", "--is-off") == 2
+    assert fence("n1", "--is-off") == 0
+    said = time.time() - 60 * minutes
+    os.utime(tmp_path / "mailnode-is-off-n1", (said, said))
+    assert fence("n1") == status
+    assert fence("n2") == 1
 
 
 @pytest.mark.parametrize(
