@@ -3,8 +3,9 @@
 Heartbeat with haresources moves addresses of nodes that are silent, but never looks whether a
 service works. This watcher does, and has Heartbeat hand everything to the other node.
 Promises: one failure alone, confirmed at once, is enough; a server that is still starting has
-time; a question that hangs is a failure; giving up is not repeated sooner than
-``rest_s`` unless it served again meanwhile.
+time; a question that hangs is a failure; addresses that come back to a server that still fails are
+given up again within seconds, but not without end: two nodes of which neither serves pass them to
+and fro ever more rarely.
 """
 
 from __future__ import annotations
@@ -30,34 +31,39 @@ class Answer(Enum):
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """Seconds. ``deep_s``: between questions that also try storage and directory; ``patience_s``:
-    what a server that never served yet may take."""
+    what a server that never served yet may take; ``first_rest_s``: after giving up once, twice
+    that after the next time, up to ``rest_s``."""
 
     look_s: float = 2.0
     deep_s: float = 10.0
     answer_s: float = 5.0
     patience_s: float = 60.0
+    first_rest_s: float = 2.0
     rest_s: float = 60.0
 
 
 class Watcher:
-    """``ask(level)`` answers in its own time, level 0 or 10; ``give_up`` hands the addresses over
-    and returns whether it could; ``say`` tells people."""
+    """``ask(level)`` answers in its own time, level 0 or 10; ``holds`` tells whether there may be
+    something to give up; ``give_up`` hands the addresses over and returns whether it could;
+    ``say`` tells people."""
 
     def __init__(
         self,
         *,
         ask: Callable[[int], Answer],
+        holds: Callable[[], bool],
         give_up: Callable[[], bool],
         say: Callable[[str], None],
         rhythm: Rhythm,
     ) -> None:
-        self._ask, self._give_up, self._say = ask, give_up, say
+        self._ask, self._holds, self._give_up, self._say = ask, holds, give_up, say
         self._rhythm = rhythm
         self._began = time.monotonic()
         self._served = False
         self._failing = False
         self._deep_at = self._began
         self._rests_until = self._began
+        self._next_rest_s = rhythm.first_rest_s
 
     def run(self, stop: threading.Event) -> None:
         """Watch until ``stop`` is set."""
@@ -83,6 +89,7 @@ class Watcher:
             self._say("mailnode serves")
             # Whoever fails anew may have been given its addresses back meanwhile.
             self._rests_until = time.monotonic()
+            self._next_rest_s = self._rhythm.first_rest_s
         self._served, self._failing = True, False
 
     def _fails(self, answer: Answer, now: float) -> None:
@@ -90,10 +97,12 @@ class Watcher:
             self._say(f"mailnode does not serve: {answer.value}")
         self._failing = True
         starting = not self._served and now - self._began < self._rhythm.patience_s
-        if starting or now < self._rests_until:
+        if starting or now < self._rests_until or not self._holds():
             return
-        self._rests_until = now + self._rhythm.rest_s
         done = self._give_up()
+        # Heartbeats that meet again after a cut, or an agent that fails, bring addresses back soon.
+        rest_s = min(self._next_rest_s, self._rhythm.rest_s)
+        self._rests_until, self._next_rest_s = time.monotonic() + rest_s, 2 * rest_s
         self._say("the addresses were given up" if done else "the addresses could not be given up")
 
     def _answer(self, level: int) -> Answer:

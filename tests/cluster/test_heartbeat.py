@@ -174,7 +174,10 @@ def test_a_node_that_was_frozen_and_not_switched_off_does_no_harm(
         one.thaw()
         # Under a lease that is another's it acknowledges nothing and ends.
         calm.until(lambda: one.pids("mailnode serve") == [], "it goes on without a lease", WITHIN_S)
-        # Heartbeats that met again sort out who holds what; in the end who serves holds both.
+        # Heartbeats that met again sort out who holds what, the survivor's by a restart; in the
+        # end who serves holds both.
+        restarted = "Performing heartbeat restart exec"
+        calm.until(lambda: restarted in calm.machines["n2"].read("ha-log"), "no restart", WITHIN_S)
         calm.until_owned("n2", "n2", within_s=WITHIN_S)
         traffic.until_more()
     traffic.tell("frozen and resumed", began, record_property)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mailnode.admin.cli.cluster_watch import patience_s
 from mailnode.cluster.standby import Answer, Rhythm, Watcher
 
 SERVES, DOWN, BROKEN = Answer.SERVES, Answer.NOT_RUNNING, Answer.BROKEN
@@ -16,6 +19,7 @@ QUICK = Rhythm(look_s=0.01, deep_s=0, answer_s=0.1, patience_s=0, rest_s=0)
 class World:
     answers: Iterable[Answer | Callable[[], Answer]]
     can: bool = True
+    holds: bool = True
     levels: list[int] = field(default_factory=list)
     given_up: int = 0
     said: list[str] = field(default_factory=list)
@@ -32,7 +36,13 @@ class World:
             self.given_up += 1
             return self.can
 
-        return Watcher(ask=ask, give_up=give_up, say=self.said.append, rhythm=rhythm)
+        return Watcher(
+            ask=ask,
+            holds=lambda: self.holds,
+            give_up=give_up,
+            say=self.said.append,
+            rhythm=rhythm,
+        )
 
 
 def looks(world: World, count: int, rhythm: Rhythm = QUICK) -> World:
@@ -77,9 +87,38 @@ def test_a_question_that_hangs_is_a_failure() -> None:
 
 
 def test_giving_up_is_not_repeated_at_once() -> None:
-    world = looks(World([SERVES] + [DOWN] * 6, can=False), 4, Rhythm(deep_s=0, rest_s=60))
+    slow = Rhythm(deep_s=0, first_rest_s=60)
+    world = looks(World([SERVES] + [DOWN] * 6, can=False), 4, slow)
     assert world.given_up == 1
     assert world.said[-1] == "the addresses could not be given up"
+
+
+def test_what_comes_back_is_given_up_again_and_ever_more_rarely() -> None:
+    world = World(itertools.chain([SERVES], itertools.repeat(DOWN)))
+    watcher, never = world.watcher(Rhythm(deep_s=60, first_rest_s=0.5, rest_s=1)), threading.Event()
+    given_up: list[float] = []
+    while len(given_up) < 4:
+        watcher.look(never)
+        if world.given_up > len(given_up):
+            given_up.append(time.monotonic())
+    rests = [after - before for before, after in itertools.pairwise(given_up)]
+    assert [rest > least for rest, least in zip(rests, (0.5, 1, 1), strict=True)] == [True] * 3
+    assert Rhythm().first_rest_s < 5
+
+
+def test_what_is_not_here_is_not_given_up_and_costs_no_rest() -> None:
+    world = looks(World([SERVES] + [DOWN] * 4, holds=False), 3, Rhythm(deep_s=0, first_rest_s=60))
+    assert world.given_up == 0
+    world = World([SERVES] + [DOWN] * 4, holds=False)
+    watcher, never = world.watcher(Rhythm(deep_s=0, first_rest_s=60)), threading.Event()
+    for world.holds in (False, False, True):
+        watcher.look(never)
+    assert world.given_up == 1
+
+
+def test_who_watches_anew_long_after_the_machine_booted_is_less_patient() -> None:
+    assert patience_s(up_s=20) == 60
+    assert patience_s(up_s=86_400) <= 10
 
 
 def test_the_deep_question_is_asked_now_and_then() -> None:
@@ -97,6 +136,6 @@ def test_it_ends_when_told() -> None:
 
 
 def test_who_served_again_rests_no_longer() -> None:
-    slow = Rhythm(look_s=0.01, deep_s=0, answer_s=0.1, patience_s=0, rest_s=60)
+    slow = Rhythm(look_s=0.01, deep_s=0, answer_s=0.1, patience_s=0, first_rest_s=60)
     answers = [SERVES, BROKEN, BROKEN, BROKEN, BROKEN, SERVES, DOWN, DOWN]
     assert looks(World(answers), 5, slow).given_up == 2

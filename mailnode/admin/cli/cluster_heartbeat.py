@@ -67,6 +67,11 @@ def patiently(command: Path, stop: threading.Event) -> Callable[[float], bool]:
     return give_up
 
 
+def holds_something() -> bool:
+    """Whether this node has addresses, or may have: nothing tells, or it is being decided."""
+    return _rest() != "none"
+
+
 def order(command: Path, part: Part) -> bool:
     """Whether Heartbeat was told."""
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailnode.admin.cli.cluster_heartbeat import HB_STANDBY, patiently
+from mailnode.admin.cli.cluster_heartbeat import HB_STANDBY, holds_something, patiently
 from mailnode.admin.cli.frame import Config, read_settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # A move that is under way, and then our own: each may drain for some seconds.
 _GIVE_UP_S = 60.0
+# While a machine boots, Heartbeat may have addresses long before storage is mounted and mailnode
+# runs. Later on a watch is new because Heartbeat started anew, as two that met after a cut do: a
+# mailnode that does not serve by then is not to be waited for, but for a restart of both.
+_BOOTING_S, _BOOT_PATIENCE_S, _PATIENCE_S = 300.0, 60.0, 5.0
 
 
 def watch(
@@ -52,10 +57,21 @@ def watch(
     give_up = patiently(command, stop)
     Watcher(
         ask=_question(settings, within, nic),
+        holds=holds_something,
         give_up=lambda: give_up(_GIVE_UP_S),
         say=lambda text: typer.echo(text, err=True),
-        rhythm=Rhythm(look_s=interval, deep_s=deep, answer_s=max(deep, 2 * within)),
+        rhythm=Rhythm(
+            look_s=interval,
+            deep_s=deep,
+            answer_s=max(deep, 2 * within),
+            patience_s=patience_s(time.clock_gettime(time.CLOCK_BOOTTIME)),
+        ),
     ).run(stop)
+
+
+def patience_s(up_s: float) -> float:
+    """What a mailnode may take to serve, on a machine that is up for so long."""
+    return _BOOT_PATIENCE_S if up_s < _BOOTING_S else _PATIENCE_S
 
 
 def _question(settings: Settings, within_s: float, nic: str) -> Callable[[int], Answer]:
