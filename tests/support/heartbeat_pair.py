@@ -108,8 +108,6 @@ class Pair:
             self.plan = replace(self.plan, deadtime_s=deadtime_s)
         self._fencing = fencing
         self.machines = {name: self._machine(name) for name in NAMES}
-        boards = {f"198.51.100.{n}": self.machines[name] for n, name in enumerate(NAMES, 1)}
-        self.switch = PowerSwitch(folder / "power", boards)
         asyncio.run(
             fill_directory(
                 Path(f"{self.machines['n1'].copies}{CONFIG}"),
@@ -118,6 +116,9 @@ class Pair:
                 PASSWORD,
             )
         )
+        # Last: what fails before would leave its thread behind.
+        boards = {f"198.51.100.{n}": self.machines[name] for n, name in enumerate(NAMES, 1)}
+        self.switch = PowerSwitch(folder / "power", boards)
 
     def _machine(self, name: str) -> Machine:
         (self.folder / name).mkdir()
@@ -187,10 +188,10 @@ class Pair:
         monitor = (_PROGRAM, "cluster", "monitor", "--config", CONFIG)
         machine.until("mailnode", monitor, "workers serve", within_s)
 
-    def mailnode(self, name: str, *words: str, config: bool = True) -> str:
-        """A command of mailnode, run on a node."""
+    def mailnode(self, name: str, *words: str, config: bool = True, fails: bool = False) -> str:
+        """A command of mailnode, run on a node; with ``fails`` its status may be any."""
         more = ("--config", CONFIG) if config else ()
-        return self.machines[name].run(_PROGRAM, *words, *more, within_s=150)
+        return self.machines[name].run(_PROGRAM, *words, *more, fails=fails, within_s=150)
 
     def held(self, name: str) -> str:
         """Heartbeat's word for what the node holds, or that it is in transition."""

@@ -112,8 +112,9 @@ class Machine:
         network.ip(f"link add {far} type veth peer name {nic} netns {self._init}")
         network.ip(f"link set {far} master {bridge} up")
         for address in addresses:
-            six = ":" in address
-            self.net("ip", "addr", "add", address, "dev", nic, *(["nodad"] if six else []))
+            # As every distribution's own tools do: ip(8) alone leaves no broadcast address.
+            more = ["nodad"] if ":" in address else ["brd", "+"]
+            self.net("ip", "addr", "add", address, "dev", nic, *more)
         self.net("ip", "link", "set", nic, "up")
 
     def net(self, *command: str) -> str:
