@@ -200,7 +200,13 @@ class MaildirAccount:
         """See ``store.Account``. Raises ``NoSuchFolder``."""
         self._home.services.guard()
         with self._home.lock():
-            notes.change(self._annotations_path(name), user, changes, limit)
+            changed = notes.change(self._annotations_path(name), user, changes, limit)
+        if changed and name:
+            folder = self.open(name)
+            try:
+                folder.touch()
+            finally:
+                folder.close()
         self._tell()
 
     def _annotations_path(self, name: str) -> bytes:

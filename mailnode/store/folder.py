@@ -276,6 +276,14 @@ class MaildirFolder:
         return result
 
     @folder_verb
+    def touch(self) -> None:
+        """Reach the next modseq though no message is different (RFC 7162 3.2: annotations are)."""
+        self._must_write()
+        with self._core.changing():
+            self._core.commit(Kind.MARK, b"")
+        self._home.services.lazy.later(self._core)
+
+    @folder_verb
     def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
         """See ``store.Folder``."""
         return self._remove(uids, only_deleted=True)

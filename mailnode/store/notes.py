@@ -50,8 +50,9 @@ def visible(entries: Entries, user: str) -> dict[str, bytes]:
     return {name: value for (owner, name), value in entries.items() if owner in ("", user)}
 
 
-def change(path: bytes, user: str, changes: Mapping[str, bytes | None], limit: int) -> None:
-    """Set or (``None``) remove entries, all or none; ``limit`` counts what ``user`` sees."""
+def change(path: bytes, user: str, changes: Mapping[str, bytes | None], limit: int) -> bool:
+    """Set or (``None``) remove entries, all or none; ``limit`` counts what ``user`` sees. True if
+    anything is different now."""
     entries = read(path)
     before = dict(entries)
     for name, value in changes.items():
@@ -64,6 +65,7 @@ def change(path: bytes, user: str, changes: Mapping[str, bytes | None], limit: i
         raise TooManyAnnotations(path.decode("ascii", "backslashreplace"))
     if entries != before:
         write(path, entries)
+    return entries != before
 
 
 def write(path: bytes, entries: Entries) -> None:

@@ -635,6 +635,8 @@ class FakeAccount:
                     new[key] = value
             if len(new) > max(limit, len(kept)):
                 raise TooManyAnnotations
+            if name and new != kept:
+                self._folder(name).modseq += 1  # RFC 7162 3.2
             kept.clear()
             kept.update(new)
             self._tell()

@@ -9,9 +9,9 @@ RFC: 5267 4 (CONTEXT=SEARCH, CONTEXT=SORT).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.search import Searcher
@@ -26,19 +26,29 @@ if TYPE_CHECKING:
 # Each costs four bytes a message found, and work at each change.
 MAX_CONTEXTS = 8
 
-Steps = Generator[None, None, bytes]
+
+class Change(NamedTuple):
+    """``lines`` to be told, and the UIDs that joined the result."""
+
+    lines: bytes
+    joined: frozenset[int] = frozenset()
+
+
+Steps = Generator[None, None, Change]
 
 
 @dataclass(slots=True)
 class Context:
     """One result that is kept up. ``uids``: what the client has been told, in its order;
-    ``criteria``: of a sorted one."""
+    ``criteria``: of a sorted one; ``on_added`` tells of new messages that joined it, where the
+    client wants that (RFC 5465 7)."""
 
     tag: str
     by_uid: bool
     key: SearchKey
     criteria: tuple[Criterion, ...]
     uids: list[int]
+    on_added: Callable[[list[int]], Awaitable[None]] | None = None
 
     def expunged(self, picture: Picture, gone: Sequence[int]) -> bytes:
         """The line that takes expunged messages out, by their old numbers; to be sent before
@@ -70,16 +80,17 @@ class Context:
         lines = self._without(left, number) if left else b""
         fresh = matching - known
         if not fresh:
-            return lines
+            return Change(lines)
         if not self.criteria:
             self.uids = sorted([*self.uids, *fresh])
             numbers = number_set(sorted(map(number, fresh)))
-            return lines + self._line("ADDTO", b"0 " + numbers)
+            return Change(lines + self._line("ADDTO", b"0 " + numbers), frozenset(fresh))
         there = (selected.row(uid) for uid in sorted([*self.uids, *fresh]))
         all_rows = [row for row in there if row is not None]
         ordered = yield from sort_rows(selected.folder, picture, all_rows, self.criteria)
         self.uids = [picture.uids[row] for row in ordered]
-        return lines + self._line("ADDTO", b" ".join(_places(self.uids, fresh, number)))
+        places = b" ".join(_places(self.uids, fresh, number))
+        return Change(lines + self._line("ADDTO", places), frozenset(fresh))
 
     def _without(self, left: set[int], number: Callable[[int], int]) -> bytes:
         """Take these out, the last first so that no place moves before it is named."""

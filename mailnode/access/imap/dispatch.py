@@ -12,6 +12,7 @@ import traceback
 from uuid import uuid4
 
 from mailnode.access.imap.commands import VERBS
+from mailnode.access.imap.commands.searching import names_numbers
 from mailnode.access.imap.commands.verb import After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
 from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
@@ -88,9 +89,13 @@ async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | No
 async def _with_news(session: Session, command: Command, verb: Verb, reply: Reply) -> Reply:
     if verb.news is After.NONE:
         return reply
-    expunge = verb.news is not After.NUMBERS_STAY or command.uid
+    # RFC 7162 3.2.10.2: nor after UID SEARCH by message numbers.
+    by_uid = command.uid and not names_numbers(command.args)
+    expunge = verb.news is not After.NUMBERS_STAY or by_uid
     try:
         await session.send_news(look=verb.news is After.LOOK, expunge=expunge)
+        if not expunge:
+            session.tell_reach()
     except MailnodeError as error:
         # The command itself is done; only a command that is all about news fails with them.
         told = _domain(session, command, error)

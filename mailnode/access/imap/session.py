@@ -27,7 +27,7 @@ from mailnode.wire.imap.notify_args import NotifyEvent
 T = TypeVar("T")
 # A step of a long command is some hundred messages.
 STEPS_AT_ONCE = 10
-# RFC 9585 3: seconds after which a client may begin to wonder.
+# RFC 9585 4: seconds after which a client may begin to wonder.
 PROGRESS_S = 10.0
 
 
@@ -155,10 +155,11 @@ class Session:
     def changed_folder(self, key: str, added: Sequence[int] = ()) -> None:
         """We changed this folder ourselves (``added``: new messages); if it is the selected one,
         look at it afterwards."""
-        if self.selected is not None and self.selected.folder.key == key:
-            self.selected.must_look = True
-            if self.watch is not None:
-                self.selected.made.update(added)
+        selected = self.selected
+        if selected is not None and selected.folder.key == key:
+            selected.must_look = True
+            if self.watch is not None or selected.contexts:
+                selected.made.update(added)
         elif self.watch is not None:
             self.watch.mine(key, added)
 
@@ -232,23 +233,31 @@ class Session:
         for piece in selected.tell(news, flags=flags):
             self.out.write(piece)
             await self.out.drain()
+        # RFC 5465 5.2: of what this session made itself no FETCH tells.
+        fresh = set(news.diff.added) - selected.made
+        selected.made = set()
         for context in list(selected.contexts.values()):
-            await self._keep_up(context, news)
-        if watch is not None and watch.on_added is not None and news.diff.added:
-            made, selected.made = selected.made, set()
-            await watch.on_added([uid for uid in news.diff.added if uid not in made])
+            fresh -= await self._keep_up(context, news, fresh)
+        if watch is not None and watch.on_added is not None and fresh:
+            await watch.on_added(sorted(fresh))
 
-    async def _keep_up(self, context: Context, news: News) -> None:
-        """RFC 5267 4.3: tell what joined and left a result, or that this will be told no more."""
+    async def _keep_up(self, context: Context, news: News, fresh: set[int]) -> set[int]:
+        """RFC 5267 4.3: tell what joined and left a result, or that this will be told no more.
+        Which of the ``fresh`` messages FETCH has told of."""
         selected, changed = self.view(), (*news.diff.flagged, *news.diff.added)
         now, cache = self.means.clock.now(), self.means.cache
+        told = set[int]()
         try:
-            lines = await self.work(context.changed(selected, changed, now, cache))
+            lines, joined = await self.work(context.changed(selected, changed, now, cache))
+            if context.on_added is not None and (told := fresh & joined):
+                # RFC 5465 7: before the ESEARCH.
+                await context.on_added(sorted(told))
         except MailnodeError as error:
             log_storage(self, error)
             del selected.contexts[context.tag]
             lines = no("no longer kept up", f'NOUPDATE "{context.tag}"').line("*")
         self.out.write(lines)
+        return told
 
     async def work(self, steps: Generator[None, None, T]) -> T:
         """Have the pool do all of it, a bounded piece at a time; its result. Raises ``Hangup``."""
@@ -272,8 +281,10 @@ class Session:
         now = self.means.clock.monotonic()
         if self.progress is not None and now - self.progress.told_at >= PROGRESS_S:
             self.progress.told_at = now
-            # How far it is, nobody knows: RFC 9585 4 allows NIL for both figures.
-            code = f'INPROGRESS ("{self.progress.tag}" NIL NIL)'
+            # How far it is, nobody knows: RFC 9585 4 allows NIL for both figures, and asks for it
+            # where the tag would end the code.
+            tag = "NIL" if "]" in self.progress.tag else f'"{self.progress.tag}"'
+            code = f"INPROGRESS ({tag} NIL NIL)"
             self.out.write(ok("still working", code).line("*"))
 
     async def current(self, *, look: bool, expunge: bool) -> Picture:
@@ -284,6 +295,14 @@ class Session:
         if not selected.dirty:
             return selected.picture
         return await self.means.pool.brisk(selected.overlaid)
+
+    def tell_reach(self) -> None:
+        """RFC 7162 3.2, 6: while EXPUNGE is held back, no client may take the modseqs of other
+        messages for the one it has reached."""
+        selected = self.selected
+        if self.enabled.condstore and selected is not None and selected.must_look:
+            modseq = selected.picture.highestmodseq
+            self.out.write(b"* OK [HIGHESTMODSEQ %d] the rest is told later\r\n" % modseq)
 
     def turn_condstore_on(self) -> None:
         """RFC 7162 3.1.8: any command that shows knowledge of CONDSTORE switches it on."""

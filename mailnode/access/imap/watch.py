@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from mailnode.model.errors import NoSuchFolder
+from mailnode.model.errors import NoPermission, NoSuchFolder
 from mailnode.store import Account, FolderInfo, FolderStatus
 from mailnode.wire.imap.notify_args import (
     MESSAGE_EVENTS,
@@ -102,6 +102,7 @@ class Watch:
         self.account_changed = False
         self.changed: set[str] = set()
         self.seen: dict[str, Seen] = {}
+        self.denied: list[str] = []  # to be looked up, but not read
         self._known = Known()
         self._user = user
         self._limit = limit
@@ -193,6 +194,8 @@ class Watch:
                     raise Overflow
                 try:
                     self.seen[name] = self._read_folder(account, name)
+                except NoPermission:
+                    self.denied.append(name)
                 except NoSuchFolder:
                     continue
 

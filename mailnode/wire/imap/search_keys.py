@@ -11,6 +11,7 @@ from datetime import date
 from enum import Enum
 
 from mailnode.model.flags import Flag
+from mailnode.wire.imap.fetch_items import FetchItem
 from mailnode.wire.imap.sets import SequenceSet
 
 
@@ -194,11 +195,13 @@ class SearchReturn:
     """RETURN options of an extended SEARCH (RFC 4731); ``options`` out of MIN MAX ALL COUNT SAVE
     CONTEXT UPDATE (RFC 5267) RELEVANCY (RFC 6203).
 
-    ``RETURN ()`` reads as ALL. ``partial`` is a pair like (1, 500) or (-1, -100) (RFC 9394).
+    ``RETURN ()`` reads as ALL. ``partial`` is a pair like (1, 500) or (-1, -100) (RFC 9394);
+    ``items``: what FETCH shall tell of messages that join the result (RFC 5465 7).
     """
 
     options: frozenset[str]
     partial: tuple[int, int] | None = None
+    items: tuple[FetchItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class CancelUpdate:
-    """CANCELUPDATE (RFC 5267 4.5): the tags of searches that need not be kept up any more."""
+    """CANCELUPDATE (RFC 5267 4.3.5): the tags of searches that need not be kept up any more."""
 
     tags: tuple[str, ...]
 

@@ -79,7 +79,7 @@ def test_the_list_stays_right(criteria: tuple[Criterion, ...], changes: list[tup
         told = applied(context.expunged(selected.picture, news.diff.expunged), told)
         list(selected.tell(news))
         changed = (*news.diff.flagged, *news.diff.added)
-        told = applied(run(context.changed(selected, changed, 0.0, MessageCache())), told)
+        told = applied(run(context.changed(selected, changed, 0.0, MessageCache())).lines, told)
 
     for what, number in [*changes, ("tell", 0)]:
         picture = folder.refresh()

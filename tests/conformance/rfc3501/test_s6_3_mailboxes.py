@@ -290,3 +290,30 @@ def test_folder_renamed_under_another_session(imap: ImapServer) -> None:
         S2: * 1 EXISTS
         """
     )
+
+
+def test_delete_leaves_other_mailboxes_selected(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a CREATE up/down
+        S: a OK
+        C: b CREATE up
+        S: b OK
+        C: c SELECT up/down
+        ...
+        S: c OK
+        C: d DELETE nosuch
+        S: d NO
+        C: e DELETE INBOX
+        S: e NO
+        C: f DELETE up
+        S: f OK
+        C: g FETCH 1:* FLAGS
+        S: g BAD no such message
+        C: h DELETE up/down
+        S: * OK [CLOSED]
+        S: h OK
+        C: i FETCH 1:* FLAGS
+        S: i BAD not allowed
+        """
+    )

@@ -492,3 +492,21 @@ def test_public_folders_are_of_a_domain(imap: ImapServer) -> None:
         S2: f NO [NOPERM]
         """,
     )
+
+
+def test_a_mailbox_that_may_not_be_deleted_stays_selected(imap: ImapServer) -> None:
+    put(imap, message(1))
+    give(imap, BOB, "lr")
+    share(
+        imap,
+        """
+        C2: a SELECT "Other Users/ann@example.test/INBOX"
+        ...2:
+        S2: a OK
+        C2: b DELETE "Other Users/ann@example.test/INBOX"
+        S2: b NO
+        C2: c FETCH 1 UID
+        S2: * 1 FETCH (UID 1)
+        S2: c OK
+        """,
+    )

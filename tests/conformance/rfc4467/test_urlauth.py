@@ -182,9 +182,10 @@ def test_s7_genurlauth_refused(imap: ImapServer) -> None:
         C: f GENURLAUTH "/INBOX/;UID=1;URLAUTH=authuser" INTERNAL
         S: f BAD
         C: g GENURLAUTH "{good.replace("user1@", "user2@")}" INTERNAL
-        S: g NO [NOPERM]
+        # 7: a check that fails makes the command BAD.
+        S: g BAD [NOPERM]
         C: h GENURLAUTH "{good.replace("INBOX", "Nowhere")}" INTERNAL
-        S: h NO [NONEXISTENT]
+        S: h BAD [NONEXISTENT]
         C: i URLFETCH
         S: i BAD
         C: j URLFETCH "http://example.test/"
@@ -292,7 +293,7 @@ def test_what_others_share_is_not_the_readers_to_give_away(imap: ImapServer) -> 
         S~ \\* GENURLAUTH "(?P<url>[^"]+)"$
         S: b OK
         C2: c GENURLAUTH "{shared};URLAUTH=anonymous" INTERNAL
-        S2: c NO [NOPERM]
+        S2: c BAD [NOPERM]
         C2: d RESETKEY "Other Users/ann@example.test/INBOX"
         S2: d NO [NOPERM]
         C2: e RESETKEY
@@ -335,7 +336,7 @@ def test_s7_users_without_a_domain_are_not_authorized_where_there_are_domains(
         imap,
         """
         C1: a GENURLAUTH "imap://ann@h/INBOX/;UID=1;URLAUTH=user+bob" INTERNAL
-        S1: a NO [CANNOT]
+        S1: a BAD [CANNOT]
         C1: b GENURLAUTH "imap://ann%40example.test@h/INBOX/;UID=1;URLAUTH=user+bob" INTERNAL
         S1: * GENURLAUTH
         S1: b OK

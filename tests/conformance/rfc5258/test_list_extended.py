@@ -57,3 +57,68 @@ def test_return_options(imap: ImapServer) -> None:
         S: c BAD
         """
     )
+
+
+def made(*names: str) -> str:
+    return "".join(f"C: m CREATE {name}\nS: m OK\n" for name in names)
+
+
+def subscribed(*names: str) -> str:
+    return "".join(f"C: m SUBSCRIBE {name}\nS: m OK\n" for name in names)
+
+
+def test_s3_5_child_info_that_tells_nothing_new_is_left_out(imap: ImapServer) -> None:
+    """Example 9: all subscribed children of baz2 and qux2 are listed themselves."""
+    imap.play(
+        made("foo2/bar1", "foo2/bar2", "baz2", "baz2/bar2", "baz2/bar22", "qux2/bar2")
+        + made("foo2", "eps2", "eps2/mamba")
+        + subscribed("foo2/bar1", "foo2/bar2", "baz2/bar2", "baz2/bar22", "eps2", "eps2/mamba")
+        + subscribed("qux2/bar2")
+        + r"""
+        C: a LIST (RECURSIVEMATCH SUBSCRIBED) "" "*2"
+        S~ \* LIST \([^)]*\\Subscribed\) "/" "baz2/bar2"$
+        S~ \* LIST \([^)]*\\Subscribed\) "/" "baz2/bar22"$
+        S~ \* LIST \([^)]*\\Subscribed\) "/" "eps2" \("CHILDINFO" \("SUBSCRIBED"\)\)$
+        S~ \* LIST \(\\HasChildren\) "/" "foo2" \("CHILDINFO" \("SUBSCRIBED"\)\)$
+        S~ \* LIST \([^)]*\\Subscribed\) "/" "foo2/bar2"$
+        S~ \* LIST \([^)]*\\Subscribed\) "/" "qux2/bar2"$
+        S: a OK
+        """
+    )
+
+
+def test_s5_a_subscription_below_is_no_child(imap: ImapServer) -> None:
+    """Example 10."""
+    imap.play(
+        made("foo")
+        + subscribed("foo/bar")
+        + r"""
+        C: a LIST (SUBSCRIBED RECURSIVEMATCH) "" foo RETURN (CHILDREN)
+        S: * LIST (\HasNoChildren) "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))
+        S: a OK
+        """
+    )
+
+
+def test_s3_a_name_that_does_not_exist_is_listed_for_its_children_only(imap: ImapServer) -> None:
+    """Example 11."""
+    imap.play(
+        made("music/rock", "music/jazz/cool")
+        + r"""
+        C: a LIST () "" mus%
+        S: * LIST (\NonExistent \HasChildren) "/" "music"
+        S: a OK
+        C: b LIST "" (mus% music/rock)
+        S: * LIST (\NonExistent \HasChildren) "/" "music"
+        S: * LIST (\HasNoChildren) "/" "music/rock"
+        S: b OK
+        C: c LIST "" (mus% music/rock music/jazz/cool)
+        S: * LIST (\HasNoChildren) "/" "music/jazz/cool"
+        S: * LIST (\HasNoChildren) "/" "music/rock"
+        S: c OK
+        C: d LIST "" music*
+        S: * LIST (\Noselect \HasChildren) "/" "music"
+        ...
+        S: d OK
+        """
+    )

@@ -191,3 +191,30 @@ def test_s4_3_the_folder_takes_its_contexts_with_it(imap: ImapServer) -> None:
         S: c OK
         """
     )
+
+
+def test_s4_3_a_tag_names_one_result_at_a_time(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        SELECT
+        + r"""
+        C: a SEARCH RETURN (UPDATE) FLAGGED
+        S: * ESEARCH (TAG "a")
+        S: a OK
+        C: a SORT RETURN (UPDATE) (DATE) UTF-8 ALL
+        S: a BAD
+        C: a UID SEARCH RETURN (UPDATE COUNT) SEEN
+        S: a BAD
+        C: a UID SEARCH RETURN (COUNT) SEEN
+        S: * ESEARCH (TAG "a") UID COUNT 0
+        S: a OK
+        C: b STORE 1 +FLAGS.SILENT (\Flagged)
+        S: * ESEARCH (TAG "a") ADDTO (0 1)
+        S: b OK
+        C: c CANCELUPDATE "a"
+        S: c OK
+        C: a SEARCH RETURN (UPDATE) SEEN
+        S: * ESEARCH (TAG "a")
+        S: a OK
+        """
+    )

@@ -4,6 +4,7 @@ import pytest
 
 from mailnode.runtime.settings.imap import ImapSettings
 from tests.support.imap_server import ImapServer, imap_server, message
+from tests.support.sharers import BOB, give, put, share
 
 SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
 MESSAGES = "(MessageNew MessageExpunge)"
@@ -350,3 +351,68 @@ def test_a_mailbox_that_never_rests_does_not_hold_up_commands() -> None:
         watch.look = restless  # type: ignore[method-assign]
         server.deliver(message(1), folder="Sent")
         dialog.play("...\nC: b NOOP\nS: b OK\nC: c LOGOUT\n...\nS: c OK")
+
+
+def test_s7_what_is_wanted_of_messages_that_join_a_search(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        r"""
+        C: s SELECT INBOX
+        ...
+        S: s OK
+        C: a SEARCH RETURN (COUNT UPDATE (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])) SUBJECT "ber 7"
+        S: * ESEARCH (TAG "a") COUNT 0
+        S: a OK
+        C: b UID SEARCH RETURN (UPDATE(FLAGS)) FLAGGED
+        S: * ESEARCH (TAG "b") UID
+        S: b OK
+        C: c SEARCH RETURN (UPDATE ()) ALL
+        S: c BAD
+        C: i IDLE
+        S: +
+        """
+    ).play(
+        r"""
+        C2: a APPEND INBOX {22+}
+        C2: Subject: number 70
+        C2+ \r\n\r\n
+        ...2:
+        S2: a OK
+        S: * 2 EXISTS
+        ...
+        S~ \* 2 FETCH \(UID 2 BODY\[HEADER.FIELDS \(SUBJECT\)\] \{\d+\}\r\nSubject: number 70\r\n
+        S: * ESEARCH (TAG "a") ADDTO (0 2)
+        # What joins by its flags is known already; what does not join is not told of.
+        C2: s SELECT INBOX
+        ...2:
+        S2: s OK
+        C2: b STORE 1 +FLAGS.SILENT (\Flagged)
+        ...2:
+        S2: b OK
+        S: * 1 FETCH (UID 1 FLAGS (\Flagged
+        S: * ESEARCH (TAG "b") UID ADDTO (0 1)
+        C: DONE
+        S: i OK
+        # Nor is what this session has made itself.
+        C: d COPY 2 INBOX
+        S: * 3 EXISTS
+        S: * 3 RECENT
+        S: * ESEARCH (TAG "a") ADDTO (0 3)
+        S: d OK [COPYUID
+        """
+    )
+
+
+def test_s3_1_a_mailbox_that_may_be_seen_but_not_read(imap: ImapServer) -> None:
+    put(imap, message(1))
+    give(imap, BOB, "l")
+    share(
+        imap,
+        r"""
+        C2: a NOTIFY SET (subtree "Other Users" (MessageNew MessageExpunge))
+        S2: * LIST (\NoAccess) "/" "Other Users/ann@example.test/INBOX"
+        S2: a OK
+        C2: b NOTIFY SET (mailboxes nosuch (MessageNew MessageExpunge))
+        S2: b OK
+        """,
+    )

@@ -32,3 +32,30 @@ def test_create_with_a_use(imap: ImapServer) -> None:
         S: c NO [USEATTR]
         """
     )
+
+
+def test_s4_the_use_is_an_annotation_too(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a GETMETADATA Drafts /private/specialuse
+        S: * METADATA "Drafts" (/private/specialuse "\\Drafts")
+        S: a OK
+        C: b GETMETADATA (DEPTH infinity) Sent /private
+        S: * METADATA "Sent" (/private/specialuse "\\Sent")
+        S: b OK
+        C: c GETMETADATA INBOX (/private/specialuse)
+        S: * METADATA "INBOX" (/private/specialuse NIL)
+        S: c OK
+        C: d LIST "" (INBOX Junk) RETURN (METADATA (/private/specialuse))
+        S: * LIST
+        S: * METADATA "INBOX" (/private/specialuse NIL)
+        S: * LIST
+        S: * METADATA "Junk" (/private/specialuse "\\Junk")
+        S: d OK
+        C: e SETMETADATA INBOX (/private/specialuse "\\Drafts" /private/comment "x")
+        S: e NO [CANNOT]
+        C: f GETMETADATA INBOX /private/comment
+        S: * METADATA "INBOX" (/private/comment NIL)
+        S: f OK
+        """
+    )

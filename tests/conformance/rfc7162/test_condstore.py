@@ -90,7 +90,7 @@ def test_what_switches_it_on(imap: ImapServer) -> None:
     )
 
 
-def test_expunge_and_close_name_the_modseq(imap: ImapServer) -> None:
+def test_s3_2_8_expunge_names_the_modseq_and_close_does_not(imap: ImapServer) -> None:
     imap.deliver(message(1), message(2))
     imap.play(
         SELECT
@@ -106,6 +106,6 @@ def test_expunge_and_close_name_the_modseq(imap: ImapServer) -> None:
         ...
         S: c OK
         C: d CLOSE
-        S: d OK [HIGHESTMODSEQ
+        S: d OK closed
         """
     )

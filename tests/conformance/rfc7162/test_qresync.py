@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from mailnode.runtime.settings.imap import ImapSettings
 from tests.support.imap_fixture import maildir_store
 from tests.support.imap_server import ImapServer, imap_server, message
@@ -159,8 +161,9 @@ def test_s3_2_7_expunge_answers_with_vanished(imap: ImapServer) -> None:
         C: e STORE 1 +FLAGS.SILENT (\Deleted)
         S: * 1 FETCH (UID 3 MODSEQ (
         S: e OK
+        # 3.2.8: CLOSE tells nothing of what it expunged, and no modseq either.
         C: f CLOSE
-        S: f OK [HIGHESTMODSEQ
+        S: f OK closed
         """
     )
 
@@ -173,6 +176,7 @@ def test_s3_2_10_others_expunges_are_vanished_too(imap: ImapServer) -> None:
         + r"""
         C: a FETCH 1 (FLAGS)
         S: * 1 FETCH (FLAGS
+        S: * OK [HIGHESTMODSEQ
         S: a OK
         C: b NOOP
         S: * VANISHED 2,4
@@ -247,3 +251,116 @@ def test_what_history_does_not_know_is_told_by_what_is_there(tmp_path: Path) -> 
             S: e OK
             """
         )
+
+
+def test_s3_2_a_client_learns_how_far_it_is_while_an_expunge_waits(imap: ImapServer) -> None:
+    """Else it would take the modseq of a later change for the one it has reached, and would never
+    ask for the expunge after its connection was lost (6)."""
+    imap.deliver(*(message(n) for n in range(1, 5)))
+    imap.play(
+        ENABLE
+        + r"""
+        C: s SELECT INBOX
+        ...
+        S~ \* OK \[HIGHESTMODSEQ (?P<seen>\d+)\]
+        ...
+        S: s OK
+        C2: s SELECT INBOX
+        ...2:
+        S2: s OK
+        C2: a STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: a OK
+        C2: b EXPUNGE
+        S2: * 1 EXPUNGE
+        ...2:
+        S2: b OK
+        C2: c STORE 1 +FLAGS.SILENT (\Flagged)
+        S2: c OK
+        C: a FETCH 2 (FLAGS)
+        S: * 2 FETCH (FLAGS
+        S: * OK [HIGHESTMODSEQ $seen]
+        S: a OK
+        C: b STORE 4 +FLAGS.SILENT (\Seen)
+        S: * 4 FETCH (UID 4 MODSEQ (
+        S: * OK [HIGHESTMODSEQ $seen]
+        S: b OK
+        C: c SEARCH FLAGGED
+        S: * SEARCH 2
+        S: * OK [HIGHESTMODSEQ $seen]
+        S: c OK
+        C: d NOOP
+        S: * VANISHED 1
+        ...
+        S: d OK
+        C: e FETCH 1 (FLAGS)
+        S: * 1 FETCH (FLAGS
+        S: e OK
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("SEARCH 2", "* SEARCH 2"),
+        ("SEARCH NOT (SEEN NOT 2)", "* SEARCH 2 3"),
+        ("SORT (ARRIVAL) UTF-8 2", "* SORT 2"),
+        ("THREAD REFERENCES UTF-8 2", "* THREAD (2)"),
+    ],
+)
+def test_s3_2_10_2_nothing_vanishes_within_a_uid_search_by_numbers(
+    imap: ImapServer, command: str, answer: str
+) -> None:
+    imap.deliver(*(message(n) for n in range(1, 4)))
+    imap.play(
+        SELECT
+        + rf"""
+        C2: s SELECT INBOX
+        ...2:
+        S2: s OK
+        C2: a STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: a OK
+        C2: c STORE 2:3 +FLAGS.SILENT (\Flagged)
+        S2: c OK
+        C: n NOOP
+        ...
+        S: n OK
+        C2: b EXPUNGE
+        S2: * 1 EXPUNGE
+        ...2:
+        S2: b OK
+        C: a UID {command.replace("SEEN", "UNFLAGGED")}
+        S: {answer}
+        S: * OK [HIGHESTMODSEQ
+        S: a OK
+        C: b UID SEARCH UID 2
+        S: * VANISHED 1
+        ...
+        S: * SEARCH 2
+        S: b OK
+        """
+    )
+
+
+def test_s3_2_an_annotation_moves_the_mailbox_on(imap: ImapServer) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        r"""
+        C: a STATUS INBOX (HIGHESTMODSEQ)
+        S~ \* STATUS "INBOX" \(HIGHESTMODSEQ (?P<before>\d+)\)
+        S: a OK
+        C: b SETMETADATA INBOX (/private/comment "x")
+        S: b OK
+        C: c STATUS INBOX (HIGHESTMODSEQ)
+        S~ \* STATUS "INBOX" \(HIGHESTMODSEQ (?!$before\))(?P<after>\d+)\)
+        S: c OK
+        # What changes nothing does not; nor does an annotation of the server.
+        C: d SETMETADATA INBOX (/private/comment "x")
+        S: d OK
+        C: e SETMETADATA "" (/private/comment "x")
+        S: e OK
+        C: f STATUS INBOX (HIGHESTMODSEQ)
+        S: * STATUS "INBOX" (HIGHESTMODSEQ $after)
+        S: f OK
+        """
+    )

@@ -116,8 +116,13 @@ def test_what_is_wrong_is_refused(imap: ImapServer) -> None:
         S: e BAD
         C: f ESEARCH IN (personal) RETURN (UPDATE COUNT) SUBJECT 3
         S: * ESEARCH (TAG "f" MAILBOX "work/a"
-        S: * NO [NOUPDATE "f"]
         S: f OK
+        C: f ESEARCH IN (personal) RETURN (UPDATE COUNT) SUBJECT 3
+        S: f BAD
+        C: k ESEARCH IN (mailboxes "work/a") RETURN (UPDATE COUNT) SUBJECT 3
+        S: * ESEARCH (TAG "k" MAILBOX "work/a"
+        S: * NO [NOUPDATE "k"]
+        S: k OK
         C: g UID ESEARCH ALL
         S: g BAD
         """

@@ -37,3 +37,19 @@ def test_short_ones_do_not(imap: ImapServer) -> None:
         S: a OK
         """
     )
+
+
+def test_s4_a_tag_that_would_end_the_code_is_left_out(
+    imap: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailnode.access.imap.session.PROGRESS_S", 0.0)
+    imap.deliver(*(message(n) for n in range(1, 60)))
+    imap.play(
+        SELECT
+        + r"""
+        C: a]b SEARCH BODY hello
+        S: * OK [INPROGRESS (NIL NIL NIL)]
+        ...
+        S: a]b OK
+        """
+    )

@@ -20,13 +20,13 @@ from mailnode.store import Account, FolderInfo
 from mailnode.wire.imap.ast import Command, List
 from mailnode.wire.imap.format import list_line
 
-# RFC 5258 4: the selection option that something below the folder met.
+# RFC 5258 3.5: the selection option that something below the folder met.
 CHILD_INFO = b'("CHILDINFO" ("SUBSCRIBED"))'
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line to be; ``child_info``: RFC 5258 4, something below was selected."""
+    """One line to be; ``child_info``: RFC 5258 3.5, something below was selected."""
 
     name: str
     attributes: tuple[str, ...]
@@ -41,8 +41,8 @@ class Known:
     subscribed: frozenset[str]
 
     def parents(self) -> set[str]:
-        """Every name that has something below it, folders and subscriptions alike."""
-        return {parent for name in (*self.folders, *self.subscribed) for parent in above(name)}
+        """Every name that has a folder below it; a subscription is none (RFC 5258 5, 10)."""
+        return {parent for name in self.folders for parent in above(name)}
 
 
 def above(name: str) -> Iterator[str]:
@@ -101,9 +101,9 @@ async def _followers(session: Session, names: list[str], args: List) -> dict[str
             lines[name].append(figures_line(name, status, args.status, utf8))
     if "MYRIGHTS" in args.returns:
         for name, rights in (await read_rights(session, names)).items():
-            lines[name].append(my_rights_line(name, rights, utf8))  # RFC 8440 3.2
+            lines[name].append(my_rights_line(name, rights, utf8))  # RFC 8440 3
     if args.metadata:
-        for name, notes in (await read_annotations(session, names)).items():
+        for name, notes in (await read_annotations(session, names, args.metadata)).items():
             found = [(entry, notes.get(entry)) for entry in args.metadata]
             lines[name].append(metadata_line(name, found, utf8))
     return lines
@@ -120,13 +120,23 @@ def select_entries(known: Known, args: List) -> list[Entry]:
     if "SPECIAL-USE" in args.select:
         names = {name for name in names if _use(known, name)}
     matched = {name for name in names if _any(patterns, name)}
-    # RFC 5258 3.5: parents that match stand in for selected children that do not.
-    children = _stand_ins(patterns, names) if "RECURSIVEMATCH" in args.select else set()
-    order = sorted(matched | children, key=lambda name: (name != "INBOX", name))
+    if len(args.patterns) > 1 and not by_subscription:
+        matched -= _needless(known, matched)
+    deep = "RECURSIVEMATCH" in args.select
+    # RFC 5258 3.3: parents that match stand in for selected children that do not.
+    extra = _stand_ins(patterns, names - matched) if deep else set[str]()
+    order = sorted(matched | extra, key=lambda name: (name != "INBOX", name))
     parents = known.parents()
-    # RFC 5258 4: CHILDINFO names the selection option; SPECIAL-USE has none to be named.
-    info = children if by_subscription else set[str]()
+    # RFC 5258 3.5: CHILDINFO names the selection option; SPECIAL-USE has none to be named.
+    info = _stand_ins(patterns, names) if deep and by_subscription else set[str]()
     return [Entry(name, _attributes(known, parents, name, args), name in info) for name in order]
+
+
+def _needless(known: Known, matched: set[str]) -> set[str]:
+    """RFC 5258 3, example 11: mere parents of mailboxes that are all listed themselves."""
+    there = {name for name, info in known.folders.items() if info.selectable}
+    needed = {parent for name in there - matched for parent in above(name)}
+    return matched - there - needed
 
 
 def _any(patterns: list[Pattern], name: str) -> bool:

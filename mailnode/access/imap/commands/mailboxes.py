@@ -41,9 +41,14 @@ async def do_delete(session: Session, command: Command, args: OneMailbox) -> Rep
     """RFC 3501 6.3.4."""
     if args.mailbox == "INBOX":
         return no("INBOX cannot be deleted", "CANNOT")
-    await _let_go(session, args.mailbox)
     session.did(args.mailbox)
+    selected = session.selected
+    mine = selected is not None and selected.folder.name == args.mailbox
     await session.means.pool.run(session.owner().delete, args.mailbox)
+    if mine:
+        # RFC 2180 3.3: other sessions that have it selected are disconnected when they look at it.
+        await session.leave()
+        session.out.write(b"* OK [CLOSED] mailbox closed\r\n")
     return ok("deleted")
 
 
@@ -61,17 +66,6 @@ def _tell_name(session: Session, name: str, asked: str) -> None:
     """RFC 9051 6.3.4, 6.3.6, 6.3.9.7: the mailbox that was ``asked`` is called ``name`` now."""
     if session.enabled.rev2 and asked not in ("", name):
         session.out.write(renamed_line(name, asked))
-
-
-async def _let_go(session: Session, name: str) -> None:
-    """Deselect the folder that this session is about to delete (or its child).
-
-    RFC 2180 3.3: other sessions that have it selected are disconnected when they look at it.
-    """
-    selected = session.selected
-    if selected is not None and (selected.folder.name + "/").startswith(name + "/"):
-        await session.leave()
-        session.out.write(b"* OK [CLOSED] mailbox closed\r\n")
 
 
 async def do_subscribe(session: Session, command: Command, args: OneMailbox) -> Reply:

@@ -2,23 +2,25 @@
 
 Promises: private entries are the user's own; shared entries of the server are the operator's
 (settings) and cannot be set.
-RFC: 5464, 9590.
+RFC: 5464, 9590; 6154 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mailnode.access.imap.commands.batching import each_folder
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import TooManyAnnotations
+from mailnode.store import Account
 from mailnode.wire.imap.account_args import GetMetadata, SetMetadata
 from mailnode.wire.imap.ast import Command
 from mailnode.wire.imap.format import astring, mailbox, nstring
 
 Found = list[tuple[str, bytes | None]]
+SPECIAL_USE = "/private/specialuse"
 
 
 async def do_get_metadata(session: Session, command: Command, args: GetMetadata) -> Reply:
@@ -27,6 +29,9 @@ async def do_get_metadata(session: Session, command: Command, args: GetMetadata)
     notes = await session.means.pool.run(account.annotations, args.mailbox, session.user)
     if not args.mailbox:
         notes = {**_private(notes), **_from_operator(session)}
+    elif args.depth != 0 or SPECIAL_USE in args.entries:
+        uses = await session.means.pool.run(special_uses, account)
+        notes = with_use(notes, uses, args.mailbox)
     found = select(notes, args)
     limit = args.max_size
     sizes = [len(value) for _, value in found if value is not None]
@@ -39,6 +44,17 @@ async def do_get_metadata(session: Session, command: Command, args: GetMetadata)
     # RFC 5464 4.2.1: the client learns how much it would have to take.
     too_long = limit is not None and longest > limit
     return ok("done", f"METADATA LONGENTRIES {longest}" if too_long else "")
+
+
+def special_uses(account: Account) -> dict[str, bytes]:
+    """Blocking: the special use of each mailbox that has one."""
+    return {info.name: info.special_use.encode() for info in account.folders() if info.special_use}
+
+
+def with_use(notes: Mapping[str, bytes], uses: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    """A mailbox's annotations with the one that tells its special use (RFC 6154 4)."""
+    rest = {entry: value for entry, value in notes.items() if entry != SPECIAL_USE}
+    return {**rest, SPECIAL_USE: uses[name]} if name in uses else rest
 
 
 def _private(notes: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -76,6 +92,9 @@ async def do_set_metadata(session: Session, command: Command, args: SetMetadata)
     if not args.mailbox and any(name.startswith("/shared/") for name in changes):
         # RFC 5464 3.3: the server may restrict who annotates it.
         raise Refused(no("the operator sets these", "NOPERM"))
+    if args.mailbox and SPECIAL_USE in changes:
+        # RFC 6154 4: setting it is the server's to allow, and never blindly.
+        raise Refused(no("CREATE gives a mailbox its special use", "CANNOT"))
     if any(len(value or b"") > settings.annotation_bytes for value in changes.values()):
         return no("value too large", f"METADATA MAXSIZE {settings.annotation_bytes}")
     account, limit = session.owner(), settings.annotations
@@ -93,10 +112,16 @@ def metadata_line(name: str, found: Iterable[tuple[str, bytes | None]], utf8: bo
     return b"* METADATA %b (%b)\r\n" % (mailbox(name, utf8), b" ".join(pairs))
 
 
-async def read_annotations(session: Session, names: list[str]) -> dict[str, dict[str, bytes]]:
-    """Annotations of several folders (LIST-METADATA)."""
+async def read_annotations(
+    session: Session, names: list[str], entries: Sequence[str]
+) -> dict[str, dict[str, bytes]]:
+    """Annotations of several folders, ``entries`` among them (LIST-METADATA)."""
     account, user = session.owner(), session.user
-    return await each_folder(session, names, lambda name: account.annotations(name, user))
+    found = await each_folder(session, names, lambda name: account.annotations(name, user))
+    if SPECIAL_USE in entries:
+        uses = await session.means.pool.run(special_uses, account)
+        found = {name: with_use(notes, uses, name) for name, notes in found.items()}
+    return found
 
 
 VERBS = {

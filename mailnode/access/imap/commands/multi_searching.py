@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mailnode.access.imap.commands.contexts import check_tag, keep_up, refuse
 from mailnode.access.imap.commands.listing import Known, read_known
 from mailnode.access.imap.commands.results import Results
-from mailnode.access.imap.commands.searching import asks_modseq, check_relevancy, find, find_in
+from mailnode.access.imap.commands.searching import (
+    asks_modseq,
+    check_relevancy,
+    find,
+    find_in,
+    has_numbers,
+)
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.context import by_content_alone
-from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
+from mailnode.access.imap.reply import Refused, Reply, bad, ok
 from mailnode.access.imap.session import Session
 from mailnode.model.errors import NoPermission, NoSuchFolder
 from mailnode.store import Account, Folder
@@ -27,25 +34,30 @@ EVERYTHING = SearchReturn(frozenset({"ALL"}))
 async def do_esearch(session: Session, command: Command, args: MultiSearch) -> Reply:
     """RFC 7377 2."""
     search, returns = args.search, args.search.returns or EVERYTHING
-    _check(session, args, returns)
+    _check(session, command.tag, args, returns)
     if asks_modseq(search.key):
         session.turn_condstore_on()
+    here: Results | None = None
     for name in await _names(session, args.sources):
         if session.selected is not None and name == session.selected.folder.name:
-            await _search_selected(session, command.tag, search, returns)
+            here = await _search_selected(session, command.tag, search, returns)
         else:
             await _search_other(session, command.tag, name, search, returns)
     if "UPDATE" in returns.options:
-        # RFC 5267 4.3: answered, but not kept up.
-        refusal = no("not for several mailboxes", f'NOUPDATE "{command.tag}"')
-        session.out.write(refusal.line("*"))
+        # RFC 7377 2.2: of the selected mailbox alone.
+        if here is not None:
+            keep_up(session, command.tag, search, here)
+        else:
+            refuse(session, command.tag)
     return ok("done")
 
 
-def _check(session: Session, args: MultiSearch, returns: SearchReturn) -> None:
+def _check(session: Session, tag: str, args: MultiSearch, returns: SearchReturn) -> None:
     if args.search.charset_given and session.enabled.utf8_accept:
         raise Refused(bad("no CHARSET after ENABLE UTF8=ACCEPT"))
     check_relevancy(args.search.key, returns)
+    if "UPDATE" in returns.options:
+        check_tag(session, tag, returns)  # RFC 7377 2.2: there must be a selected mailbox
     if all(source.which == "SELECTED" for source in args.sources):
         session.view()  # RFC 7377 2.2: there must be one
         return
@@ -88,14 +100,15 @@ def matching(source: Source, known: Known) -> Iterable[str]:
 
 async def _search_selected(
     session: Session, tag: str, search: Search, returns: SearchReturn
-) -> None:
+) -> Results:
     selected = session.view()
-    picture = await session.current(look=True, expunge=True)
+    picture = await session.current(look=True, expunge=not has_numbers(search.key))
     found = await find(session, search.key, picture)
     results = Results(picture, found.rows, True, found.scores)
     if "SAVE" in returns.options:
         selected.saved = results.saved(returns)
     _tell(session, tag, selected.folder.name, search, returns, results)
+    return results
 
 
 async def _search_other(

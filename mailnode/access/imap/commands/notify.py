@@ -42,6 +42,10 @@ async def do_notify(session: Session, command: Command, args: Notify) -> Reply:
     session.watch = watch
     watch.on_added = lambda uids: _fetch_added(session, uids)
     _listen(session, watch)
+    for name in watch.denied:
+        # RFC 5465 3.1: "l" shows it, but the events need "r".
+        line = list_line((b"\\NoAccess",), name, utf8=session.enabled.utf8)
+        session.out.write(line + b"\r\n")
     if args.status:
         await _tell_all(session, watch)
     return ok("you will be told" if args.groups else "you will not be told of anything")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from mailnode.access.imap.commands.contexts import keep_up
+from mailnode.access.imap.commands.contexts import check_tag, keep_up
 from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, ok
@@ -28,7 +28,9 @@ from mailnode.wire.imap.ast import (
     SearchKey,
     SearchReturn,
     SeqKey,
+    Sort,
     TextKey,
+    Thread,
 )
 from mailnode.wire.imap.format import search_line
 
@@ -46,12 +48,14 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
         # RFC 9051 6.4.4: ESEARCH answers every search; ALL is what is asked without RETURN.
         returns = SearchReturn(frozenset({"ALL"}))
     check_relevancy(args.key, returns)
+    check_tag(session, command.tag, returns)
     saves = returns is not None and "SAVE" in returns.options
     with_modseq = asks_modseq(args.key)
     if with_modseq:
         session.turn_condstore_on()
     selected = session.view()
-    picture = await session.current(look=with_modseq, expunge=command.uid)
+    by_uid = command.uid and not has_numbers(args.key)
+    picture = await session.current(look=with_modseq, expunge=by_uid)
     try:
         found = await find(session, args.key, picture)
     except MailnodeError:
@@ -68,7 +72,7 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
         selected.saved = results.saved(returns)
     session.out.write(results.line(command.tag, returns, with_modseq))
     if "UPDATE" in returns.options:
-        keep_up(session, command, args, results)
+        keep_up(session, command.tag, args, results)
     return ok("done")
 
 
@@ -82,8 +86,7 @@ class Found(NamedTuple):
 async def find(session: Session, key: SearchKey, picture: Picture) -> Found:
     """The messages of the picture that a key names. Raises ``Refused`` after ENABLE UIDONLY for
     keys that are message numbers (RFC 9586 3.2)."""
-    numbers = (isinstance(at, SeqKey) and not at.messages.saved for at in every_key(key))
-    if session.enabled.uidonly and any(numbers):
+    if session.enabled.uidonly and has_numbers(key):
         raise Refused(bad("no message numbers after ENABLE UIDONLY", "UIDREQUIRED"))
     selected = session.view()
     return await find_in(session, selected.folder, key, picture, selected.is_recent, selected.saved)
@@ -127,6 +130,16 @@ def check_relevancy(key: SearchKey, returns: SearchReturn | None) -> None:
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ is anywhere in a key."""
     return any(isinstance(at, ModSeqKey) for at in every_key(key))
+
+
+def has_numbers(key: SearchKey) -> bool:
+    """Whether message numbers are anywhere in a key; ``$`` is none."""
+    return any(isinstance(at, SeqKey) and not at.messages.saved for at in every_key(key))
+
+
+def names_numbers(args: object) -> bool:
+    """Whether a command's arguments search by message numbers."""
+    return isinstance(args, Search | Sort | Thread) and has_numbers(args.key)
 
 
 def every_key(key: SearchKey) -> Iterator[SearchKey]:

@@ -128,17 +128,14 @@ def _rescan(folder: Folder) -> None:
 
 
 async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
-    """RFC 3501 6.4.2: expunge without a word, then deselect."""
+    """RFC 3501 6.4.2: expunge without a word, then deselect. RFC 7162 3.2.8: no HIGHESTMODSEQ, for
+    a client that took it would never ask what was expunged."""
     selected = session.view()
-    code = ""
     # RFC 4314 4: without "e", CLOSE expunges nothing, and that is no error.
     if not selected.read_only and "e" in selected.folder.rights:
-        news = await _expunge(session, None)
-        picture = news.picture if news is not None else selected.picture
-        if session.enabled.condstore:
-            code = f"HIGHESTMODSEQ {picture.highestmodseq}"
+        await _expunge(session, None)
     await session.leave()
-    return ok("closed", code)
+    return ok("closed")
 
 
 async def do_unselect(session: Session, command: Command, args: NoArgs) -> Reply:

@@ -6,9 +6,14 @@ RFC: 5256 3; 5957; 5267 3 (ESORT); 7162 3.1.5; draft-ietf-morg-inthread (REFS).
 
 from __future__ import annotations
 
-from mailnode.access.imap.commands.contexts import keep_up
+from mailnode.access.imap.commands.contexts import check_tag, keep_up
 from mailnode.access.imap.commands.results import Results
-from mailnode.access.imap.commands.searching import asks_modseq, check_relevancy, find
+from mailnode.access.imap.commands.searching import (
+    asks_modseq,
+    check_relevancy,
+    find,
+    has_numbers,
+)
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session
@@ -25,6 +30,7 @@ async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
     """RFC 5256 3 (SORT), 5267 3 with RETURN."""
     selected, returns = session.view(), args.returns
     check_relevancy(args.key, returns)
+    check_tag(session, command.tag, returns)
     picture, with_modseq = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
     steps = sort_rows(selected.folder, picture, found.rows, args.criteria, found.scores)
@@ -38,7 +44,7 @@ async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
         selected.saved = results.saved(returns)
     session.out.write(results.line(command.tag, returns, with_modseq))
     if "UPDATE" in returns.options:
-        keep_up(session, command, args, results)
+        keep_up(session, command.tag, args, results)
     return ok("done")
 
 
@@ -62,7 +68,8 @@ async def _picture(session: Session, command: Command, key: SearchKey) -> tuple[
     with_modseq = asks_modseq(key)
     if with_modseq:
         session.turn_condstore_on()
-    return await session.current(look=with_modseq, expunge=command.uid), with_modseq
+    by_uid = command.uid and not has_numbers(key)
+    return await session.current(look=with_modseq, expunge=by_uid), with_modseq
 
 
 VERBS = {

@@ -12,6 +12,7 @@ from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.access.imap.url_keys import key_of, reset, reset_all
+from mailnode.model.errors import NoPermission, NoSuchFolder
 from mailnode.wire.imap.account_args import GenUrlAuth, ResetKey, UrlFetch
 from mailnode.wire.imap.ast import Command
 from mailnode.wire.imap.format import nstring, string
@@ -26,7 +27,13 @@ async def do_genurlauth(session: Session, command: Command, args: GenUrlAuth) ->
     urls = [_own(session, text, mechanism) for text, mechanism in args.urls]
     made = []
     for url in urls:
-        key = await session.means.pool.run(key_of, account, url.message.mailbox)
+        try:
+            key = await session.means.pool.run(key_of, account, url.message.mailbox)
+        except NoPermission:
+            raise Refused(bad("not your mailbox", "NOPERM")) from None
+        except NoSuchFolder:
+            # RFC 4467 7: what the URL names must be there, or the command is BAD.
+            raise Refused(bad("no such mailbox", "NONEXISTENT")) from None
         made.append(string((url.rump + verifier(url.rump, key)).encode()))
     session.out.write(b"* GENURLAUTH " + b" ".join(made) + b"\r\n")
     return ok("done")
@@ -39,12 +46,12 @@ def _own(session: Session, text: str, mechanism: str) -> AuthUrl:
         raise Refused(bad("not a URL that can be authorized"))
     if mechanism != INTERNAL:
         raise Refused(bad("no such mechanism"))
-    # RFC 4467 3: nobody gives away what is another's.
+    # RFC 4467 7: nobody gives away what is another's.
     if completed(url.owner, session.user.lower()) != session.user.lower():
-        raise Refused(no("not your mailbox", "NOPERM"))
+        raise Refused(bad("not your mailbox", "NOPERM"))
     # Two users of different domains would have the same name in it.
     if url.role == "user" and "@" in session.user and "@" not in url.owner + url.role_user:
-        raise Refused(no("the URL names its users without a domain", "CANNOT"))
+        raise Refused(bad("the URL names its users without a domain", "CANNOT"))
     if url.expires is not None and url.expires <= session.means.clock.now():
         raise Refused(no("expired already", "CANNOT"))
     return url

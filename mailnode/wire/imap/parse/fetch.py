@@ -45,19 +45,19 @@ def parse_fetch(cursor: Cursor, uid: bool) -> Fetch:
 
 def _items(cursor: Cursor) -> list[FetchItem]:
     if cursor.at(b"("):
-        items = cursor.listed(lambda: _item(cursor, cursor.word("FETCH item")), "FETCH items")
-        if not items:
-            cursor.fail("expected a FETCH item")
-        return items
+        return list(parse_items(cursor))
     name = cursor.word("FETCH item")
     if name in MACROS:
         return list(MACROS[name])
     return [_item(cursor, name)]
 
 
-def parse_item(cursor: Cursor) -> FetchItem:
-    """One FETCH item; no macro."""
-    return _item(cursor, cursor.word("FETCH item"))
+def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
+    """``(item item …)``, each once; no macros."""
+    items = cursor.listed(lambda: _item(cursor, cursor.word("FETCH item")), "FETCH items")
+    if not items:
+        cursor.fail("expected a FETCH item")
+    return tuple(dict.fromkeys(items))
 
 
 def _item(cursor: Cursor, name: str) -> FetchItem:

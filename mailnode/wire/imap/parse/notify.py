@@ -17,7 +17,7 @@ from mailnode.wire.imap.notify_args import (
     NotifyEvent,
     Which,
 )
-from mailnode.wire.imap.parse.fetch import parse_item
+from mailnode.wire.imap.parse.fetch import parse_items
 
 _EVENTS = {event.value.upper(): event for event in NotifyEvent}
 _WHICH = {which.value: which for which in Which}
@@ -90,18 +90,9 @@ def _event(cursor: Cursor, asked: _Asked) -> None:
         asked.unknown.append(name)
         return
     asked.events.add(event)
-    if event is NotifyEvent.NEW and cursor.take(b" ("):
-        asked.items += dict.fromkeys(_items(cursor))
-
-
-def _items(cursor: Cursor) -> list[FetchItem]:
-    items = [parse_item(cursor)]
-    while not cursor.take(b")"):
+    if event is NotifyEvent.NEW and cursor.at(b" ("):
         cursor.space()
-        if len(items) >= cursor.bounds.items:
-            cursor.fail("too many FETCH items")
-        items.append(parse_item(cursor))
-    return items
+        asked.items += parse_items(cursor)
 
 
 def _check(cursor: Cursor, which: Which, asked: _Asked) -> None:

@@ -19,6 +19,7 @@ from mailnode.wire.imap.ast import (
     DateKey,
     DateOp,
     Fault,
+    FetchItem,
     FlagKey,
     HeaderKey,
     KeywordKey,
@@ -39,7 +40,7 @@ from mailnode.wire.imap.ast import (
 )
 from mailnode.wire.imap.lexer import UINT32, UINT63, Cursor
 from mailnode.wire.imap.parse.dates import parse_date
-from mailnode.wire.imap.parse.fetch import parse_partial_range
+from mailnode.wire.imap.parse.fetch import parse_items, parse_partial_range
 
 RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE", "RELEVANCY"))
 _HINTS = frozenset(("CONTEXT", "UPDATE"))  # RFC 5267 4: these ask for no result
@@ -121,21 +122,25 @@ def read_returns(cursor: Cursor) -> SearchReturn:
     """A blank and the list behind RETURN."""
     cursor.space()
     partial: list[tuple[int, int]] = []
-    options = cursor.listed(lambda: _return_option(cursor, partial), "return options")
+    items: list[FetchItem] = []
+    options = cursor.listed(lambda: _return_option(cursor, partial, items), "return options")
     given = frozenset(options) - {"PARTIAL"}
     if not partial and not given - _HINTS:
         given |= {"ALL"}  # RFC 4731 3.1: no option at all means ALL
     if len(partial) > 1 or (partial and "ALL" in given):
         # RFC 9394 3.1: one PARTIAL, and no ALL with it.
         cursor.fail("PARTIAL excludes ALL and another PARTIAL")
-    return SearchReturn(given, partial[0] if partial else None)
+    return SearchReturn(given, partial[0] if partial else None, tuple(dict.fromkeys(items)))
 
 
-def _return_option(cursor: Cursor, partial: list[tuple[int, int]]) -> str:
+def _return_option(cursor: Cursor, partial: list[tuple[int, int]], items: list[FetchItem]) -> str:
     name = cursor.word("return option")
     if name == "PARTIAL":
         cursor.space()
         partial.append(parse_partial_range(cursor))
+    elif name == "UPDATE" and (cursor.at(b" (") or cursor.at(b"(")):
+        cursor.take(b" ")  # RFC 5465 8 has no space here, the example of 7 has one
+        items += parse_items(cursor)
     elif name not in RETURNS:
         cursor.fail("unknown return option")
     return name
