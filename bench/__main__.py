@@ -1,84 +1,140 @@
-"""mailnode beside Postfix + Dovecot, in one run: python -m bench [SCENARIO ...]
+"""mailnode beside Postfix + Dovecot, in one run: python -m bench [all | SCENARIO ...]
 
 Each scenario is run on mailnode, then on the peer (both freshly started, on loopback, one at a
-time), and everything is stopped and removed at the end. Without names the whole comparison runs.
+time), and everything is stopped and removed at the end. "all", or no name, is the whole comparison,
+in less than 20 minutes on two cores; what fails or takes too long is reported and ends nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
+import signal
 import sys
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import machine, report
+from bench import flame, machine, matrix, report
+from bench.clock import say
+from bench.comparison import Comparison
 from bench.instance import allow_many_sockets
-from bench.ours import NAME, ours, ours_on_mysql
-from bench.peers.stack import missing, peer
+from bench.options import OneLineParser
+from bench.ours import NAME
+from bench.peers.stack import missing
 from bench.plan import SCENARIOS, Scenario
 from bench.result import Result
 from bench.scenarios import failover
-from bench.server import Server
+
+_ALL_MIN, _DAY_MIN = 19.5, 1440.0
+# Each with its own options.
+_OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
+    "failover": failover.main,
+    "flame": flame.main,
+}
+_EPILOG = f"""scenarios: {", ".join(SCENARIOS)}
+with options of their own: python -m bench failover --help, python -m bench flame --help"""
 
 
-def main() -> None:
-    """Run what was asked for; write JSON and HTML, print the table."""
-    if sys.argv[1:2] == ["failover"]:
-        sys.exit(failover.main(sys.argv[2:]))
-    options = _options()
+def main() -> int:
+    """Run what was asked for; exit status 1: something failed, 2: wrong options."""
+    # A server that is left behind would be in the way of the next run.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    words = sys.argv[1:]
+    try:
+        if words[:1] and words[0] in _OTHERS:
+            return _OTHERS[words[0]](words[1:])
+        return _compare(words)
+    except KeyboardInterrupt:
+        say("stopped")
+        return 130
+
+
+def _compare(words: Sequence[str]) -> int:
+    parser = _parser()
+    options = parser.parse_args(words)
+    chosen = _chosen(options, parser)
     allow_many_sockets()
-    chosen = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
     reason = "" if options.alone else missing()
     if reason:
-        _say(f"no comparison: {reason}")
+        say(f"no comparison: {reason}")
     facts = machine.facts()
-    results: list[Result] = []
-    for scenario in chosen:
-        mine = ours_on_mysql if scenario.mysql else ours
-        for start in (mine,) if options.alone or reason else (mine, peer):
-            results += _measure(scenario, start, options.scale)
-            _keep(options.out, results, facts)
+    loads: list[float] = []
+    page = options.report or options.out / "report.html"
+
+    def keep(results: list[Result]) -> None:
+        loads.append(os.getloadavg()[0])
+        facts["load average after each run, lowest and highest"] = f"{min(loads)}, {max(loads)}"
+        report.write(page, results, NAME, facts)
+
+    limit_s = options.minutes * 60
+    run = Comparison(chosen, options.scale, limit_s, bool(options.alone or reason), keep)
+    results = run.run()
     print(report.table(results, NAME))
-    _say(f"written: {options.out}/results.json, {options.out}/report.html")
-    if any(one.failures for one in results):
-        sys.exit(1)
+    say(f"written: {page}, {page.with_suffix('.json')}")
+    return 1 if any(one.failures for one in results) else 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], metavar="SCENARIO")
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(
+        prog="bench",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="folder to write")
+    parser.add_argument("--report", type=Path, help="file to write; JSON and SVG go beside it")
     parser.add_argument("--alone", action="store_true", help="mailnode only, without the peer")
-    parser.add_argument("--scale", type=float, default=1.0, help="fewer or more messages")
-    parser.epilog = "scenarios: " + ", ".join(SCENARIOS) + "; alone and by itself: failover"
-    return parser.parse_args()
+    parser.add_argument("--scale", type=_scale, default=1.0, help="fewer or more messages")
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=0.0,
+        help=f"nothing begins after; default: {_ALL_MIN} for all, else as long as it takes",
+    )
+    matrix.add_options(parser)
+    return parser
 
 
-def _measure(
-    scenario: Scenario, start: Callable[[int], AbstractContextManager[Server]], scale: float
-) -> list[Result]:
-    with start(scenario.users(scale)) as server:
-        results = []
-        for result in scenario.run(server, scale):
-            first = result.figures[0]
-            _say(f"{result.scenario}: {server.name} {first.value:.1f} {first.unit}")
-            results.append(result)
-        return results
+def _scale(text: str) -> float:
+    found = _number(text)
+    if not 0.001 <= found <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.001 and 1000")
+    return found
 
 
-def _keep(folder: Path, results: list[Result], facts: dict[str, object]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    plain = {"machine": facts, "results": [one.plain() for one in results]}
-    (folder / "results.json").write_text(json.dumps(plain, indent=1) + "\n")
-    (folder / "report.html").write_text(report.page(results, NAME, facts))
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+def _minutes(text: str) -> float:
+    found = _number(text)
+    if not 1 <= found <= 1440:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1440")
+    return found
+
+
+def _chosen(
+    options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> list[tuple[str, Scenario]]:
+    """What is to be run; sets the time when there is none. Ends the program on wrong options."""
+    names = options.scenarios
+    unknown = [name for name in names if name not in ("all", *SCENARIOS)]
+    if unknown:
+        parser.error(f"no scenario {unknown[0]}; there are: all, {', '.join(SCENARIOS)}")
+    everything = not names or "all" in names
+    options.minutes = options.minutes or (_ALL_MIN if everything else _DAY_MIN)
+    if matrix.asked(options):
+        if names != ["deliver"]:
+            parser.error("size, sessions and the like are options of deliver alone")
+        return [matrix.scenario(options, parser)]
+    if everything:
+        return list(SCENARIOS.items())
+    return [(name, SCENARIOS[name]) for name in dict.fromkeys(names)]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

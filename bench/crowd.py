@@ -54,19 +54,23 @@ def run(clients: int, seconds: float, turn: Turn) -> Outcome:
     began = time.perf_counter()
     start.set()
     outcome = Outcome()
-    for line in lines:
-        try:
-            times, failure = line.recv() if line.poll(seconds + _GRACE_S) else ([], "hangs")
-        except EOFError:
-            times, failure = [], "died"
-        outcome.times += times
-        outcome.failures += [failure] if failure else []
-    outcome.done, outcome.seconds = len(outcome.times), time.perf_counter() - began
-    for process in processes:
-        process.join(1)
-        if process.is_alive():
-            process.kill()
-            process.join()
+    try:
+        for line in lines:
+            try:
+                times, failure = line.recv() if line.poll(seconds + _GRACE_S) else ([], "hangs")
+            except EOFError:
+                times, failure = [], "died"
+            outcome.times += times
+            outcome.failures += [failure] if failure else []
+        outcome.done, outcome.seconds = len(outcome.times), time.perf_counter() - began
+        for process in processes:
+            process.join(1)
+    finally:
+        # Also when the time of the whole scenario is up.
+        for process in processes:
+            if process.is_alive():
+                process.kill()
+                process.join()
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""Facts of the machine, without which no figure means anything."""
+"""Facts of the machine, without which no figure means anything, and what else kept it busy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 _CREATES = 200
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def facts() -> dict[str, object]:
@@ -29,6 +30,39 @@ def facts() -> dict[str, object]:
         "mariadb": _version("mariadb-server"),
         "commit": _commit(),
     }
+
+
+class Watch:
+    """Who had the processors since it was made. ``server_s``: CPU seconds of the server so far."""
+
+    def __init__(self, server_s: float) -> None:
+        self._began, self._server_s = time.monotonic(), server_s
+        self._own_s, self._busy_s, self._stolen_s = own_s(), *_busy_s()
+
+    def facts(self, server_s: float) -> dict[str, object]:
+        """Load, and percent of all processors that others took: neither the server nor this
+        program and its children that have ended."""
+        whole = max(0.01, (time.monotonic() - self._began) * (os.cpu_count() or 1))
+        busy_s, stolen_s = _busy_s()
+        ours_s = server_s - self._server_s + own_s() - self._own_s
+        others = max(0.0, busy_s - self._busy_s - ours_s)
+        return {
+            "load average": round(os.getloadavg()[0], 1),
+            "others' CPU, %": round(others / whole * 100, 1),
+            "stolen CPU, %": round((stolen_s - self._stolen_s) / whole * 100, 1),
+        }
+
+
+def own_s() -> float:
+    """CPU seconds of this program and its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def _busy_s() -> tuple[float, float]:
+    """CPU seconds that all processors were busy, and that another guest had instead (proc(5))."""
+    first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    user, nice, system, _idle, _wait, irq, softirq, stolen = (int(one) for one in first[:8])
+    return (user + nice + system + irq + softirq) / _TICKS, stolen / _TICKS
 
 
 def durable_creates_per_s() -> float:

@@ -1,89 +1,120 @@
-"""Results as a table on the terminal and as one HTML file with charts, needing nothing else."""
+"""Results as a table on the terminal, and as files: JSON, pictures, and one HTML page with all of
+it that needs nothing else."""
 
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from bench.result import Figure, Result, ratio
+from bench import charts
+from bench.result import Result, Row, rows
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:right}
 td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}
-tr:nth-child(even){background:#f4f4f4}.bad{color:#b00}.ours{fill:#2a7}.theirs{fill:#999}
-svg text{font:12px system-ui,sans-serif}
+tr:nth-child(even){background:#f4f4f4}.missed,.bad{color:#b00}.met{color:#185}
+svg{max-width:100%;height:auto}
 """
-_BAR_PX, _ROW_PX = 420, 22
-Row = tuple[str, Figure, Figure | None]
+_HEAD = "<tr><th>scenario<th>figure<th>mailnode<th>peer<th>ratio<th>goal<th></tr>"
+_INTRO = (
+    "One run, one machine, one server at a time under load. A ratio above 1 means that mailnode is"
+    " better. What each server makes durable for a message is counted by the scenario durability;"
+    " others' CPU is what neither server nor load generator took while a scenario ran."
+)
 
 
-def rows(results: Sequence[Result], ours: str) -> list[Row]:
-    """Each figure of ours beside the peer's."""
-    found: list[Row] = []
-    for mine in (one for one in results if one.server == ours):
-        other = next((r for r in results if r.scenario == mine.scenario and r.server != ours), None)
-        for figure in mine.figures:
-            twin = None
-            if other is not None:
-                twin = next((f for f in other.figures if f.name == figure.name), None)
-            found.append((mine.scenario, figure, twin))
-    return found
-
-
-def table(results: Sequence[Result], ours: str) -> str:
+def table(results: list[Result], ours: str) -> str:
     """Plain text with ratios and goals."""
-    lines = [f"{'scenario':30} {'':24} {'mailnode':>12} {'peer':>12} {'ratio':>7} {'goal':>6}"]
-    for scenario, mine, other in rows(results, ours):
-        theirs = f"{other.value:12.2f}" if other else f"{'-':>12}"
-        times = f"{ratio(mine, other):6.2f}x" if other else f"{'-':>7}"
-        goal = f"{mine.goal:5.1f}x" if mine.goal else ""
-        name = f"{mine.name}, {mine.unit}"
-        lines.append(f"{scenario:30} {name:24} {mine.value:12.2f} {theirs} {times} {goal}")
+    lines = [f"{'scenario':22} {'':32} {'mailnode':>12} {'peer':>12} {'ratio':>8}  goal"]
+    for row in rows(results, ours):
+        theirs = f"{row.other.value:12.2f}" if row.other else f"{'-':>12}"
+        times = f"{row.times:7.2f}x" if row.times else f"{'-':>8}"
+        goal = f"  {row.goals} {row.verdict}".rstrip()
+        name = f"{row.mine.name}, {row.mine.unit}"
+        lines.append(f"{row.scenario:22} {name:32} {row.mine.value:12.2f} {theirs} {times}{goal}")
     lines += [f"FAILED {r.scenario} on {r.server}: {f}" for r in results for f in r.failures[:3]]
     return "\n".join(lines)
 
 
-def page(results: Sequence[Result], ours: str, machine: Mapping[str, object]) -> str:
+def write(page: Path, results: list[Result], ours: str, machine: Mapping[str, object]) -> None:
+    """Write the page and, beside it, JSON and the two pictures. Raises ``OSError``."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    plain = {"machine": machine, "results": [one.plain() for one in results]}
+    page.with_suffix(".json").write_text(json.dumps(plain, indent=1) + "\n")
+    page.write_text(html_page(results, ours, machine))
+    for name, picture in _pictures(results, ours):
+        page.with_name(f"{page.stem}-{name}.svg").write_text(picture)
+
+
+def _pictures(results: list[Result], ours: str) -> list[tuple[str, str]]:
+    told = [row for row in rows(results, ours) if row.mine.goal or _leads(row, results)]
+    found = [("ratios", charts.ratios(told)), ("sizes", charts.sizes(results, ours))]
+    return [(name, picture) for name, picture in found if picture]
+
+
+def _leads(row: Row, results: list[Result]) -> bool:
+    """Whether it is a scenario's first figure; of mailboxes by size there are too many."""
+    first = next(one.figures[0] for one in results if one.scenario == row.scenario and one.figures)
+    return row.mine.name == first.name and not row.scenario.startswith("big-mailbox-")
+
+
+def html_page(results: list[Result], ours: str, machine: Mapping[str, object]) -> str:
     """The HTML report."""
-    facts = "".join(f"<tr><td>{_e(k)}</td><td>{_e(v)}</td></tr>" for k, v in machine.items())
-    body = "".join(_line(*row) for row in rows(results, ours))
-    charts = "".join(_chart(*row) for row in rows(results, ours) if row[2] and row[1].more)
-    failed = "".join(
+    found = rows(results, ours)
+    judged = [row for row in found if row.verdict]
+    met = sum(row.verdict == "met" for row in judged)
+    goals = "".join(map(_line, judged))
+    pictures = "".join(picture for _, picture in _pictures(results, ours))
+    own = "".join(f"<h3>{_e(one.scenario)}</h3>{one.picture}" for one in results if one.picture)
+    pairs = "".join(
+        f"<h4>{_e(row.scenario)}: {_e(row.mine.name)}, {_e(row.mine.unit)}</h4>{charts.bars(row)}"
+        for row in found
+        if row.other and row.mine.more
+    )
+    return (
+        f"<!doctype html><meta charset=utf-8><title>mailnode bench</title><style>{_STYLE}</style>"
+        f"<h1>mailnode beside Postfix + Dovecot</h1><p>{_INTRO}</p>"
+        f"<h2>Goals: {met} of {len(judged)} met</h2><table>{_HEAD}{goals}</table>{_failed(results)}"
+        f"{pictures}{own}"
+        f"<h2>All figures</h2><table>{_HEAD}{''.join(map(_line, found))}</table>"
+        f"<h2>Rates</h2>{pairs}<h2>Each run</h2><table>{_runs(results)}</table>"
+        f"<h2>Machine</h2><table>{_facts(machine)}</table>\n"
+    )
+
+
+def _line(row: Row) -> str:
+    theirs = f"{row.other.value:,.2f}" if row.other else ""
+    times = f"{row.times:.2f}" if row.times else ""
+    return (
+        f"<tr><td>{_e(row.scenario)}<td>{_e(row.mine.name)}, {_e(row.mine.unit)}"
+        f"<td>{row.mine.value:,.2f}<td>{theirs}<td>{times}<td>{_e(row.goals)}"
+        f"<td class={row.verdict or 'none'}>{row.verdict}</tr>"
+    )
+
+
+def _failed(results: Sequence[Result]) -> str:
+    return "".join(
         f"<p class=bad>{_e(r.scenario)} on {_e(r.server)}: {_e(f)}</p>"
         for r in results
         for f in r.failures
     )
-    return (
-        f"<!doctype html><meta charset=utf-8><title>mailnode bench</title><style>{_STYLE}</style>"
-        "<h1>mailnode beside Postfix + Dovecot</h1><p>One run, one machine, one server at a time "
-        "under load. A ratio above 1 means that mailnode is better.</p>"
-        "<table><tr><th>scenario<th>figure<th>mailnode<th>peer<th>ratio<th>goal</tr>"
-        f"{body}</table>{failed}<h2>Rates</h2>{charts}<h2>Machine</h2><table>{facts}</table>\n"
+
+
+def _runs(results: Sequence[Result]) -> str:
+    lines = (
+        f"<tr><td>{_e(one.scenario)}<td>{_e(one.server)}<td>"
+        + _e(", ".join(f"{key} {value}" for key, value in one.facts.items()))
+        + "</tr>"
+        for one in results
     )
+    return "".join(lines)
 
 
-def _line(scenario: str, mine: Figure, other: Figure | None) -> str:
-    theirs = f"{other.value:.2f}" if other else ""
-    times = f"{ratio(mine, other):.2f}" if other else ""
-    goal = f"{mine.goal:g}" if mine.goal else ""
-    return (
-        f"<tr><td>{_e(scenario)}<td>{_e(mine.name)}, {_e(mine.unit)}<td>{mine.value:.2f}"
-        f"<td>{theirs}<td>{times}<td>{goal}</tr>"
-    )
-
-
-def _chart(scenario: str, mine: Figure, other: Figure | None) -> str:
-    pair = [("mailnode", "ours", mine.value), ("peer", "theirs", other.value if other else 0)]
-    longest = max(value for _, _, value in pair) or 1
-    bars = "".join(
-        f'<text x="0" y="{_ROW_PX * n + 15}">{name}</text><rect class="{kind}" x="70" '
-        f'y="{_ROW_PX * n + 3}" width="{_BAR_PX * value / longest:.0f}" height="16"/>'
-        f'<text x="{76 + _BAR_PX * value / longest:.0f}" y="{_ROW_PX * n + 15}">{value:.1f}</text>'
-        for n, (name, kind, value) in enumerate(pair)
-    )
-    title = f"{_e(scenario)}: {_e(mine.name)}, {_e(mine.unit)}"
-    return f'<h4>{title}</h4><svg width="620" height="{2 * _ROW_PX}">{bars}</svg>'
+def _facts(facts: Mapping[str, object]) -> str:
+    return "".join(f"<tr><td>{_e(key)}<td>{_e(value)}</tr>" for key, value in facts.items())
 
 
 def _e(value: object) -> str:

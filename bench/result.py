@@ -20,17 +20,20 @@ class Figure:
 
 @dataclass(slots=True)
 class Result:
-    """A scenario on one server."""
+    """A scenario on one server; ``picture`` is an SVG of its own making."""
 
     scenario: str
     server: str
     figures: list[Figure]
     failures: list[str] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
+    picture: str = ""
 
     def plain(self) -> dict[str, object]:
-        """As JSON has it."""
-        return asdict(self)
+        """As JSON has it: without the picture."""
+        found = asdict(self)
+        del found["picture"]
+        return found
 
     def value(self, name: str) -> float:
         """The figure of that name. Raises ``KeyError``."""
@@ -45,3 +48,47 @@ def ratio(ours: Figure, theirs: Figure) -> float:
     if not ours.value or not theirs.value:
         return 0.0
     return ours.value / theirs.value if ours.more else theirs.value / ours.value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure of ours beside the peer's, where the peer has one."""
+
+    scenario: str
+    mine: Figure
+    other: Figure | None
+
+    @property
+    def times(self) -> float:
+        """The ratio; 0 where there is none."""
+        return ratio(self.mine, self.other) if self.other else 0.0
+
+    @property
+    def goals(self) -> str:
+        """What was asked for, in words."""
+        told = [f"{self.mine.goal:g} x"] if self.mine.goal else []
+        return ", ".join([*told, *([f"at most {self.mine.most:g}"] if self.mine.most else [])])
+
+    @property
+    def verdict(self) -> str:
+        """``met`` or ``missed``; empty without a goal, or without the peer that it needs."""
+        judged = [self.mine.value <= self.mine.most] if self.mine.most else []
+        if self.mine.goal and self.times:
+            judged.append(self.times >= self.mine.goal)
+        return ("met" if all(judged) else "missed") if judged else ""
+
+
+def rows(results: list[Result], ours: str) -> list[Row]:
+    """Each figure of ours beside the peer's."""
+    theirs = {
+        (one.scenario, figure.name): figure
+        for one in results
+        if one.server != ours
+        for figure in one.figures
+    }
+    return [
+        Row(one.scenario, figure, theirs.get((one.scenario, figure.name)))
+        for one in results
+        if one.server == ours
+        for figure in one.figures
+    ]

@@ -109,5 +109,8 @@ service pop3 {{
         """End it."""
         if self.pid:
             subprocess.run(
-                ["doveadm", "-c", str(self._conf), "stop"], capture_output=True, check=False
+                ["doveadm", "-c", str(self._conf), "stop"],
+                capture_output=True,
+                check=False,
+                timeout=60,
             )

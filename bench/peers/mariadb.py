@@ -31,7 +31,10 @@ class MariaDb:
         if not data.exists():
             command = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root"]
             command += ["--auth-root-authentication-method=normal"]
-            subprocess.run(command, check=True, stdout=log, stderr=log)
+            done = subprocess.run(command, check=False, stdout=log, stderr=log)
+            if done.returncode:
+                said = (self._folder / "log").read_text(errors="replace")
+                raise SystemExit(f"mariadb-install-db: {said[-500:]}")
         binary = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         command = [binary, "--no-defaults", "--user=root", f"--datadir={data}"]
         command += [f"--socket={self.socket}", "--skip-networking"]

@@ -111,7 +111,7 @@ import_environment = MAIL_CONFIG={self._conf}
         # Its output goes to a file: the daemon keeps it open, which would hold a pipe for ever.
         with (self._folder / verb).open("wb") as said:
             command = ["postfix", "-c", str(self._conf), verb]
-            done = subprocess.run(command, stdout=said, stderr=said, check=False)
+            done = subprocess.run(command, stdout=said, stderr=said, check=False, timeout=60)
         if done.returncode and verb == "start":
             reason = (self._folder / verb).read_text()
             raise SystemExit(f"Postfix does not start: {reason}")

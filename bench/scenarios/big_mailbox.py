@@ -135,7 +135,8 @@ def _deliveries(server: Server, client: ImapClient, user: str, size: int) -> lis
 def _often(server: Server, name: str, work: Callable[[], None]) -> list[Figure]:
     """Median by the clock, and CPU, of many rounds."""
     work()
-    cpu, times = server.cpu_s(), []
+    cpu = server.cpu_s()
+    times: list[float] = []
     until = time.perf_counter() + PATIENCE_S
     while len(times) < MANY and (not times or time.perf_counter() < until):
         times.append(_timed_ms(work))

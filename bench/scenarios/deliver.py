@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,9 @@ SPARE_USERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent. ``one_mailbox``: all to the first user; else each to another one, through
-    ``users`` again and again. ``keep``: many messages on a connection."""
+    """What is sent. ``one_mailbox``: all to the first user. ``mailboxes``: to so many, again and
+    again; 0: each message to another one, or all to the same where they have several recipients.
+    ``keep``: many messages on a connection."""
 
     name: str
     messages: int
@@ -33,6 +36,12 @@ class Load:
     one_mailbox: bool = False
     keep: bool = False
     goal: float = 0.0
+    mailboxes: int = 0
+
+    @property
+    def copies(self) -> int:
+        """Messages to be stored."""
+        return self.messages * self.recipients
 
 
 def run(server: Server, load: Load) -> Result:
@@ -43,11 +52,11 @@ def run(server: Server, load: Load) -> Result:
     began = time.perf_counter()
     send(server, load)
     accepted_s = time.perf_counter() - began
-    wanted = before + load.messages * load.recipients
+    copies = load.copies
+    wanted = before + copies
     settle(server)
     taken_s = time.perf_counter() - began
     found = stored(server.mail)
-    copies = load.messages * load.recipients
     failures = [] if found == wanted else [f"{found - before} of {copies} copies were stored"]
     busy = server.cpu_s() - cpu
     figures = [
@@ -61,25 +70,52 @@ def run(server: Server, load: Load) -> Result:
 
 def send(server: Server, load: Load) -> None:
     """Send the whole load; returns once all of it was accepted."""
-    host, port = server.address("smtp")
-    command = ["smtp-source", "-s", str(load.sessions), "-m", str(load.messages)]
-    command += ["-l", str(load.size), "-f", "sender@elsewhere.test", "-M", "client.test"]
-    command += ["-d"] if load.keep else []
-    if load.one_mailbox:
-        command += ["-t", server.users[0]]
-    elif load.recipients > 1:
-        command += ["-r", str(load.recipients), "-t", f"user@{DOMAIN}"]
+    if load.one_mailbox or load.mailboxes == 1:
+        _source(server, load, [(load.messages, load.sessions, ["-t", server.users[0]])])
+    elif not load.mailboxes:
+        names = ["-r", str(load.recipients)] if load.recipients > 1 else ["-N"]
+        _source(server, load, [(load.messages, load.sessions, [*names, "-t", f"user@{DOMAIN}"])])
+    elif load.mailboxes < load.sessions and load.recipients == 1:
+        _source(server, load, _shares(server, load))
     else:
-        command += ["-N", "-t", f"user@{DOMAIN}"]
-    done = subprocess.run(
-        [*command, f"{host}:{port}"],
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST_S,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"smtp-source: {done.stderr[-500:]}")
+        # Through all mailboxes, then again: smtp-source itself only goes on counting.
+        names = ["-N", "-r", str(load.recipients), "-t", f"user@{DOMAIN}"]
+        most = load.mailboxes // load.recipients
+        for first in range(0, load.messages, most):
+            count = min(most, load.messages - first)
+            _source(server, load, [(count, load.sessions, names)])
+
+
+def _shares(server: Server, load: Load) -> list[tuple[int, int, list[str]]]:
+    """Messages, sessions and recipient for each of a few mailboxes, all at the same time."""
+    count = min(load.mailboxes, load.messages)
+    return [
+        (
+            load.messages // count + (at < load.messages % count),
+            load.sessions // count + (at < load.sessions % count),
+            ["-t", server.users[at]],
+        )
+        for at in range(count)
+    ]
+
+
+def _source(server: Server, load: Load, shares: Sequence[tuple[int, int, list[str]]]) -> None:
+    """Run smtp-source with each share at the same time, to the end."""
+    host, port = server.address("smtp")
+    common = ["smtp-source", "-l", str(load.size), "-f", "sender@elsewhere.test"]
+    common += ["-M", "client.test", *(["-d"] if load.keep else [])]
+    with ExitStack() as stack:
+        running = []
+        for messages, sessions, names in shares:
+            command = [*common, "-s", str(min(sessions, messages)), "-m", str(messages), *names]
+            tool = subprocess.Popen([*command, f"{host}:{port}"], stderr=subprocess.PIPE, text=True)
+            stack.enter_context(tool)
+            stack.callback(tool.kill)
+            running.append(tool)
+        for tool in running:
+            said = tool.communicate(timeout=_LONGEST_S)[1]
+            if tool.returncode:
+                raise SystemExit(f"smtp-source: {said[-500:]}")
 
 
 def settle(server: Server) -> None:

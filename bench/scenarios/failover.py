@@ -20,6 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import machine
+from bench.ours import NAME
+from bench.result import Figure, Result
 from tests.support.failover_clients import Greeter, Reader, Sender, in_network
 from tests.support.failover_traffic import stored_at
 from tests.support.heartbeat_pair import DOMAIN, SERVICE, Pair, pair_of, why_no_heartbeat
@@ -45,6 +47,21 @@ def main(words: Sequence[str]) -> int:
     summary = {key: facts[key] for key in ("deadtime_s", "gap_s", "acknowledged", "lost")}
     print(json.dumps(summary), f"written: {options.out}/failover.json, failover.svg", sep="\n")
     return 1 if facts["lost"] else 0
+
+
+def result() -> Result:
+    """A takeover as a scenario among others. Raises ``SystemExit`` where there can be none."""
+    if reason := why_no_heartbeat():
+        raise SystemExit(f"no failover here: {reason}")
+    facts = run()
+    figures = [
+        Figure("without a greeting", "s", float(str(facts["gap_s"])), more=False),
+        Figure("address moved", "s", float(str(facts["moved_s"])), more=False),
+        Figure("acknowledged", "messages", float(str(facts["acknowledged"]))),
+    ]
+    lost = [f"{facts['lost']} acknowledged messages are lost"] if facts["lost"] else []
+    told = {"deadtime, s": facts["deadtime_s"]}
+    return Result("failover", NAME, figures, lost, told, picture(facts))
 
 
 def run(*, deadtime_s: float = 0.0) -> Facts:

@@ -17,35 +17,45 @@ from bench.scenarios.deliver import settle, stored
 from bench.server import Server
 
 SECONDS = 8.0
-_TEXT = b"From: Ann <ann@elsewhere.test>\r\nSubject: over TLS\r\n\r\n" + b"x" * 70 + b"\r\n"
-_BODY = _TEXT + (b"y" * 76 + b"\r\n") * 50
+_HEAD = b"From: Ann <ann@elsewhere.test>\r\nSubject: over TLS\r\n\r\n" + b"x" * 70 + b"\r\n"
+_LINE = b"y" * 76 + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """``login``: on the submission port, as the user; else on the MX port, as a stranger.
-    ``messages`` on each connection."""
+    ``messages`` on each connection, each to ``recipients`` of ``mailboxes`` (0: as many as there
+    are sessions, but no fewer than recipients)."""
 
     name: str
     sessions: int = 20
     login: bool = True
     messages: int = 1
     goal: float = 0.0
+    size: int = 4020
+    recipients: int = 1
+    mailboxes: int = 0
 
 
 def run(server: Server, manner: Manner, seconds: float = SECONDS) -> Result:
     """Warm up, then measure."""
-    users = server.users[: manner.sessions]
+    users = server.users[: manner.mailboxes or max(manner.sessions, manner.recipients)]
+    text = _HEAD + _LINE * max(1, round((manner.size - len(_HEAD)) / len(_LINE)))
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    turns = [0] * manner.sessions
 
     def turn(number: int) -> None:
         with smtplib.SMTP(*server.address("submission" if manner.login else "smtp")) as client:
             client.starttls(context=context)
             if manner.login:
-                client.login(users[number], server.password)
+                client.login(users[number % len(users)], server.password)
             for _ in range(manner.messages):
-                client.sendmail(users[number], [users[(number + 1) % len(users)]], _BODY)
+                first = number + 1 + turns[number] * manner.sessions
+                turns[number] += manner.recipients
+                to = [users[(first + at) % len(users)] for at in range(manner.recipients)]
+                client.sendmail(users[number % len(users)], to, text)
 
     crowd.run(manner.sessions, 2.0, turn)
     settle(server)
@@ -53,10 +63,11 @@ def run(server: Server, manner: Manner, seconds: float = SECONDS) -> Result:
     outcome = crowd.run(manner.sessions, seconds, turn)
     settle(server)
     taken, busy = time.perf_counter() - began, server.cpu_s() - cpu
-    copies, wanted = stored(server.mail) - before, outcome.done * manner.messages
+    copies = stored(server.mail) - before
+    wanted = outcome.done * manner.messages * manner.recipients
     failures = list(outcome.failures)
     if copies < wanted:
-        failures.append(f"{copies} of {wanted} messages were stored")
+        failures.append(f"{copies} of {wanted} copies were stored")
     figures = [
         Figure("delivered and durable", "msg/s", copies / taken, goal=manner.goal),
         Figure("CPU", "ms/msg", busy / max(1, copies) * 1000, more=False),

@@ -1,0 +1,60 @@
+"""The same question as ``deliver`` put by another tool: postal, 20 connections at a time, up to
+three messages on each, bodies of 0 to 8 KiB, to users by chance; without TLS (its own is too old).
+
+It knows no end, so it is stopped; counted is what lies in the Maildirs until nothing is owed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.result import Figure, Result
+from bench.scenarios.deliver import settle, stored
+from bench.server import Server
+
+SECONDS = 8.0
+_WARM_UP_S = 2.0
+# Messages a minute: as many as the server takes.
+_NO_LIMIT = 1_000_000
+
+
+def run(server: Server, seconds: float = SECONDS) -> Result:
+    """Warm up, then measure."""
+    if not shutil.which("postal"):
+        raise SystemExit("postal is not installed: apt-get install postal")
+    with tempfile.TemporaryDirectory(prefix="bench-postal-") as folder:
+        users = Path(folder) / "users"
+        users.write_text("\n".join(server.users) + "\n")
+        _send(server, users, _WARM_UP_S)
+        before, cpu, began = stored(server.mail), server.cpu_s(), time.perf_counter()
+        _send(server, users, seconds)
+        taken, busy = time.perf_counter() - began, server.cpu_s() - cpu
+    copies = stored(server.mail) - before
+    figures = [
+        Figure("delivered and durable", "msg/s", copies / taken),
+        Figure("CPU", "ms/msg", busy / max(1, copies) * 1000, more=False),
+    ]
+    failures = [] if copies else ["nothing was delivered"]
+    return Result("deliver-postal", server.name, figures, failures, {"connections": 20})
+
+
+def _send(server: Server, users: Path, seconds: float) -> None:
+    host, port = server.address("smtp")
+    command = ["postal", "-t", "20", "-c", "3", "-m", "8", "-r", str(_NO_LIMIT), "-p", str(port)]
+    with (users.parent / "said").open("wb") as said:
+        tool = subprocess.Popen([*command, host, str(users)], stdout=said, stderr=said)
+        try:
+            tool.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            raise SystemExit(f"postal ended: {(users.parent / 'said').read_text()[-300:]}")
+        finally:
+            # It ends its connections at the end of a minute only when it is asked.
+            tool.kill()
+            tool.wait()
+    settle(server)

@@ -1,0 +1,79 @@
+"""Ratios, goals and verdicts, in the table and in files that need nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from bench import charts, report
+from bench.ours import NAME
+from bench.result import Figure, Result, rows
+
+PEER = "Postfix + Dovecot"
+
+
+def results() -> list[Result]:
+    def sizes(server: str, slower: float) -> list[Result]:
+        return [
+            Result(
+                f"big-mailbox-{size}",
+                server,
+                [Figure("SELECT", "ms", slower * size, more=False)],
+                facts={"messages": size},
+            )
+            for size in (10, 1000)
+        ]
+
+    return [
+        Result("deliver", NAME, [Figure("rate", "msg/s", 1000, goal=5.0)]),
+        Result("deliver", PEER, [Figure("rate", "msg/s", 250)]),
+        Result("sync", NAME, [Figure("time", "ms", 2, more=False, goal=1.0)]),
+        Result("sync", PEER, [Figure("time", "ms", 8, more=False)]),
+        Result("idle", NAME, [Figure("memory", "KiB", 41, more=False, most=40.0)]),
+        Result("<odd>", NAME, [Figure("rate", "/s", 1, goal=3.0)], ["went <wrong>"], {"n": 1}, ""),
+        *sizes(NAME, 1.0),
+        *sizes(PEER, 2.0),
+    ]
+
+
+def test_verdicts() -> None:
+    found = {row.scenario: (round(row.times, 2), row.verdict) for row in rows(results(), NAME)}
+    assert found["deliver"] == (4.0, "missed")
+    assert found["sync"] == (4.0, "met")
+    assert found["idle"] == (0.0, "missed")
+    # Without a peer there is no ratio to be judged.
+    assert found["<odd>"] == (0.0, "")
+
+
+def test_the_table() -> None:
+    told = report.table(results(), NAME)
+    assert "4.00x  5 x missed" in told
+    assert "at most 40 missed" in told
+    assert "FAILED <odd> on mailnode: went <wrong>" in told
+
+
+def test_the_files(tmp_path: Path) -> None:
+    page = tmp_path / "deep" / "report.html"
+    found = results()
+    found[0].picture = "<svg>own</svg>"
+    report.write(page, found, NAME, {"cores": 2})
+    text = page.read_text()
+    assert "Goals: 1 of 3 met" in text
+    assert "<svg>own</svg>" in text
+    assert "&lt;odd&gt;" in text
+    assert "<odd>" not in text
+    assert "src=" not in text
+    assert "href=" not in text
+    plain = json.loads((tmp_path / "deep" / "report.json").read_text())
+    assert plain["machine"] == {"cores": 2}
+    assert "picture" not in plain["results"][0]
+    for name in ("ratios", "sizes"):
+        picture = (tmp_path / "deep" / f"report-{name}.svg").read_text()
+        assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+def test_nothing_to_draw() -> None:
+    alone = [Result("deliver", NAME, [Figure("rate", "msg/s", 1000)])]
+    assert charts.ratios(rows(alone, NAME)) == ""
+    assert charts.sizes(alone, NAME) == ""
