@@ -2,7 +2,8 @@
 
 Promises: servers are tried in the order given; a dead one is left alone until a background probe
 finds it alive again; no call lasts longer than ``connect_timeout_s + query_timeout_s`` a server,
-also when the server is frozen. Passwords appear in no text this module makes.
+also when the server is frozen, or SQLite's file is locked or hangs. Passwords appear in no text
+this module makes.
 Fails: ``DirectoryGone`` when no server answered, ``Duplicate`` when a key exists already,
 ``BadSettings`` for an address that cannot be understood.
 Locks: SQLite writers take the write lock first (BEGIN IMMEDIATE), so none fails half-way.
@@ -17,7 +18,9 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from mailnode.model.errors import BadSettings, DirectoryGone, PermanentError
 from mailnode.runtime.maillog import Event, MailLog
-from mailnode.runtime.sql_rows import Asked, FileReader, Rows, read_each
+from mailnode.runtime.sql_rows import STEPS, Asked, FileReader, Rows, ends_at, read_each
 from mailnode.runtime.sql_wires import Wires
 
 T = TypeVar("T")
@@ -68,6 +71,11 @@ class Limits:
     pool_size: int = 4
     longest_probe_s: float = 10.0
     recycle_s: int = 1800
+
+    @property
+    def longest_s(self) -> float:
+        """The most that a transaction may take."""
+        return self.connect_timeout_s + self.query_timeout_s
 
 
 class _Unreachable(Exception):
@@ -181,7 +189,11 @@ class _Server:
         self._limits = limits
         self._engine: AsyncEngine | None = None
         self._wires = Wires(limits.connect_timeout_s)
-        self._reader = FileReader(lambda: _sqlite_reader(url, limits)) if self.sqlite else None
+        self._reader = (
+            FileReader(lambda: _sqlite_reader(url, limits), limits.longest_s)
+            if self.sqlite
+            else None
+        )
         self._running: set[asyncio.Task[Any]] = set()
 
     def engine(self) -> AsyncEngine:
@@ -199,7 +211,7 @@ class _Server:
         task = asyncio.create_task(self._transaction(work, write))
         self._running.add(task)
         task.add_done_callback(self._forget)
-        limit_s = self._limits.connect_timeout_s + self._limits.query_timeout_s
+        limit_s = self._limits.longest_s
         watchdog = asyncio.get_running_loop().call_later(limit_s, self._wires.cut)
         task.add_done_callback(lambda _: watchdog.cancel())
         try:
@@ -213,7 +225,7 @@ class _Server:
             return await self.run(partial(read_each, asked), write=False)
         try:
             return await self._reader.rows(asked)
-        except SQLAlchemyError as error:
+        except (TimeoutError, OSError, SQLAlchemyError) as error:
             raise self._judged(error, unsure=False) from None
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
@@ -226,7 +238,7 @@ class _Server:
         try:
             async with self.engine().connect() as connection:
                 if self.sqlite:
-                    await connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+                    await self._begin(connection, write)
                 started = True
                 result = await work(connection)
                 await connection.commit()
@@ -235,6 +247,12 @@ class _Server:
             raise Duplicate(str(error.orig)) from None
         except (TimeoutError, OSError, SQLAlchemyError) as error:
             raise self._judged(error, unsure=write and started) from None
+
+    async def _begin(self, connection: AsyncConnection, write: bool) -> None:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        until = time.monotonic() + self._limits.longest_s
+        await raw.set_progress_handler(ends_at(until), STEPS)
+        await connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     def _judged(self, error: Exception, unsure: bool) -> Exception:
         """``unsure``: part of a write may have happened, so no other server may repeat it."""
@@ -263,20 +281,21 @@ class _Server:
         return True
 
     async def close(self) -> None:
-        """Let running transactions end within their time, then close the connections."""
+        """Let running transactions end within their time, then close the connections. Waits for
+        nothing that hangs."""
         if self._running:
-            limits = self._limits
-            longest_s = limits.connect_timeout_s + limits.query_timeout_s + _CUT_S
-            await asyncio.wait(self._running, timeout=longest_s)
-            # What does not end would bring its connection back when nobody closes it any more.
-            left = [task for task in self._running if task.cancel()]
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.wait(self._running, timeout=self._limits.longest_s + _CUT_S)
+        # What does not end would bring its connection back when nobody closes it any more.
+        left = [task for task in self._running if task.cancel()]
+        if left:
+            await asyncio.wait(left, timeout=_CUT_S)
         if self._reader is not None:
             await self._reader.close()
         if self._engine is not None:
             engine, self._engine = self._engine, None
             cut = asyncio.get_running_loop().call_later(_CUT_S, self._wires.cut)
-            await engine.dispose()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(engine.dispose(), self._limits.longest_s)
             cut.cancel()
             self._wires.cut()
 
@@ -304,6 +323,7 @@ class Database:
         self._log = log
         self._limits = limits
         self._probes: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"Database({', '.join(server.name for server in self._servers)})"
@@ -321,6 +341,8 @@ class Database:
         return await self._run(lambda server: server.run(work, write=True))
 
     async def _run(self, ask: Callable[[_Server], Awaitable[T]]) -> T:
+        if self._closed:
+            raise DirectoryGone("the database is closed")
         cause = "no database server is alive"
         for server in self._servers:
             if not server.alive:
@@ -355,7 +377,8 @@ class Database:
         self._log.event(Event.DATABASE, reason=f"{server.name} answers again", remedy="")
 
     async def close(self) -> None:
-        """End probes and connections."""
+        """End probes and connections; whoever asks later gets ``DirectoryGone``."""
+        self._closed = True
         for probe in list(self._probes.values()):
             probe.cancel()
         await asyncio.gather(*self._probes.values(), return_exceptions=True)

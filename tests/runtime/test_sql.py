@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.sql import Database, Duplicate, Limits, parse_url
+from mailnode.runtime.sql_rows import FileReader
 from tests.support.mariadb import MariaDb
 
 QUICK = Limits(connect_timeout_s=0.5, query_timeout_s=0.5, longest_probe_s=0.25)
@@ -85,6 +91,96 @@ async def test_sqlite_writers_wait_for_each_other(tmp_path: Path) -> None:
     assert mode == "wal"
     await first.close()
     await second.close()
+
+
+ENDLESS = text("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT max(x) FROM c")
+
+
+def _reader(database: Database) -> FileReader:
+    reader = database._servers[0]._reader
+    assert reader is not None
+    return reader
+
+
+async def test_a_statement_without_end_is_ended_and_the_file_read_again(tmp_path: Path) -> None:
+    database = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=QUICK)
+    with pytest.raises(DirectoryGone):
+        await asyncio.wait_for(database.rows([(ENDLESS, {})]), 60)
+    with pytest.raises(DirectoryGone):
+        await asyncio.wait_for(database.read(lambda c: c.execute(ENDLESS)), 60)
+    with pytest.raises(DirectoryGone):
+        await asyncio.wait_for(database.write(lambda c: c.execute(ENDLESS)), 60)
+    assert [list(each) for each in await database.rows([(text("SELECT 1"), {})])] == [[(1,)]]
+    assert await database.read(one) == 1
+    await asyncio.wait_for(database.close(), 60)
+
+
+async def test_a_locked_file_costs_one_timeout_however_many_ask(tmp_path: Path) -> None:
+    limits = replace(QUICK, query_timeout_s=2.0)
+    database = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=limits)
+    await database.write(lambda c: c.execute(text("CREATE TABLE t (k INTEGER)")))
+    asked = [(text("SELECT k FROM t"), {})]
+    other = sqlite3.connect(tmp_path / "d", isolation_level=None)
+    await database.close()
+    other.execute("PRAGMA journal_mode=DELETE")
+    other.execute("BEGIN EXCLUSIVE")
+    database = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=limits)
+    begun = time.monotonic()
+    said = await asyncio.gather(*(database.rows(asked) for _ in range(20)), return_exceptions=True)
+    assert {type(one) for one in said} == {DirectoryGone}
+    assert time.monotonic() - begun < 20  # not 40: they do not wait one after the other
+    other.execute("ROLLBACK")
+    other.close()
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(DirectoryGone):
+                assert await database.rows(asked) == [[]]
+                break
+            await asyncio.sleep(0.05)
+    await database.close()
+
+
+async def test_a_file_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
+    database = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=QUICK)
+    asked = [(text("SELECT 1"), {})]
+    go_on, reader = threading.Event(), _reader(database)
+    make = reader._make
+
+    def hang() -> Engine:
+        go_on.wait(120)
+        return make()
+
+    reader._make = hang
+    with pytest.raises(DirectoryGone, match="no answer in time"):
+        await asyncio.wait_for(database.rows(asked), 60)
+    reader._limit_s = 60.0  # so that waiting once more would be seen
+    reader._begun = time.monotonic() - 61
+    with pytest.raises(DirectoryGone):
+        await asyncio.wait_for(database.rows(asked), 30)
+    go_on.set()
+    async with asyncio.timeout(60):
+        while reader._hangs():
+            await asyncio.sleep(0.01)
+    assert [list(each) for each in await database.rows(asked)] == [[(1,)]]
+    await database.close()
+
+
+async def test_a_file_that_hangs_is_left_behind_at_the_end(tmp_path: Path) -> None:
+    database = Database([f"sqlite:///{tmp_path}/d"], log=ListLog(), limits=QUICK)
+    go_on = threading.Event()
+    asked = [(text("SELECT 1"), {})]
+    reader = _reader(database)
+    reader._make = lambda: go_on.wait(120) or pytest.fail("unreached")  # type: ignore[assignment,return-value]  # it hangs
+    with pytest.raises(DirectoryGone):
+        await asyncio.wait_for(database.rows(asked), 60)
+    await asyncio.wait_for(database.close(), 60)
+    for _ in range(2):
+        with pytest.raises(DirectoryGone):
+            await database.rows(asked)
+        with pytest.raises(DirectoryGone):
+            await database.read(one)
+        await database.close()
+    go_on.set()
 
 
 @pytest.fixture
