@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from mailnode.runtime.maillog import ListLog
 from mailnode.store import AccountRef, Delivery, QuotaUse, quota
 from mailnode.store.export import export_dovecot
 from mailnode.store.journal import Totals
+from mailnode.store.later import CLOSE_S, Later
 from mailnode.store.quota import Quota, RoomTaken, count_folder
-from mailnode.store.use_mirror import UseMirror
+from mailnode.store.use_mirror import PACE, UseMirror
 from tests.support.mail_store import REF, FailAt, OpenStore, findings, message
 
 SMALL = AccountRef(REF.user, REF.maildir, 100)
@@ -291,6 +293,50 @@ def test_what_cannot_be_told_is_logged_and_the_next_is_told(tmp_path: Path) -> N
     mirror.close()
     assert told == ["good", "last"]
     assert {fields["user"] for _, fields in log.events} == {"bad", "gone"}
+
+
+def test_a_flood_of_changed_accounts_is_told_at_a_pace(tmp_path: Path) -> None:
+    """The oldest first, a part in each interval; what the end has no time for is counted."""
+    done: list[int] = []
+    several, closing = threading.Event(), threading.Event()
+
+    def tell(number: int, _value: None) -> None:
+        done.append(number)
+        if len(done) == 7:
+            several.set()
+            assert closing.wait(60)
+        if len(done) > 9:
+            time.sleep(CLOSE_S / 2)
+
+    later = Later[int, None]("pace", 0.01, tell, lambda *_: pytest.fail("failed"), pace=3)
+    for number in range(100):
+        later.add(number, None)
+    assert several.wait(60)
+    assert later.waiting() == 100 - 9
+    closing.set()
+    left = later.close()
+    assert done == list(range(len(done)))
+    assert left == 100 - len(done) > 0
+    assert later.close() == 0
+
+
+def test_who_is_not_told_at_the_end_is_counted_in_the_log(tmp_path: Path) -> None:
+    log = ListLog()
+    began = threading.Event()
+
+    def tell(user: str, _used: int, _messages: int) -> None:
+        if user == f"user{PACE}":  # the first one beyond the last turn
+            began.set()
+            time.sleep(CLOSE_S)
+
+    for name in ("cur", "new"):
+        (tmp_path / name).mkdir()
+    mirror = UseMirror(tell, log, interval_s=60.0)
+    for number in range(PACE + 5):
+        mirror.changed(f"user{number}", Quota(os.fsencode(tmp_path)))
+    mirror.close()
+    assert began.is_set()
+    assert [fields["what"] for _, fields in log.events] == ["use of mailboxes"]
 
 
 def test_a_foreign_count_goes_with_the_first_change(opened: OpenStore) -> None:
