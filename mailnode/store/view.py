@@ -28,7 +28,6 @@ from mailnode.store import fulltext
 from mailnode.store.view_database import (
     Database,
     is_damage,
-    list_files,
     newest_file,
     supersede,
     transaction,
@@ -69,16 +68,6 @@ class View:
     def folder(self, user: str, mailbox_id: str, uidvalidity: int) -> FolderView:
         """The view of one folder; cheap, opens nothing yet."""
         return FolderView(self, user, mailbox_id, uidvalidity)
-
-    def forget_user(self, user: str) -> None:
-        """Remove a user's view from the disk (mailbox deleted, or to have it rebuilt)."""
-        with self._lock:
-            database = self._open.pop(user, None)
-            if database is not None and database.busy == 0:  # else its last user closes it
-                self._left.append(database)
-        self._close_left()
-        for path in list_files(self._user_folder(user)):
-            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close every database."""
@@ -306,9 +295,6 @@ class FolderView:
 
     def _forget_folder(self, db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM folder WHERE mailbox_id = ? AND uidvalidity = ?", self._identity)
-
-    def close(self) -> None:
-        """Nothing is held open per folder; kept so that callers need not know."""
 
     def _first_key(self, db: sqlite3.Connection, *, make: bool) -> int | None:
         """Keys are folder number times 2**32 plus UID, so that a folder is one range of rows."""

@@ -70,7 +70,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or schema_is_not_ours
 
 
-def list_files(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     """Everything in a user's folder; nothing if there is none."""
     try:
         return [folder / name for name in os.listdir(folder)]
@@ -95,7 +95,7 @@ def supersede(damaged: Path) -> Path:
 def newest_file(folder: Path) -> Path:
     """Where to open: the newest generation of our version. Older files are removed."""
     generations: dict[int, Path] = {}
-    for path in list_files(folder):
+    for path in _list_files(folder):
         name, _, rest = path.name.partition(".")
         number, _, ending = rest.partition(".")
         if name != _NAME or not number.isdigit():

@@ -252,13 +252,6 @@ def test_no_database_is_closed_on_the_loop(tmp_path: Path, monkeypatch: pytest.M
     view.close()
 
 
-def test_forget_user_removes_the_files(tmp_path: Path, view: View, folder: FolderView) -> None:
-    folder.put(rows(1))
-    view.forget_user(USER)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert folder.get([1], "body") == {}
-
-
 def test_threads_share_a_view(tmp_path: Path) -> None:
     view = View(tmp_path, max_open=2)
     failures: list[object] = []

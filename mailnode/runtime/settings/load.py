@@ -32,8 +32,6 @@ from mailnode.runtime.settings.storage import StorageSettings
 from mailnode.runtime.settings.tls import TlsSettings
 from mailnode.runtime.settings.wrong import describe
 
-DEFAULT_PATH = Path("/etc/mailnode/mailnode.toml")
-
 
 class Settings(Section):
     """Everything that can be set, one attribute for each ``[section]``."""
