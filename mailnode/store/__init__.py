@@ -256,7 +256,8 @@ class Folder(Protocol):
         """Remove messages marked ``\\Deleted`` (all, or those among ``uids``); UIDs removed."""
 
     def remove(self, uids: Iterable[int]) -> list[int]:
-        """Remove these messages whatever their flags (POP3 QUIT, MOVE); UIDs removed."""
+        """Remove these messages whatever their flags, durably (POP3 QUIT, REPLACE); UIDs
+        removed."""
 
     def copy(
         self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING

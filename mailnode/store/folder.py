@@ -299,7 +299,8 @@ class MaildirFolder:
         if removed:
             self._home.tell_use(self._ref)
             self._view().forget(removed)
-            self._home.services.lazy.later(self._core)
+            lazy = self._home.services.lazy
+            (lazy.later if only_deleted else lazy.now)(self._core)
         return removed
 
     @folder_verb

@@ -88,6 +88,11 @@ class LazySync:
         else:
             self._later.add(core.path, core)
 
+    def now(self, core: FolderCore) -> None:
+        """Make this folder's journal and names durable before it returns. Raises
+        ``StorageGone``."""
+        sync_folder(core)
+
     def close(self) -> None:
         """Sync what waits, then stop."""
         self._later.close()

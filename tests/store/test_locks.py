@@ -178,6 +178,26 @@ def test_flags_are_synced_in_time_or_at_once(tmp_path: Path) -> None:
         opened.close()
 
 
+def test_what_is_removed_is_durable_before_it_is_told(tmp_path: Path) -> None:
+    """RFC 1939 6: POP3's QUIT says +OK to that; EXPUNGE is told, and durable within a time."""
+    opened = OpenStore(tmp_path, flag_sync_s=60)
+    folder = opened.folder()
+    folder.append([message(text) for text in "abc"])
+    folder.store_flags([3], FlagsOp.ADD, Flag.DELETED, NONE)
+    steps: list[tuple[str, str]] = []
+    files.on_step = lambda step, path: steps.append((step, os.path.basename(os.fsdecode(path))))
+    try:
+        assert folder.expunge() == [3]
+        assert [step for step, _ in steps if "sync" in step] == []
+        steps.clear()
+        assert folder.remove([1, 2]) == [1, 2]
+    finally:
+        files.on_step = None
+    assert [step for step, _ in steps].count("unlink") == 2
+    assert steps[-2:] == [("fdatasync", "mailnode.journal"), ("fsync-dir", "cur")]
+    opened.close()
+
+
 def test_a_sync_that_fails_in_the_background_is_logged(tmp_path: Path) -> None:
     opened = OpenStore(tmp_path, flag_sync_s=60)
     folder = opened.folder()
