@@ -31,7 +31,7 @@ from mailnode.store import (
 from mailnode.store.acl import Acl, Person
 from mailnode.store.faults import plain_errors
 from mailnode.store.folder import MaildirFolder
-from mailnode.store.home import Home
+from mailnode.store.home import MAX_KEPT, Home, Listed
 from mailnode.store.journal import Header
 from mailnode.store.names import INBOX
 from mailnode.store.private_folder import PrivateFolder
@@ -67,19 +67,30 @@ class MaildirAccount:
     @_verb
     def folders(self) -> list[FolderInfo]:
         """See ``store.Account``."""
-        disks = {INBOX: b"", **self._home.disk_names()}
+        home, known = self._home, self._home.infos
+        disks, subscribed = home.disk_names(), subscriptions.read(home.path)
+        told = subscriptions.read_uses(home.path)
+        if known is None or known[:3] != (disks, subscribed, told):
+            infos = self._infos(disks, subscribed, told)
+            known = Listed(disks, subscribed, told, infos)
+            home.infos = known if len(infos) <= MAX_KEPT else None
+        return list(known.infos)
+
+    def _infos(
+        self, found: dict[str, bytes], subscriptions: list[str], told: dict[bytes, str]
+    ) -> list[FolderInfo]:
+        disks = {INBOX: b"", **found}
         parents = {parent for name in disks for parent in _parents(name)}
-        subscribed = set(subscriptions.read(self._home.path))
-        uses = self._uses(disks)
+        subscribed = set(subscriptions)
+        uses = self._uses(disks, told)
         infos = [
             FolderInfo(name, name in disks, name in parents, name in subscribed, uses.get(name, ""))
             for name in disks.keys() | parents
         ]
         return sorted(infos, key=lambda info: (info.name != INBOX, info.name))
 
-    def _uses(self, disks: dict[str, bytes]) -> dict[str, str]:
+    def _uses(self, disks: dict[str, bytes], told: dict[bytes, str]) -> dict[str, str]:
         """Uses by folder name: what clients set, then what the settings name."""
-        told = subscriptions.read_uses(self._home.path)
         uses = {name: told[disk] for name, disk in disks.items() if disk in told}
         for use, name in self._home.services.core.settings.special_folders.items():
             if use not in uses.values():

@@ -20,11 +20,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mailnode.model.errors import BadFolderName, NoSuchFolder
 from mailnode.runtime import files
 from mailnode.runtime.tasks import may_wait
-from mailnode.store import AccountRef, QuotaUse, listing, names, subscriptions
+from mailnode.store import AccountRef, FolderInfo, QuotaUse, listing, names, subscriptions
 from mailnode.store.acl import AclCache
 from mailnode.store.core import CoreContext, FolderCore
 from mailnode.store.journal import JOURNAL_NAME, identity_in
@@ -42,7 +43,20 @@ UIDVALIDITY_NAME = b"mailnode.uidvalidity"
 PUBLIC_FOLDER = ".mailnode/public"
 _READY = b"mailnode account 1\n"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# The lists of accounts with more folders are made anew each time.
+MAX_KEPT = 200
+# A directory whose names changed so lately may change once more without its time telling.
+_SETTLED_NS = 2_000_000_000
 _BAD_PART = re.compile("[\x00-\x1f\x7f]")
+
+
+class Listed(NamedTuple):
+    """A list of folders, and what it was made from."""
+
+    disks: dict[str, bytes]
+    subscribed: list[str]
+    uses: dict[bytes, str]
+    infos: list[FolderInfo]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ class Home:
         # What nobody owns has no folders but those that somebody makes.
         self.bare = self.maildir.startswith(PUBLIC_FOLDER + "/")
         self._ready = False
+        self._listed: tuple[int, dict[str, bytes]] | None = None
+        self.infos: Listed | None = None
 
     # -- the account lock and what it guards -----------------------------------------------
 
@@ -178,9 +194,24 @@ class Home:
         return self.path + b"/" + disk if disk else self.path
 
     def disk_names(self) -> dict[str, bytes]:
-        """Every folder on the disk but INBOX: name to name on disk."""
-        found = {names.disk_to_folder(disk): disk for disk in listing.list_folders(self.path)}
-        return {name: disk for name, disk in found.items() if name}
+        """Every folder on the disk but INBOX: name to name on disk; not to be changed.
+
+        Folders come and go by names in the account's own directory, so while its time stands
+        still the last answer holds. (The same object, then.)
+        """
+        changed, listed = listing.mtime_ns(self.path), self._listed
+        if listed is not None and listed[0] == changed:
+            return listed[1]
+        now = time.time_ns()
+        directories = listing.list_dot_directories(self.path)
+        folders = listing.only_folders(self.path, directories)
+        found = {names.disk_to_folder(disk): disk for disk in folders}
+        answer = {name: disk for name, disk in found.items() if name}
+        # One that is just being made gets its parts without the account's time telling.
+        whole = len(folders) == len(directories)
+        settled = whole and now - changed > _SETTLED_NS
+        self._listed = (changed, answer) if settled and len(answer) <= MAX_KEPT else None
+        return answer
 
     def disk_name(self, name: str) -> bytes:
         """A folder's name on disk. Raises ``NoSuchFolder``."""

@@ -86,11 +86,12 @@ def list_dot_directories(account: bytes) -> list[bytes]:
 
 def list_folders(account: bytes) -> list[bytes]:
     """Names on disk of an account's folders, INBOX left out."""
-    return [
-        disk
-        for disk in list_dot_directories(account)
-        if os.path.isdir(account + b"/" + disk + b"/" + CUR)
-    ]
+    return only_folders(account, list_dot_directories(account))
+
+
+def only_folders(account: bytes, disks: Iterable[bytes]) -> list[bytes]:
+    """Those that are folders."""
+    return [disk for disk in disks if os.path.isdir(account + b"/" + disk + b"/" + CUR)]
 
 
 def mtime_ns(path: bytes) -> int:

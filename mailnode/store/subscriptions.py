@@ -31,16 +31,19 @@ T = TypeVar("T")
 class _Kept(Generic[T]):
     """What files said when they were last read."""
 
-    def __init__(self, name: bytes, read: Callable[[bytes], T]) -> None:
+    def __init__(self, name: bytes, read: Callable[[bytes], T], absent: T | None = None) -> None:
         self._name = b"/" + name
         self._read = read
+        self._absent = absent  # what it says where there is none; None: another file may tell
         self._known: dict[bytes, tuple[tuple[int, int, int], T]] = {}
 
     def of(self, account: bytes) -> T:
         """What the account's file says now."""
         try:
             seen = os.stat(account + self._name)
-        except OSError:
+        except OSError as error:
+            if self._absent is not None and isinstance(error, FileNotFoundError):
+                return self._absent
             return self._read(account)  # which says what is wrong, or finds another file
         look = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
         known = self._known.get(account)
@@ -100,4 +103,4 @@ def _slash(name: bytes) -> bytes:
 
 
 _lists = _Kept(_LIST_NAME, lambda account: sorted(read_foreign_subscriptions(account) or ()))
-_uses = _Kept(_USES_NAME, _read_uses)
+_uses = _Kept[dict[bytes, str]](_USES_NAME, _read_uses, absent={})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailnode.access.admission import Census
+from mailnode.access.imap.list_cache import ListCache
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.owners import Owners, nobody_else
 from mailnode.cluster import Hints
@@ -33,6 +34,7 @@ class Means:
     census: Census = field(default_factory=lambda: Census(1 << 30))
     cache: MessageCache = field(default_factory=MessageCache)
     owners: Owners = nobody_else
+    lists: ListCache = field(default_factory=ListCache)
 
 
 class Out(Protocol):

@@ -13,6 +13,7 @@ from mailnode.access.imap.commands.acl import my_rights_line, read_rights
 from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
 from mailnode.access.imap.commands.metadata import metadata_line, read_annotations
 from mailnode.access.imap.commands.verb import KNOWN, Verb
+from mailnode.access.imap.list_cache import MAX_FOLDERS, Question
 from mailnode.access.imap.patterns import SEPARATOR, Pattern, combined
 from mailnode.access.imap.reply import Reply, bad, ok
 from mailnode.access.imap.session import Session
@@ -53,8 +54,16 @@ def above(name: str) -> Iterator[str]:
 
 def read_known(account: Account) -> Known:
     """Blocking."""
-    folders = {info.name: info for info in account.folders()}
-    return Known(folders, frozenset(account.subscriptions()))
+    return known_of(*_read(account))
+
+
+def known_of(folders: list[FolderInfo], subscribed: list[str]) -> Known:
+    """What an account tells, in a form to choose from."""
+    return Known({info.name: info for info in folders}, frozenset(subscribed))
+
+
+def _read(account: Account) -> tuple[list[FolderInfo], list[str]]:
+    return account.folders(), account.subscriptions()
 
 
 async def do_list(session: Session, command: Command, args: List) -> Reply:
@@ -66,8 +75,21 @@ async def do_list(session: Session, command: Command, args: List) -> Reply:
         # RFC 3501 6.3.8: an empty pattern asks for the separator and the reference's root.
         session.out.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return ok("done")
-    known = await session.means.pool.brisk(read_known, session.owner())
-    await _send(session, b"LIST", select_entries(known, args), args)
+    question = Question(
+        args, session.enabled.utf8, *await session.means.pool.brisk(_read, session.owner())
+    )
+    alone = not (args.status or args.metadata or "MYRIGHTS" in args.returns)
+    answer = session.means.lists.of(session.user, question) if alone else None
+    if answer is not None:
+        session.out.write(answer)
+        return ok("done")
+    entries = select_entries(known_of(question.folders, question.subscribed), args)
+    if alone and len(entries) <= MAX_FOLDERS:
+        answer = b"".join(_line(b"LIST", entry, session.enabled.utf8) for entry in entries)
+        session.means.lists.keep(session.user, question, answer)
+        session.out.write(answer)
+    else:
+        await _send(session, b"LIST", entries, args)
     return ok("done")
 
 
@@ -85,11 +107,15 @@ async def _send(session: Session, verb: bytes, entries: Iterable[Entry], args: L
     followers = await _followers(session, wanted, args)
     utf8 = session.enabled.utf8
     for entry in entries:
-        words = [word.encode() for word in entry.attributes]
-        info = CHILD_INFO if entry.child_info else b""
-        line = list_line(words, entry.name, command=verb, utf8=utf8, extended=info)
-        session.out.write(line + b"\r\n" + b"".join(followers.get(entry.name, ())))
+        line = _line(verb, entry, utf8)
+        session.out.write(line + b"".join(followers.get(entry.name, ())))
         await session.out.drain()
+
+
+def _line(verb: bytes, entry: Entry, utf8: bool) -> bytes:
+    words = [word.encode() for word in entry.attributes]
+    info = CHILD_INFO if entry.child_info else b""
+    return list_line(words, entry.name, command=verb, utf8=utf8, extended=info) + b"\r\n"
 
 
 async def _followers(session: Session, names: list[str], args: List) -> dict[str, list[bytes]]:
