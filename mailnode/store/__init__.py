@@ -217,8 +217,16 @@ class Folder(Protocol):
     def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
         """Facts of these messages, ascending by UID; expunged ones are left out."""
 
+    def sizes(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """Size and internal date of these messages (UIDs ascending), as ``infos`` has them, for
+        many at once; expunged ones are left out."""
+
     def read(self, uid: int) -> bytes:
         """The whole message. Raises ``NoSuchMessage``."""
+
+    def read_some(self, uids: Sequence[int]) -> list[bytes | None]:
+        """The first of these messages, at least one, in their order; ``None``: it is gone. It ends
+        early where a brisk call would have to wait for the next one's bytes."""
 
     def open(self, uid: int) -> BinaryIO:
         """The message as an unbuffered file open for reading. Raises ``NoSuchMessage``."""

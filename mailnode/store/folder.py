@@ -162,6 +162,11 @@ class MaildirFolder:
             state = self._core.state
             return [message_info(state, index) for index in state.indexes(uids)]
 
+    def sizes(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """See ``store.Folder``."""
+        with self._core.ledger.mutex:
+            return self._core.state.sizes_of(uids)
+
     def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
         """See ``store.Folder``."""
         with self._core.ledger.mutex:
@@ -212,6 +217,12 @@ class MaildirFolder:
     def read(self, uid: int) -> bytes:
         """See ``store.Folder``. Line ends are CRLF, however the file has them."""
         return reading.read_whole(*self._found(uid))
+
+    @folder_verb
+    def read_some(self, uids: Sequence[int]) -> list[bytes | None]:
+        """See ``store.Folder``. Line ends are CRLF, however the files have them."""
+        found = reading.read_expected(self._core, uids)
+        return found or [reading.unless_gone(self.read, uids[0])]
 
     def _read_head(self, uid: int) -> bytes:
         return reading.read_head(*self._found(uid))

@@ -97,6 +97,16 @@ class GuardedFolder:
         self.need("r")
         return self.inner.infos(uids)
 
+    def sizes(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """See ``store.Folder``."""
+        self.need("r")
+        return self.inner.sizes(uids)
+
+    def read_some(self, uids: Sequence[int]) -> list[bytes | None]:
+        """See ``store.Folder``."""
+        self.need("r")
+        return self.inner.read_some(uids)
+
     def read(self, uid: int) -> bytes:
         """See ``store.Folder``."""
         self.need("r")

@@ -47,6 +47,7 @@ from mailnode.store import (
 from mailnode.store.acl import NOBODY, Acl, Person
 from mailnode.store.shares import heard_by, stands_under
 from mailnode.wire.mime.sortkeys import make_keys
+from mailnode.wire.mime.structure import to_crlf
 
 USUAL = (
     ("Drafts", "\\Drafts"),
@@ -161,6 +162,20 @@ class FakeFolder:
     def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
         with self.lock:
             return [self.kept[uid].info for uid in sorted(set(uids)) if uid in self.kept]
+
+    def sizes(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        with self.lock:
+            infos = [self.kept[uid].info for uid in uids if uid in self.kept]
+            return {info.uid: (info.size, info.internal_date) for info in infos}
+
+    def read_some(self, uids: Sequence[int]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        for uid in uids:
+            try:
+                found.append(to_crlf(self.read(uid)))
+            except NoSuchMessage:
+                found.append(None)
+        return found
 
     def read(self, uid: int) -> bytes:
         try:

@@ -11,16 +11,19 @@ RFC: 3501 6.4.5 and 7.4.2, 9051 6.4.5 and 7.5.2, 7162 3.1.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mailnode.access.imap.fetch_bulk import BulkContent, Sizes, is_bulk
 from mailnode.access.imap.fetch_content import (
+    STREAM_BYTES,
     ContentWriter,
     Piece,
     Row,
     UnknownEncoding,
     is_constant,
 )
+from mailnode.access.imap.fetch_heads import FROM_PICTURE, Heads, picked
 from mailnode.access.imap.message_file import FilePart, MessageCache
 from mailnode.access.imap.row_cache import WORTH_BYTES
 from mailnode.model.errors import NoSuchMessage, StorageFull
@@ -28,7 +31,6 @@ from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, Folder, MessageInfo, Picture
 from mailnode.store.guarded import check_readable
 from mailnode.wire.imap.fetch_items import Binary, Fact, FetchItem, Section
-from mailnode.wire.imap.format import flags as format_flags
 from mailnode.wire.mime.structure import MAX_HEADER
 
 MAX_BYTES = 1024 * 1024
@@ -37,18 +39,18 @@ SLICE_ROWS = 64
 SLICE_HEADER_BYTES = 16 * 1024 * 1024
 ROW_BYTES = 100  # what a response takes apart from its content, about
 MAX_FILES = 8  # open files one call may hand out
-
-_FROM_PICTURE = frozenset((Fact.UID, Fact.FLAGS, Fact.MODSEQ))
+# So many answers from memory are put together at once.
+MAX_ROWS = 4000
 
 
 @dataclass(slots=True)
 class Rendered:
-    """What one call made of a batch.
+    """What one call made of some rows.
 
-    ``pieces`` go to the client in order; ``done`` rows of the batch are dealt with, go on after
-    them; ``seen`` are the UIDs that got ``\\Seen`` on the way, as the change ``modseq`` (0: none),
-    and the client has been told; ``gone`` are the UIDs that no longer exist, ``undecodable`` those
-    with a transfer encoding that BINARY does not know.
+    ``pieces`` go to the client in order; ``done`` rows are dealt with, go on after them; ``seen``
+    are the UIDs that got ``\\Seen`` on the way, as the change ``modseq`` (0: none), and the client
+    has been told; ``gone`` are the UIDs that no longer exist, ``undecodable`` those with a transfer
+    encoding that BINARY does not know. ``held`` is about what the pieces take in memory.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -57,6 +59,12 @@ class Rendered:
     gone: list[int] = field(default_factory=list)
     undecodable: list[int] = field(default_factory=list)
     modseq: int = 0
+    held: int = 0
+
+    @property
+    def files(self) -> int:
+        """Open files among the pieces."""
+        return sum(isinstance(piece, FilePart) for piece in self.pieces)
 
     def close(self) -> None:
         """Give all files back; for a connection that ends before they are sent."""
@@ -69,8 +77,8 @@ class Fetcher:
     """One FETCH command on one folder. Blocking; one thread at a time.
 
     ``condstore``: MODSEQ goes with the FLAGS that tell of a new ``\\Seen``; ``read_only``: nothing
-    becomes seen (EXAMINE); ``is_recent`` tells what ``\\Recent`` is to this session; ``cache`` is
-    shared by the sessions of a worker; ``uid_only``: answers are UIDFETCH (RFC 9586).
+    becomes seen (EXAMINE); ``recent`` are the UIDs that are ``\\Recent`` to this session; ``cache``
+    is shared by the sessions of a worker; ``uid_only``: answers are UIDFETCH (RFC 9586).
     """
 
     def __init__(
@@ -80,130 +88,194 @@ class Fetcher:
         *,
         condstore: bool,
         read_only: bool,
-        is_recent: Callable[[int], bool],
+        recent: Sequence[range],
         cache: MessageCache,
         uid_only: bool = False,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._folder = folder
         items = tuple(items)
-        self._facts = _FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
-        content = [item for item in items if item not in _FROM_PICTURE]
+        facts = FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
+        content = [item for item in items if item not in FROM_PICTURE]
         self._content = ContentWriter(folder, content, cache) if content else None
+        self._bulk = BulkContent(folder, content) if all(map(is_bulk, content)) else None
         self._kept = cache.rows if all(map(is_constant, content)) else None
         self._kept_key = (folder.key, *content)
         self._marks = not read_only and any(map(_marks_seen, items))
-        self._condstore = condstore
-        self._uid_only = uid_only
-        self._is_recent = is_recent
+        self._heads = Heads(
+            facts, content=bool(content), condstore=condstore, uid_only=uid_only, recent=recent
+        )
         self._max_bytes = max_bytes
-        self._flag_texts: dict[tuple[int, int, bool], bytes] = {}
 
     @property
     def needs_content(self) -> bool:
         """Whether the picture is not all that is needed."""
         return self._content is not None
 
-    def render(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
-        """Answer for rows ``(message number, UID)`` of ``picture``, at least one of them. Raises
+    def render(self, rows: Sequence[int], picture: Picture) -> Rendered:
+        """Answer for the first of these rows of ``picture``, one of them at least. Raises
         ``NoPermission`` once the folder may not be read any more."""
         content = self._content
         check_readable(self._folder)
         if content is None:
-            return self._from_picture(batch, picture)
-        again = self._again(batch, picture)
-        if again is not None:
-            return again
-        out = Rendered()
-        files: list[FilePart] = []
-        held = 0
+            rows = rows[: min(MAX_ROWS, max(1, self._max_bytes // ROW_BYTES))]
+            return Rendered([self._heads.lines(rows, picture)], len(rows))
+        out = self._again(rows, picture)
+        if out.done:
+            return out
         try:
-            while out.done < len(batch) and held < self._max_bytes and len(files) < MAX_FILES:
-                ready: list[tuple[Row, list[Piece]]] = []
-                for row in self._rows(content, batch, out.done, picture):
-                    out.done += 1
-                    pieces = _try_content(content, row, out)
-                    if pieces is not None:
-                        ready.append((row, pieces))
-                        files += (piece for piece in pieces if isinstance(piece, FilePart))
-                        held += ROW_BYTES + sum(len(p) for p in pieces if isinstance(p, bytes))
-                    if held >= self._max_bytes or len(files) >= MAX_FILES:
-                        break
-                self._keep(ready, picture)
-                self._finish(ready, picture, out)
+            while out.done < len(rows) and out.held < self._max_bytes and out.files < MAX_FILES:
+                some = rows[out.done : out.done + SLICE_ROWS]
+                if not self._some(content, some, picture, out):
+                    break
         except BaseException:
-            for file in files:
-                file.close()
+            out.close()
             raise
         return out
 
-    def _from_picture(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered:
-        """Flags, UIDs and modseqs alone."""
-        batch = batch[: max(1, self._max_bytes // ROW_BYTES)]
-        lines = [self._head(Row(number, uid), picture, None) for number, uid in batch]
-        return Rendered([b")\r\n".join([*lines, b""])], len(batch))
-
-    def _again(self, batch: Sequence[tuple[int, int]], picture: Picture) -> Rendered | None:
-        """The first rows from what was answered before; ``None`` where that has not the first, or
-        where the folder has changed since the picture, so that some may be gone."""
+    def _again(self, rows: Sequence[int], picture: Picture) -> Rendered:
+        """The first rows as far as they were answered before; none where the folder has changed
+        since the picture, so that some may be gone."""
         if self._kept is None or not _is_same(self._folder.picture(), picture):
-            return None
+            return Rendered()
         known = self._kept.of((picture.uidvalidity, *self._kept_key))
-        lines: list[bytes] = []
-        held = 0
-        for number, uid in batch:
-            text = known.get(uid)
+        if not known:
+            return Rendered()
+        rows, held = rows[:MAX_ROWS], 0
+        texts: list[bytes] = []
+        for text in map(known.get, picked(picture.uids, rows)):
             if text is None or held >= self._max_bytes:
                 break
-            head = self._head(Row(number, uid), picture, None)
-            lines.append(b"%b%b%b)\r\n" % (head, b"" if head.endswith(b"(") else b" ", text))
-            held += len(lines[-1])
-        return Rendered([b"".join(lines)], len(lines)) if lines else None
+            texts.append(text)
+            held += len(text) + ROW_BYTES
+        if not texts:
+            return Rendered()
+        lines = self._heads.lines(rows[: len(texts)], picture, texts)
+        return Rendered([lines], len(texts), held=held)
 
-    def _keep(self, ready: list[tuple[Row, list[Piece]]], picture: Picture) -> None:
+    def _some(
+        self, content: ContentWriter, rows: Sequence[int], picture: Picture, out: Rendered
+    ) -> bool:
+        """Answer for the first of these rows; False where others should have their turn now."""
+        uids = picked(picture.uids, rows)
+        sizes = self._folder.sizes(uids)
+        count = self._bearable(uids, sizes, self._max_bytes - out.held)
+        if self._bulk is not None and count:
+            return self._in_bulk(self._bulk, rows[:count], picture, sizes, out)
+        # A message that has to be streamed is dealt with alone.
+        some = rows[:1] if self._bulk is not None else rows[: max(count, 1)]
+        self._one_by_one(content, some, picture, out)
+        return True
+
+    def _bearable(self, uids: Sequence[int], sizes: Sizes, room: int) -> int:
+        """How many of these fit into memory together, whatever there is in them."""
+        whole = self._bulk is not None and self._bulk.whole
+        budget, most = (room, STREAM_BYTES) if whole else (SLICE_HEADER_BYTES, MAX_HEADER)
+        for count, uid in enumerate(uids):
+            size, _ = sizes.get(uid, (0, 0.0))
+            if budget <= 0 or (whole and size > most):
+                return count
+            budget -= min(size, most) + ROW_BYTES
+        return len(uids)
+
+    # -------------------------------------------------------------- many at once
+
+    def _in_bulk(
+        self,
+        bulk: BulkContent,
+        rows: Sequence[int],
+        picture: Picture,
+        sizes: Sizes,
+        out: Rendered,
+    ) -> bool:
+        uids = picked(picture.uids, rows)
+        here = uids if len(sizes) >= len(uids) else [uid for uid in uids if uid in sizes]
+        texts = bulk.texts(here, sizes) if here else []
+        made = dict(zip(here, texts, strict=False))
+        self._keep(made, picture)
+        if len(texts) < len(here):
+            rows = rows[: uids.index(here[len(texts)])]
+        ready: dict[int, bytes] = {}
+        for row, uid in zip(rows, uids, strict=False):
+            if out.held >= self._max_bytes:
+                break
+            out.done += 1
+            text = made.get(uid)
+            if text is None:
+                out.gone.append(uid)
+            else:
+                ready[row] = text
+                out.held += len(text) + ROW_BYTES
+        self._finish_bulk(rows, ready, picture, out)
+        return len(texts) == len(here)
+
+    def _finish_bulk(
+        self, rows: Sequence[int], ready: dict[int, bytes], picture: Picture, out: Rendered
+    ) -> None:
+        if not ready:
+            return
+        fresh = self._mark_seen(ready, picture, out) if self._marks else {}
+        if not fresh:
+            chosen = rows if len(ready) == len(rows) else list(ready)
+            out.pieces.append(self._heads.lines(chosen, picture, list(ready.values())))
+            return
+        for row, text in ready.items():
+            info = fresh.get(picture.uids[row])
+            head = self._heads.changed(row, info) if info else self._heads.head(row, picture)
+            out.pieces.append(b"%b%b)\r\n" % (head, text))
+
+    def _keep(self, made: Mapping[int, bytes | None], picture: Picture) -> None:
         """Keep what will be the same at the next FETCH."""
         if self._kept is None:
             return
-        texts = {
-            row.uid: b"".join(piece for piece in pieces if isinstance(piece, bytes))
-            for row, pieces in ready
-        }
-        short = {uid: text for uid, text in texts.items() if len(text) <= WORTH_BYTES}
+        short = {uid: text for uid, text in made.items() if text and len(text) <= WORTH_BYTES}
         self._kept.keep((picture.uidvalidity, *self._kept_key), short)
 
-    def _rows(
-        self, content: ContentWriter, batch: Sequence[tuple[int, int]], start: int, picture: Picture
-    ) -> list[Row]:
-        """The next rows with their facts and summaries, as many as memory bears."""
-        rows = [Row(number, uid) for number, uid in batch[start : start + SLICE_ROWS]]
-        infos = {info.uid: info for info in self._folder.infos([row.uid for row in rows])}
-        budget = SLICE_HEADER_BYTES
-        for count, row in enumerate(rows):
+    # -------------------------------------------------------------- one by one
+
+    def _one_by_one(
+        self, content: ContentWriter, rows: Sequence[int], picture: Picture, out: Rendered
+    ) -> None:
+        """What needs a look into the message, or a file of its own."""
+        ready: list[tuple[Row, list[Piece]]] = []
+        files = 0
+        try:
+            for row in self._rows(content, rows, picture):
+                out.done += 1
+                pieces = _try_content(content, row, out)
+                if pieces is not None:
+                    ready.append((row, pieces))
+                    files += sum(isinstance(piece, FilePart) for piece in pieces)
+                    out.held += ROW_BYTES + sum(len(p) for p in pieces if isinstance(p, bytes))
+                if out.held >= self._max_bytes or out.files + files >= MAX_FILES:
+                    break
+            fresh = self._mark_seen([row.at for row, _ in ready], picture, out)
+        except BaseException:
+            Rendered([piece for _, pieces in ready for piece in pieces]).close()
+            raise
+        for row, pieces in ready:
+            info = fresh.get(row.uid)
+            heads = self._heads
+            head = heads.changed(row.at, info) if info else heads.head(row.at, picture)
+            out.pieces += _joined(head, pieces)
+
+    def _rows(self, content: ContentWriter, rows: Sequence[int], picture: Picture) -> list[Row]:
+        """The rows with their facts and summaries."""
+        found = [Row(at, picture.uids[at]) for at in rows]
+        infos = {info.uid: info for info in self._folder.infos([row.uid for row in found])}
+        for row in found:
             row.info = infos.get(row.uid)
             row.uidvalidity = picture.uidvalidity
-            budget -= min(row.info.size, MAX_HEADER) if row.info else 0
-            if budget < 0 and count:
-                del rows[count:]
-                break
-        content.prepare(rows)
-        return rows
+        content.prepare(found)
+        return found
 
     # -------------------------------------------------------------- flags
 
-    def _finish(
-        self, ready: list[tuple[Row, list[Piece]]], picture: Picture, out: Rendered
-    ) -> None:
-        """Mark as seen what was read, then put each response together."""
-        fresh = self._mark_seen([row for row, _ in ready], picture, out)
-        for row, pieces in ready:
-            head = self._head(row, picture, fresh.get(row.uid))
-            out.pieces += _joined(head, pieces)
-
     def _mark_seen(
-        self, rows: list[Row], picture: Picture, out: Rendered
+        self, rows: Iterable[int], picture: Picture, out: Rendered
     ) -> dict[int, MessageInfo]:
         """RFC 9051 6.4.5: BODY[...] sets \\Seen. The facts of the messages that got it."""
-        unseen = [row.uid for row in rows if not picture.flags[row.number - 1] & Flag.SEEN]
+        unseen = [picture.uids[row] for row in rows if not picture.flags[row] & Flag.SEEN]
         if not self._marks or not unseen:
             return {}
         try:
@@ -215,36 +287,6 @@ class Fetcher:
             out.seen += result.changed
             out.modseq = result.modseq
         return {info.uid: info for info in self._folder.infos(result.changed)}
-
-    def _head(self, row: Row, picture: Picture, fresh: MessageInfo | None) -> bytes:
-        words: list[bytes] = []
-        # RFC 7162 3.2.4: a FETCH that tells of a change has the UID once QRESYNC is on.
-        if Fact.UID in self._facts or (fresh and self._condstore):
-            words.append(b"UID %d" % row.uid)
-        # RFC 9051 6.4.5: flags that FETCH itself changed are told with it.
-        if fresh or Fact.FLAGS in self._facts:
-            words.append(b"FLAGS " + self._flags(row, picture, fresh))
-        if Fact.MODSEQ in self._facts or (fresh and self._condstore):
-            modseq = fresh.modseq if fresh else picture.modseqs[row.number - 1]
-            words.append(b"MODSEQ (%d)" % modseq)
-        if self._uid_only:
-            # RFC 9586 3.3: the UID stands in front, and again only where there is nothing else.
-            if words and words[0].startswith(b"UID ") and (len(words) > 1 or self._content):
-                del words[0]
-            return b"* %d UIDFETCH (%b" % (row.uid, b" ".join(words))
-        return b"* %d FETCH (%b" % (row.number, b" ".join(words))
-
-    def _flags(self, row: Row, picture: Picture, fresh: MessageInfo | None) -> bytes:
-        recent = self._is_recent(row.uid)
-        if fresh:
-            return format_flags(fresh.flags, fresh.keywords, recent)
-        at = row.number - 1
-        key = (picture.flags[at], picture.keyword_bits[at], recent)
-        text = self._flag_texts.get(key)
-        if text is None:
-            names = [word for n, word in enumerate(picture.keywords) if key[1] >> n & 1]
-            text = self._flag_texts[key] = format_flags(key[0], names, recent)
-        return text
 
 
 def _is_same(now: Picture, picture: Picture) -> bool:
@@ -273,8 +315,6 @@ def _marks_seen(item: FetchItem) -> bool:
 
 def _joined(head: bytes, pieces: list[Piece]) -> Iterator[Piece]:
     """One response; neighbouring bytes are made one piece."""
-    if pieces and not head.endswith(b"("):
-        head += b" "
     plain = [piece for piece in pieces if isinstance(piece, bytes)]
     if len(plain) == len(pieces):
         yield b"".join([head, *plain, b")\r\n"])

@@ -35,8 +35,8 @@ STREAM_BYTES = 256 * 1024
 
 Piece = bytes | FilePart
 
-_HEADER_KINDS = frozenset((SectionKind.HEADER, SectionKind.FIELDS, SectionKind.FIELDS_NOT))
-_SUMMARY_OF = {
+HEADER_KINDS = frozenset((SectionKind.HEADER, SectionKind.FIELDS, SectionKind.FIELDS_NOT))
+SUMMARY_OF = {
     Fact.ENVELOPE: "envelope",
     Fact.BODY: "body",
     Fact.BODYSTRUCTURE: "bodystructure",
@@ -54,7 +54,7 @@ class UnknownEncoding(PermanentError):
 class Row:
     """A message being answered for; ``info`` is ``None`` for one that is gone."""
 
-    number: int
+    at: int  # where it stands in the picture
     uid: int
     info: MessageInfo | None = None
     uidvalidity: int = 0
@@ -99,9 +99,9 @@ class ContentWriter:
 
     def _writer(self, item: FetchItem) -> Callable[[Row], list[Piece]]:
         if isinstance(item, Fact):
-            kind = _SUMMARY_OF.get(item)
+            kind = SUMMARY_OF.get(item)
             if kind is None:
-                return lambda row: [_fact(item, _info(row))]
+                return lambda row: [fact_text(item, _info(row))]
             return lambda row: [item.value.encode(), b" ", _summary(row, kind)]
         if isinstance(item, Section):
             return self._section_writer(item)
@@ -114,7 +114,7 @@ class ContentWriter:
     def _section_writer(self, section: Section) -> Callable[[Row], list[Piece]]:
         name, partial = section_name(section) + b" ", section.partial
         text = Text(section.kind.value)
-        if not section.part and section.kind in _HEADER_KINDS:
+        if not section.part and section.kind in HEADER_KINDS:
             if not is_selection(text):
                 return lambda row: [name, *_literal(cut(_summary(row, "headers"), partial))]
             choose = field_chooser(text, section.fields)
@@ -188,14 +188,14 @@ def _decoded(message: bytes, part: Part, numbered: bool) -> bytes:
 def is_constant(item: FetchItem) -> bool:
     """Whether the answer is the same as long as the message lives, short, and marks nothing."""
     if isinstance(item, Section):
-        return item.peek and not item.part and item.kind in _HEADER_KINDS
+        return item.peek and not item.part and item.kind in HEADER_KINDS
     return isinstance(item, Fact)
 
 
 def _summary_of(item: FetchItem) -> str:
     if isinstance(item, Fact):
-        return _SUMMARY_OF.get(item, "")
-    at_top = isinstance(item, Section) and not item.part and item.kind in _HEADER_KINDS
+        return SUMMARY_OF.get(item, "")
+    at_top = isinstance(item, Section) and not item.part and item.kind in HEADER_KINDS
     return "headers" if at_top else ""
 
 
@@ -212,7 +212,8 @@ def _summary(row: Row, kind: str) -> bytes:
     return found
 
 
-def _fact(item: Fact, info: MessageInfo) -> bytes:
+def fact_text(item: Fact, info: MessageInfo) -> bytes:
+    """A fact with its name."""
     name = item.value.encode()
     if item is Fact.SIZE:
         return b"%b %d" % (name, info.size)

@@ -8,7 +8,7 @@ RFC: 3501 2.3.1.2, 7.2-7.4; 2177; 2180; 7162 3.1, 3.2.10.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -118,7 +118,12 @@ class Selected:
 
     def is_recent(self, uid: int) -> bool:
         """Was this session the first to be told of the message? RFC 9051 A: not for IMAP4rev2."""
-        return not self.enabled.rev2 and any(uid in found for found in self.recent)
+        return any(uid in found for found in self.recents)
+
+    @property
+    def recents(self) -> Sequence[range]:
+        """The UIDs of all messages that ``is_recent`` says this of."""
+        return () if self.enabled.rev2 else self.recent
 
     def recent_count(self, picture: Picture) -> int:
         """The number behind RECENT."""

@@ -56,7 +56,3 @@ def put(
 
 def cache() -> MessageCache:
     return MessageCache(limit_bytes=4 * 1024 * 1024, worth_bytes=64 * 1024)
-
-
-def nothing_recent(uid: int) -> bool:
-    return False

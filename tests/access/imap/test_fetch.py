@@ -17,7 +17,7 @@ from mailnode.model.flags import Flag
 from mailnode.runtime.tasks import Pool, is_brisk
 from mailnode.wire.imap.fetch_items import Binary, Fact, Preview, Section, SectionKind
 from mailnode.wire.mime.structure import to_crlf
-from tests.access.imap.mailroom import CountingFolder, cache, make_folder, nothing_recent, put
+from tests.access.imap.mailroom import CountingFolder, cache, make_folder, put
 
 MESSAGE = b"Subject: hi\r\nFrom: a@b\r\n\r\nline one\r\nline two\r\n"
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef" * 40_000 + b"\r\n"
@@ -26,12 +26,12 @@ PLAIN = dict.fromkeys(("condstore", "read_only"), False)
 
 
 def fetcher(folder: CountingFolder, *items, **options) -> Fetcher:
-    chosen = {**PLAIN, "is_recent": nothing_recent, "cache": cache(), **options}
+    chosen = {**PLAIN, "recent": (), "cache": cache(), **options}
     return Fetcher(folder, items, **chosen)
 
 
-def rows(folder: CountingFolder) -> list[tuple[int, int]]:
-    return list(enumerate(folder.picture().uids, 1))
+def rows(folder: CountingFolder) -> range:
+    return range(len(folder.picture().uids))
 
 
 def sent(rendered: Rendered) -> bytes:
@@ -158,7 +158,7 @@ def test_flags_come_from_the_picture_alone(folder):
 
 
 def test_recent(folder):
-    found = answer(folder, Fact.FLAGS, is_recent=lambda uid: uid == 1)
+    found = answer(folder, Fact.FLAGS, recent=[range(1, 2)])
     assert b"\\Recent" in found[0]
 
 
@@ -384,7 +384,7 @@ def test_binary():
     item = Binary(part=(1,), peek=True)
     assert answer(folder, item) == [b"* 1 FETCH (BINARY[1] ~{3}\r\n\0\1\2)\r\n"]
     put(folder, head + b"x-strange\r\n\r\nAAEC\r\n")
-    rendered = fetcher(folder, item).render([(1, 1), (2, 2)], folder.picture())
+    rendered = fetcher(folder, item).render([0, 1], folder.picture())
     assert rendered.undecodable == [2]
     assert rendered.pieces == [b"* 1 FETCH (BINARY[1] ~{3}\r\n\0\1\2)\r\n"]
 

@@ -8,14 +8,14 @@ RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.2.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
+from mailnode.access.imap.commands.choosing import SOME_GONE, chosen_rows
 from mailnode.access.imap.commands.results import cut
 from mailnode.access.imap.commands.resync import known_spans, vanished
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
-from mailnode.access.imap.fetch import Fetcher, Rendered
+from mailnode.access.imap.fetch import MAX_ROWS, Fetcher, Rendered
 from mailnode.access.imap.message_file import FilePart
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import Selected, vanished_lines
@@ -28,9 +28,6 @@ from mailnode.wire.imap.fetch_items import Fact, FetchItem
 
 ANSWER_BYTES = 256 * 1024
 DRAIN_BYTES = 32 * 1024
-# So many answers are made without keeping others from the event loop.
-BRISK_ROWS = 100
-BRISK_FLAGS = 1000
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
 
 
@@ -51,17 +48,15 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
     if delta or Fact.MODSEQ in args.items:
         session.turn_condstore_on()
     picture = await session.current(look=delta, expunge=command.uid)
-    uids: Sequence[int] = chosen(selected, args.messages, command.uid)
+    rows = chosen_rows(selected, args.messages, command.uid)
     if args.partial is not None:
-        uids = cut(uids, args.partial)  # RFC 9394 3.2: of those that are there
+        rows = cut(rows, args.partial)  # RFC 9394 3.2: of those that are there
     if args.vanished:
-        await _tell_vanished(session, picture, args, uids)
+        await _tell_vanished(session, picture, args, rows)
     session.out.write(selected.new_keywords(picture))
-    rows = _rows(selected, picture, uids, args.changed_since)
-    fetcher = _fetcher(session, selected, args.items)
-    left_out = LeftOut()
-    for batch in batches(rows, session.means.settings.batch_messages):
-        await _send_batch(session, selected, fetcher, batch, picture, left_out)
+    if args.changed_since is not None:  # RFC 7162 3.1.4.1
+        rows = [row for row in rows if picture.modseqs[row] > args.changed_since]
+    left_out = await _send_all(session, args.items, rows, picture)
     # RFC 3516 4.3: the command fails, though the rest was answered.
     if left_out.undecodable:
         return UNKNOWN_ENCODING
@@ -72,10 +67,8 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
 async def send_rows(session: Session, items: Sequence[FetchItem], uids: Sequence[int]) -> None:
     """Tell of these messages as FETCH would, unasked (RFC 5465 5.2)."""
     selected = session.view()
-    picture, fetcher = selected.picture, _fetcher(session, selected, items)
-    rows = _rows(selected, picture, uids, None)
-    for batch in batches(rows, session.means.settings.batch_messages):
-        await _send_batch(session, selected, fetcher, batch, picture, LeftOut())
+    rows = [row for uid in uids if (row := selected.row(uid)) is not None]
+    await _send_all(session, items, rows, selected.picture)
 
 
 def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -> Fetcher:
@@ -86,54 +79,42 @@ def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -
         uid_only=session.enabled.uidonly,
         # RFC 4314 4: without "s" nothing becomes seen, and that is no error.
         read_only=selected.read_only or "s" not in selected.folder.rights,
-        is_recent=selected.is_recent,
+        recent=selected.recents,
         cache=session.means.cache,
         max_bytes=ANSWER_BYTES,
     )
 
 
-def _rows(
-    selected: Selected, picture: Picture, uids: Sequence[int], since: int | None
-) -> Iterator[tuple[int, int]]:
-    """Message number and UID of each message; RFC 7162 3.1.4.1: only those changed since."""
-    for uid in uids:
-        row = selected.row(uid)
-        if row is not None and (since is None or picture.modseqs[row] > since):
-            yield row + 1, uid
-
-
 async def _tell_vanished(
-    session: Session, picture: Picture, args: Fetch, uids: Sequence[int]
+    session: Session, picture: Picture, args: Fetch, rows: Sequence[int]
 ) -> None:
     """RFC 7162 3.2.6: before the changed messages, those of the set that are gone."""
     folder, spans = session.view().folder, known_spans(picture, args.messages)
     if args.partial is not None:
         # RFC 9394 3.4: only what lies between the messages of the part.
-        low, high = (uids[0], uids[-1]) if uids else (1, 0)
+        uids = picture.uids
+        low, high = (uids[rows[0]], uids[rows[-1]]) if rows else (1, 0)
         spans = [(max(a, low), min(b, high)) for a, b in spans if a <= high and b >= low]
     since = args.changed_since or 0
     gone = await session.means.pool.run(vanished, folder, picture, since, spans)
     session.out.write(b"".join(vanished_lines(gone, earlier=True)))
 
 
-async def _send_batch(
-    session: Session,
-    selected: Selected,
-    fetcher: Fetcher,
-    batch: list[tuple[int, int]],
-    picture: Picture,
-    left_out: LeftOut,
-) -> None:
-    """Send the answers for a batch. Raises ``FolderLost``."""
-    while batch:
-        some = batch[: BRISK_ROWS if fetcher.needs_content else BRISK_FLAGS]
+async def _send_all(
+    session: Session, items: Sequence[FetchItem], rows: Sequence[int], picture: Picture
+) -> LeftOut:
+    """Send the answers for these rows. Raises ``FolderLost``."""
+    selected, left_out = session.view(), LeftOut()
+    fetcher = _fetcher(session, selected, items)
+    at_once = session.means.settings.batch_messages if fetcher.needs_content else MAX_ROWS
+    while rows:
         try:
-            rendered = await session.means.pool.brisk(fetcher.render, some, picture)
+            rendered = await session.means.pool.brisk(fetcher.render, rows[:at_once], picture)
         except NoSuchFolder:
             raise FolderLost from None  # or the right to read it
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
-        batch = batch[rendered.done :]
+        rows = rows[rendered.done :]
         if rendered.seen:
             selected.own.add(rendered.modseq)
             selected.must_look = True
@@ -141,8 +122,9 @@ async def _send_batch(
             await _send(session, rendered)
         finally:
             rendered.close()
-        if batch:
+        if rows:
             await asyncio.sleep(0)  # others have their turn
+    return left_out
 
 
 async def _send(session: Session, rendered: Rendered) -> None:
