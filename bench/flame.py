@@ -1,8 +1,9 @@
 """Where mailnode's CPU goes under a load, as a picture: python -m bench flame deliver|imap-mix
 
-py-spy (pip install py-spy) looks at every worker a hundred times a second while the load runs;
-what waits is left out. The SVG needs nothing beside itself: each bar is a function, as wide as its
-share, on top of the one that called it; a pointer on it tells the share and the source file.
+py-spy (pip install py-spy) looks at every worker a hundred times a second while the load runs.
+Threads that wait for work are left out, those that wait for the disk are in. The SVG needs nothing
+beside itself: each bar is a function, as wide as its share, on top of the one that called it; a
+pointer on it tells the share and the source file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import crowd
 from bench.charts import svg
 from bench.clock import say
 from bench.options import OneLineParser
@@ -31,7 +33,17 @@ from bench.server import Server
 _MESSAGES, _CLIENTS, _RATE = 2000, 20, 100
 _WIDTH, _ROW, _TOP, _LEAST_PX = 1180, 17, 40, 0.6
 # The event loop's own frames, and a thread's, are the same below everything.
-_ROOTS = (("_run (asyncio/events.py)", "event loop"), ("_bootstrap (threading.py)", "thread"))
+_ROOTS = (
+    ("BaseEventLoop._run_once (asyncio/base_events.py)", "event loop"),
+    ("Thread.run (threading.py)", "thread"),
+)
+# On top of a stack: a thread that waits for work, which py-spy cannot always tell.
+_WAITING = (
+    "EpollSelector.select (selectors.py)",
+    "Condition.wait (threading.py)",
+    "Crew._serve (mailnode/runtime/crew.py)",
+    "_connection_worker_thread (aiosqlite/core.py)",
+)
 _OURS = re.compile(r"\(mailnode/(\w+)")
 _HUES = {
     "access": 200, "intake": 150, "store": 20, "runtime": 280, "directory": 320, "delivery": 90,
@@ -75,7 +87,7 @@ def main(words: Sequence[str]) -> int:
     users, load = loads[options.load]
     out: Path = options.out or Path("bench-results") / f"flame-{options.load}.svg"
     with ours(users) as server:
-        root = watched(spy, server.pids()[1:], options.seconds, lambda until: load(server, until))
+        root = watched(spy, server.pids()[1:], options.seconds, load(server))
     if not root.count:
         raise SystemExit("py-spy saw nothing run; may it trace processes here?")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -89,16 +101,29 @@ def _spy() -> str:
     return str(beside) if beside.exists() else shutil.which("py-spy") or ""
 
 
-def _deliver(server: Server, until: float) -> None:
+def _deliver(server: Server) -> Callable[[float], None]:
     load = Load("flame", _MESSAGES)
-    while time.monotonic() < until:
-        deliver.send(server, load)
+    # Mailboxes are made once.
+    deliver.send(server, load)
+
+    def work(until: float) -> None:
+        while time.monotonic() < until:
+            deliver.send(server, load)
+
+    return work
 
 
-def _imap_mix(server: Server, until: float) -> None:
-    failures = imap_mix.run(server, _CLIENTS, max(1.0, until - time.monotonic())).failures
-    if failures:
-        raise SystemExit(failures[0])
+def _imap_mix(server: Server) -> Callable[[float], None]:
+    for user in server.users[:_CLIENTS]:
+        imap_mix.prepare(server, user, imap_mix.MESSAGES)
+
+    def work(until: float) -> None:
+        seconds = max(1.0, until - time.monotonic())
+        done = crowd.run(_CLIENTS, seconds, lambda at: imap_mix.session(server, server.users[at]))
+        if done.failures:
+            raise SystemExit(done.failures[0])
+
+    return work
 
 
 def watched(spy: str, pids: Sequence[int], seconds: float, work: Callable[[float], None]) -> Frame:
@@ -123,7 +148,7 @@ def folded(texts: Iterable[str]) -> Frame:
     root = Frame()
     for line in (line for text in texts for line in text.splitlines()):
         stack, _, count = line.rpartition(" ")
-        if stack and count.isdigit():
+        if stack and count.isdigit() and not stack.endswith(_WAITING):
             root.add(_from_root(stack.split(";")), int(count))
     return root
 
@@ -142,7 +167,7 @@ def picture(root: Frame, title: str) -> str:
     height = _TOP + _ROW * root.depth() + 10
     parts: list[str] = []
     _draw(parts, "all", root, 10.0, (_WIDTH - 20) / root.count, height - _ROW - 10, root.count)
-    head = f"{title}: {root.count} samples; what waits is left out"
+    head = f"{title}: {root.count} samples of threads at work"
     words = f'<text x="10" y="22" style="font-size:15px">{html.escape(head)}</text>'
     return svg(_WIDTH, height, words + "".join(parts), title)
 

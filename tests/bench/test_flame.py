@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 
 from bench.flame import folded, picture
 
-STACKS = """\
-main (x.py);_run (asyncio/events.py);step (mailnode/intake/session.py);save (/srv/p/lib/a.py) 30
-main (x.py);_run (asyncio/events.py);step (mailnode/intake/session.py) 10
-_bootstrap (threading.py);run (threading.py);<lambda> (mailnode/store/accept.py) 60
+LOOP = "main (x.py);BaseEventLoop._run_once (asyncio/base_events.py)"
+STACKS = f"""\
+{LOOP};step (mailnode/intake/session.py);save (/srv/p/lib/a.py) 30
+{LOOP};step (mailnode/intake/session.py) 10
+Thread._bootstrap (threading.py);Thread.run (threading.py);<lambda> (mailnode/store/accept.py) 60
+Thread.run (threading.py);Crew._serve (mailnode/runtime/crew.py) 50
 no count here
 """
 
