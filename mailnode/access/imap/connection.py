@@ -184,7 +184,7 @@ class Connection(Link[Receiver]):
         try:
             parsed = parse_command(raw, utf8=self.session.enabled.utf8)
             if isinstance(parsed, Malformed):
-                return self._say(*malformed(parsed))
+                return self._say(*malformed(self.session, parsed))
             failed = self._spooler.failure()
             if failed is not None:
                 return self._say(parsed.tag, failed)

@@ -27,11 +27,17 @@ from mailnode.wire.imap.receiver import STORING, LiteralTooBig
 MAY_CREATE = frozenset(("APPEND", "COPY", "MOVE", "REPLACE"))
 # Commands that name messages by number, or answer so, unless UID stands before them.
 BY_NUMBER = UID_COMMANDS - {"EXPUNGE"}
-FAULT_CODES = {Fault.BAD_CHARSET: "BADCHARSET", Fault.UNKNOWN_CTE: "UNKNOWN-CTE"}
+FAULT_CODES = {
+    Fault.BAD_CHARSET: "BADCHARSET",
+    Fault.BAD_CHARSET_SAVING: "BADCHARSET",
+    Fault.UNKNOWN_CTE: "UNKNOWN-CTE",
+}
 
 
-def malformed(fault: Malformed) -> tuple[str, Reply]:
+def malformed(session: Session, fault: Malformed) -> tuple[str, Reply]:
     """Tag and reply for what could not be parsed."""
+    if fault.fault is Fault.BAD_CHARSET_SAVING and session.selected is not None:
+        session.selected.saved = ()
     code = FAULT_CODES.get(fault.fault)
     reply = no(fault.text, code) if code else bad(fault.text)
     return fault.tag or "*", reply

@@ -317,6 +317,7 @@ class Fault(Enum):
     SYNTAX = "BAD"
     UNKNOWN_COMMAND = "unknown command"
     BAD_CHARSET = "BADCHARSET"  # tagged NO, RFC 3501 6.4.4
+    BAD_CHARSET_SAVING = "BADCHARSET, SAVE"  # the same; RFC 5182 2.1: "$" is empty from now on
     UNKNOWN_CTE = "UNKNOWN-CTE"  # tagged NO, RFC 3516
     TOO_LONG = "too long"
 

@@ -317,9 +317,8 @@ def test_i_appends_and_copies_with_the_flags_that_may_be_set(imap: ImapServer) -
         C1: f SETACL INBOX bob li
         S1: f OK
         C2: g COPY 1 {BOX}
-        S2: g OK [COPYUID
+        S2: g OK copied
         C2: h MOVE 1 {BOX}
-        S2: * OK [COPYUID
         S2: * 1 EXPUNGE
         ...2:
         S2: h OK
@@ -509,4 +508,40 @@ def test_a_mailbox_that_may_not_be_deleted_stays_selected(imap: ImapServer) -> N
         S2: * 1 FETCH (UID 1)
         S2: c OK
         """,
+    )
+
+
+def test_who_may_only_put_messages_there_learns_no_uids(imap: ImapServer) -> None:
+    """RFC 4315 3, RFC 9051 6.3.12, 6.4.7, 6.4.8."""
+    put(imap, message(1))
+    give(imap, BOB, "li")
+    share(
+        imap,
+        r"""
+        C2: a APPEND "Other Users/ann@example.test/INBOX" {5+}
+        C2: a: b
+        ...2:
+        S2: a OK message kept
+        C2: b APPEND INBOX {5+}
+        C2: a: b
+        ...2:
+        S2: b OK [APPENDUID
+        C2: s SELECT INBOX
+        ...2:
+        S2: s OK
+        C2: c COPY 1 "Other Users/ann@example.test/INBOX"
+        S2: c OK copied
+        C2+ d REPLACE 1 "Other Users/ann@example.test/INBOX" {6+}\r\na: b\r\n\r\n
+        S2: * OK the new message is kept
+        ...2:
+        S2: d OK
+        C2: e APPEND INBOX {5+}
+        C2: a: b
+        ...2:
+        S2: e OK
+        C2: f MOVE * "Other Users/ann@example.test/INBOX"
+        S2: * 1 EXPUNGE
+        ...2:
+        S2: f OK
+        """.replace("{5+}\n        C2: a: b", "{6+}\n        C2: a: b\n        C2+ \\r\\n"),
     )

@@ -1,5 +1,7 @@
 """RFC 5182: SEARCHRES."""
 
+import pytest
+
 from tests.support.imap_server import ImapServer, message
 
 SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
@@ -47,3 +49,27 @@ def test_saved_result(imap: ImapServer) -> None:
 def test_nothing_saved_is_an_empty_set(imap: ImapServer) -> None:
     imap.deliver(message(1))
     imap.play(SELECT + r"C: a FETCH $ FLAGS" + "\nS: a OK")
+
+
+@pytest.mark.parametrize("command", ["SEARCH", "UID SEARCH", "SORT"])
+def test_s2_1_a_search_that_is_refused_leaves_nothing(imap: ImapServer, command: str) -> None:
+    imap.deliver(message(1))
+    rest = "(DATE) X-NONE" if command == "SORT" else "CHARSET X-NONE"
+    imap.play(
+        f"""
+        C: s SELECT INBOX
+        ...
+        S: s OK
+        C: a SEARCH RETURN (SAVE) ALL
+        S: a OK
+        C: b {command} RETURN (COUNT) {rest} ALL
+        S: b NO [BADCHARSET]
+        C: c FETCH $ UID
+        S: * 1 FETCH (UID 1)
+        S: c OK
+        C: d {command} RETURN (SAVE) {rest} ALL
+        S: d NO [BADCHARSET]
+        C: e FETCH $ UID
+        S: e OK
+        """
+    )

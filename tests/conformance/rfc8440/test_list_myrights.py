@@ -12,7 +12,7 @@ def test_s3_rights_behind_each_mailbox(imap: ImapServer) -> None:
         C2: a LIST "" ("Other Users/*" "INBOX") RETURN (MYRIGHTS)
         S2: * LIST (\HasNoChildren) "/" "INBOX"
         S2: * MYRIGHTS "INBOX" lrswipkxteacd
-        S2: * LIST (\NonExistent \HasChildren) "/" "Other Users/ann@example.test"
+        # RFC 5258 5, example 11: no mere parents of what is listed itself.
         S2: * LIST (\HasNoChildren) "/" "Other Users/ann@example.test/Sent"
         S2: * MYRIGHTS "Other Users/ann@example.test/Sent" lrs
         S2: a OK
@@ -27,7 +27,8 @@ def test_s3_with_other_return_options(imap: ImapServer) -> None:
         imap,
         r"""
         C2: a LIST "" "Other Users/%/%" RETURN (MYRIGHTS STATUS (MESSAGES) SUBSCRIBED)
-        S2: * LIST (\HasNoChildren) "/" "Other Users/ann@example.test/Sent"
+        # RFC 9051 6.3.9.2: what has no STATUS to be told cannot be selected.
+        S2: * LIST (\HasNoChildren \Noselect) "/" "Other Users/ann@example.test/Sent"
         S2: * MYRIGHTS "Other Users/ann@example.test/Sent" l
         S2: * LIST (\HasNoChildren) "/" "Other Users/ann@example.test/Trash"
         S2: * STATUS "Other Users/ann@example.test/Trash" (MESSAGES 0)

@@ -39,7 +39,7 @@ def test_s6_3_2_select_names_the_mailbox_and_nothing_is_recent(imap: ImapServer)
         S: * OK [HIGHESTMODSEQ
         S: * OK [MAILBOXID
         S: * OK [URLMECH INTERNAL]
-        S~ \* LIST \(\) "/" "INBOX"$
+        S~ \* LIST \(\\HasNoChildren( \\Subscribed)?\) "/" "INBOX"$
         S: a OK [READ-WRITE]
         C: b FETCH 1 FLAGS
         S~ \* 1 FETCH \(FLAGS \(\)\)$
@@ -47,7 +47,7 @@ def test_s6_3_2_select_names_the_mailbox_and_nothing_is_recent(imap: ImapServer)
         C: c EXAMINE inBOX
         S: * OK [CLOSED]
         ...
-        S~ \* LIST \(\) "/" "INBOX" \("OLDNAME" \("inBOX"\)\)$
+        S~ \* LIST \(\\HasNoChildren( \\Subscribed)?\) "/" "INBOX" \("OLDNAME" \("inBOX"\)\)$
         S: c OK [READ-ONLY]
         """
     )
@@ -186,5 +186,70 @@ def test_rev1_clients_see_no_difference(imap: ImapServer) -> None:
         C: c FETCH 1 FLAGS
         S: * 1 FETCH (FLAGS (\Recent))
         S: c OK
+        """
+    )
+
+
+def test_s6_3_2_select_tells_the_mailboxs_attributes(imap: ImapServer) -> None:
+    imap.play(
+        ENABLE
+        + r"""
+        C: a CREATE Drafts/old
+        S: a OK
+        C: b SELECT Drafts
+        ...
+        S~ \* LIST \(\\HasChildren( \\Subscribed)? \\Drafts\) "/" "Drafts"$
+        ...
+        S: b OK
+        C: c SELECT inbox
+        ...
+        S~ \* LIST \(\\HasNoChildren( \\Subscribed)?\) "/" "INBOX" \("OLDNAME" \("inbox"\)\)$
+        ...
+        S: c OK
+        """
+    )
+
+
+def test_s6_3_4_names_get_normal_form_c(imap: ImapServer) -> None:
+    composed, split = "é", "e\N{COMBINING ACUTE ACCENT}"
+    imap.play(
+        ENABLE
+        + rf"""
+        C: a CREATE "{split}"
+        S: * LIST () "/" "{composed}" ("OLDNAME" ("{split}"))
+        S: a OK
+        C: b CREATE {composed.encode().decode("latin-1")}x
+        S: b BAD
+        C: c RENAME "{composed}" "{split}{split}"
+        S: * LIST () "/" "{composed}{composed}" ("OLDNAME" ("{composed}"))
+        S: c OK
+        # Nothing would tell a client without IMAP4rev2 of another name.
+        C2: q ENABLE UTF8=ACCEPT
+        S2: * ENABLED
+        S2: q OK
+        C2: a CREATE "{split}"
+        S2: a NO [CANNOT]
+        C3: a CREATE "e&AwE-"
+        S3: a OK
+        C3: b SELECT "e&AwE-"
+        ...3:
+        S3: b OK
+        """
+    )
+
+
+def test_s6_3_5_a_name_with_others_below_it_stays(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a CREATE up/down
+        S: a OK
+        C: b DELETE up
+        S: b NO [HASCHILDREN]
+        C: c DELETE nothing
+        S: c NO [NONEXISTENT]
+        C: d DELETE up/down
+        S: d OK
+        C: e DELETE up
+        S: e NO [NONEXISTENT]
         """
     )

@@ -45,16 +45,23 @@ async def do_append(session: Session, command: Command, args: Append) -> Reply:
             await session.tell_news(seen.news, expunge=True)
         except MailnodeError as error:
             log_storage(session, error)  # the messages are kept all the same
-    code = b"APPENDUID %d %b" % (done.uidvalidity, ordered_set(done.uids))
-    return ok("message kept", code.decode())
+    return ok("message kept", done.code())
 
 
 class Appended(NamedTuple):
-    """Where messages went: the folder's key and UIDVALIDITY, and their UIDs."""
+    """Where messages went: the folder's key and UIDVALIDITY, and their UIDs; ``readable``:
+    whether whoever put them there may read it."""
 
     key: str
     uidvalidity: int
     uids: list[int]
+    readable: bool
+
+    def code(self) -> str:
+        """RFC 4315 3: nothing of a folder that the client may not look into."""
+        if not self.readable:
+            return ""
+        return (b"APPENDUID %d %b" % (self.uidvalidity, ordered_set(self.uids))).decode()
 
 
 class Seen(NamedTuple):
@@ -141,7 +148,8 @@ def append(
     try:
         at_home = _account(folder.key) == _account(spare_key)
         uids = folder.append(messages, spare_bytes if at_home else 0)
-        return Appended(folder.key, folder.picture().uidvalidity, uids)
+        validity = folder.picture().uidvalidity
+        return Appended(folder.key, validity, uids, "r" in folder.rights)
     finally:
         folder.close()
 

@@ -132,7 +132,8 @@ async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
     if not moved.pairs:
         return ok("nothing to move")
     # RFC 6851 4.3: COPYUID comes untagged, before the messages go away.
-    session.out.write(ok("moved", moved.code()).line("*"))
+    if moved.readable:
+        session.out.write(ok("moved", moved.code()).line("*"))
     # RFC 6851 3.3: EXPUNGE is told within MOVE, whichever form it has.
     await session.send_news(look=True, expunge=True, own=True)
     code = f"HIGHESTMODSEQ {selected.picture.highestmodseq}" if session.enabled.condstore else ""
@@ -141,14 +142,19 @@ async def do_move(session: Session, command: Command, args: CopyTo) -> Reply:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What was copied: the target's key and UIDVALIDITY, pairs of old and new UID."""
+    """What was copied: the target's key and UIDVALIDITY, pairs of old and new UID; ``readable``:
+    whether whoever copied may read the target."""
 
     key: str
     uidvalidity: int
     pairs: list[tuple[int, int]]
+    readable: bool
 
     def code(self) -> str:
-        """RFC 4315 3: both sets in the same order."""
+        """RFC 4315 3: both sets in the same order; nothing of a folder that the client may not
+        look into."""
+        if not self.readable:
+            return ""
         old, new = uid_pairs(self.pairs)
         return (b"COPYUID %d %b %b" % (self.uidvalidity, old, new)).decode()
 
@@ -175,7 +181,8 @@ def transfer(
     target = account.open(name)
     try:
         pairs = (guarded.move if move else guarded.copy)(source, left, target) if left else []
-        return Transfer(target.key, target.picture().uidvalidity, pairs)
+        validity = target.picture().uidvalidity
+        return Transfer(target.key, validity, pairs, "r" in target.rights)
     finally:
         target.close()
 

@@ -6,8 +6,9 @@ RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailnode.access.imap.commands.acl import my_rights_line, read_rights
 from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
@@ -107,23 +108,35 @@ async def _send(session: Session, verb: bytes, entries: Iterable[Entry], args: L
     followers = await _followers(session, wanted, args)
     utf8 = session.enabled.utf8
     for entry in entries:
-        line = _line(verb, entry, utf8)
-        session.out.write(line + b"".join(followers.get(entry.name, ())))
+        line = _line(verb, entry, utf8, entry.name in followers.unreadable)
+        session.out.write(line + b"".join(followers.lines.get(entry.name, ())))
         await session.out.drain()
 
 
-def _line(verb: bytes, entry: Entry, utf8: bool) -> bytes:
+def _line(verb: bytes, entry: Entry, utf8: bool, unreadable: bool = False) -> bytes:
     words = [word.encode() for word in entry.attributes]
+    if unreadable:
+        words.append(b"\\Noselect")  # RFC 9051 6.3.9.2
     info = CHILD_INFO if entry.child_info else b""
     return list_line(words, entry.name, command=verb, utf8=utf8, extended=info) + b"\r\n"
 
 
-async def _followers(session: Session, names: list[str], args: List) -> dict[str, list[bytes]]:
+class Followers(NamedTuple):
+    """``lines`` that go behind the LIST of each mailbox; ``unreadable``: mailboxes that have no
+    STATUS to be told."""
+
+    lines: dict[str, list[bytes]]
+    unreadable: Set[str]
+
+
+async def _followers(session: Session, names: list[str], args: List) -> Followers:
     """What goes behind the LIST of each mailbox, as RETURN asks."""
     lines: dict[str, list[bytes]] = {name: [] for name in names}
-    utf8 = session.enabled.utf8
+    utf8, unreadable = session.enabled.utf8, set[str]()
     if args.status:
-        for name, status in (await read_statuses(session, names)).items():
+        statuses = await read_statuses(session, names)
+        unreadable = lines.keys() - statuses.keys()
+        for name, status in statuses.items():
             lines[name].append(figures_line(name, status, args.status, utf8))
     if "MYRIGHTS" in args.returns:
         for name, rights in (await read_rights(session, names)).items():
@@ -132,7 +145,7 @@ async def _followers(session: Session, names: list[str], args: List) -> dict[str
         for name, notes in (await read_annotations(session, names, args.metadata)).items():
             found = [(entry, notes.get(entry)) for entry in args.metadata]
             lines[name].append(metadata_line(name, found, utf8))
-    return lines
+    return Followers(lines, unreadable)
 
 
 # ---------------------------------------------------------------------- LIST

@@ -6,15 +6,17 @@ RFC: 3501 6.3.3-6.3.7, 6.3.10; 9051 6.3.1, 6.3.4, 6.3.6, 6.3.9.7; 2342; 5161; 61
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from mailnode.access.imap.commands.acl import reach
 from mailnode.access.imap.commands.batching import each_folder
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
-from mailnode.access.imap.reply import Reply, no, ok
+from mailnode.access.imap.reply import Refused, Reply, no, ok
 from mailnode.access.imap.selected import renamed_line
 from mailnode.access.imap.session import Session
-from mailnode.store import FolderStatus
+from mailnode.model.errors import NoPermission, NoSuchFolder
+from mailnode.store import Account, FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
 from mailnode.wire.imap.format import mailbox, status_line
 
@@ -28,11 +30,11 @@ async def do_create(session: Session, command: Command, args: Create) -> Reply:
     # RFC 6154 3: "USEATTR" when a use is unknown, or when there are more than we can keep.
     if "" in uses or len(uses) > 1:
         return no("special use not supported", "USEATTR")
-    account = session.owner()
+    account, name = session.owner(), _net_unicode(session, args.mailbox)
     use = uses[0] if uses else ""
-    session.did(args.mailbox)
-    mailbox_id = await session.means.pool.run(account.create, args.mailbox, use)
-    _tell_name(session, args.mailbox, args.asked)
+    session.did(name)
+    mailbox_id = await session.means.pool.run(account.create, name, use)
+    _tell_name(session, name, args.asked or args.mailbox)
     # RFC 8474 4.1
     return ok("created", f"MAILBOXID ({mailbox_id})")
 
@@ -44,7 +46,15 @@ async def do_delete(session: Session, command: Command, args: OneMailbox) -> Rep
     session.did(args.mailbox)
     selected = session.selected
     mine = selected is not None and selected.folder.name == args.mailbox
-    await session.means.pool.run(session.owner().delete, args.mailbox)
+    try:
+        await session.means.pool.run(session.owner().delete, args.mailbox)
+    except NoPermission:
+        raise
+    except NoSuchFolder:
+        if await session.means.pool.run(_is_mere_parent, session.owner(), args.mailbox):
+            # RFC 9051 6.3.5: a name with \Noselect and others below it stays.
+            return no("there are mailboxes below it", "HASCHILDREN")
+        raise
     if mine:
         # RFC 2180 3.3: other sessions that have it selected are disconnected when they look at it.
         await session.leave()
@@ -52,14 +62,28 @@ async def do_delete(session: Session, command: Command, args: OneMailbox) -> Rep
     return ok("deleted")
 
 
+def _is_mere_parent(account: Account, name: str) -> bool:
+    return any(info.name == name and not info.selectable for info in account.folders())
+
+
 async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
     """RFC 3501 6.3.5; INBOX keeps existing, its messages move."""
-    session.did(args.old, args.new)
-    await session.means.pool.run(session.owner().rename, args.old, args.new)
+    new = _net_unicode(session, args.new)
+    session.did(args.old, new)
+    await session.means.pool.run(session.owner().rename, args.old, new)
     if args.old != "INBOX":
-        session.renamed(args.old, args.new)
-        _tell_name(session, args.new, args.old)
+        session.renamed(args.old, new)
+        _tell_name(session, new, args.old)
     return ok("renamed")
+
+
+def _net_unicode(session: Session, name: str) -> str:
+    """RFC 9051 5.1, 6.3.4: the name of a new mailbox in the one form that everybody gives it.
+    Names in modified UTF-7 are taken as they are: nothing would tell the client of another."""
+    normal = unicodedata.normalize("NFC", name) if session.enabled.utf8 else name
+    if normal != name and not session.enabled.rev2:
+        raise Refused(no("the name is not in normal form C", "CANNOT"))
+    return normal
 
 
 def _tell_name(session: Session, name: str, asked: str) -> None:

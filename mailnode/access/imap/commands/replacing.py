@@ -36,8 +36,7 @@ async def do_replace(session: Session, command: Command, args: Replace) -> Reply
         Event.EXPUNGED, service="imap", user=session.user, folder=selected.folder.name, count=1
     )
     # RFC 8508 4.3: untagged and first, so that the client learns of the new before the old goes.
-    code = f"APPENDUID {done.uidvalidity} {done.uids[0]}"
-    session.out.write(ok("the new message is kept", code).line("*"))
+    session.out.write(ok("the new message is kept", done.code()).line("*"))
     await session.send_news(look=True, expunge=True, own=True)
     highest = f"HIGHESTMODSEQ {selected.picture.highestmodseq}"
     return ok("replaced", highest if session.enabled.condstore else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailnode.access.imap.commands.choosing import batches, chosen
+from mailnode.access.imap.commands.listing import listed_line, read_known
 from mailnode.access.imap.commands.resync import resynced
 from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
@@ -17,7 +18,6 @@ from mailnode.access.imap.selected import (
     News,
     Selected,
     keyword_lines,
-    renamed_line,
     vanished_lines,
 )
 from mailnode.access.imap.session import Session
@@ -25,6 +25,7 @@ from mailnode.model.flags import Flag
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, Picture
 from mailnode.wire.imap.ast import Command, NoArgs, QResync, Select, UidExpunge
+from mailnode.wire.imap.format import mailbox
 
 # 1 for the flags of an unseen message; a million messages are searched in a millisecond.
 _UNSEEN = bytes(not flags & Flag.SEEN for flags in range(256))
@@ -76,7 +77,9 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
     session.out.write(_greeting(selected, opened.first_unseen))
     if session.enabled.rev2:
         # RFC 9051 6.3.2: the name as the server knows it, and the client's if that is another.
-        session.out.write(renamed_line(args.mailbox, args.asked))
+        known = await session.means.pool.brisk(read_known, account)
+        old = b'("OLDNAME" (%b))' % mailbox(args.asked, utf8=True) if args.asked else b""
+        session.out.write(listed_line(known, args.mailbox, utf8=True, extended=old))
     if args.qresync is not None:
         await _resynchronise(session, args.qresync)
     code = "READ-WRITE" if selected.writable else "READ-ONLY"

@@ -95,7 +95,7 @@ def parse_search(cursor: Cursor, uid: bool) -> Search:
         word = cursor.word("search key") if reader.at_word() else ""
     charset_given = word == "CHARSET"
     if charset_given:
-        reader.charset = read_charset(cursor)
+        reader.charset = read_charset(cursor, returns)
         cursor.space()
         word = ""
     return Search(reader.keys(word, 0), reader.charset, returns, charset_given)
@@ -108,13 +108,15 @@ def read_keys(cursor: Cursor, charset: str) -> SearchKey:
     return reader.keys("", 0)
 
 
-def read_charset(cursor: Cursor) -> str:
+def read_charset(cursor: Cursor, returns: SearchReturn | None = None) -> str:
     """A blank and a charset that SEARCH takes."""
     cursor.space()
     name = cursor.astring().decode("ascii", "replace").upper()
     if name not in CHARSETS:
         # RFC 9051 6.4.4: a tagged NO with BADCHARSET, not BAD.
-        cursor.fail("charset not supported", Fault.BAD_CHARSET)
+        saves = returns is not None and "SAVE" in returns.options
+        fault = Fault.BAD_CHARSET_SAVING if saves else Fault.BAD_CHARSET
+        cursor.fail("charset not supported", fault)
     return name
 
 

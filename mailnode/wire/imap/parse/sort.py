@@ -25,7 +25,7 @@ def parse_sort(cursor: Cursor, uid: bool) -> Sort:
     criteria = tuple(cursor.listed(lambda: _criterion(cursor), "sort criteria"))
     if not criteria:
         cursor.fail("expected a sort criterion")
-    charset = read_charset(cursor)
+    charset = read_charset(cursor, returns)
     cursor.space()
     return Sort(criteria, read_keys(cursor, charset), charset, returns)
 
