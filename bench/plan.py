@@ -55,7 +55,8 @@ class Scenario:
 
     def planned_s(self, scale: float, *, alone: bool) -> float:
         """Seconds that it takes on two quiet cores, servers' starts included."""
-        work = self.seconds * (scale if self.scales else 1.0)
+        # Logins, waits and single messages are not fewer at a smaller scale.
+        work = self.seconds * (max(0.5, scale) if self.scales else 1.0)
         sides = 2 if self.beside else 1
         return work / (sides if alone else 1) + _START_S * (1 if alone else sides)
 

@@ -15,6 +15,7 @@ from mailnode import __version__
 from mailnode.admin.cli import (
     admins,
     alias,
+    bench,
     cluster,
     demo,
     doctor,
@@ -55,6 +56,7 @@ app.add_typer(sharing.public_app, name="public")
 app.add_typer(store.app, name="store")
 app.add_typer(queue.app, name="queue")
 app.add_typer(cluster.app, name="cluster")
+app.command("bench", context_settings=bench.SETTINGS)(bench.bench)
 
 
 def _tell_version(asked: bool) -> None:
