@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mailnode.model.errors import NoSuchFolder
 from mailnode.runtime.files import storage_errors
 from mailnode.store import names
+from mailnode.wire.mime.line_ends import all_crlf
 
 CUR, NEW, TMP = b"cur", b"new", b"tmp"
 PARTS = (CUR, NEW, TMP)
@@ -136,6 +137,6 @@ def _bare_newlines(path: bytes) -> int:
 
 def with_crlf(raw: bytes) -> bytes:
     """The message with every line end as CRLF."""
-    if raw.count(b"\n") == raw.count(b"\r\n"):
+    if all_crlf(raw):
         return raw
     return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, field
 
 from mailnode.wire.mime.header import collect
+from mailnode.wire.mime.line_ends import all_crlf
 from mailnode.wire.mime.parameters import EMBEDDED, PLAIN, ContentType, parse_content_type
 
 MAX_DEPTH = 100
@@ -47,7 +48,7 @@ _DESCRIBING = frozenset(
 def to_crlf(raw: bytes | bytearray | memoryview) -> bytes:
     """The message with CRLF at every line end; the same object where nothing changes."""
     raw = raw if isinstance(raw, bytes) else bytes(raw)
-    if crlf_size(raw) == len(raw):
+    if all_crlf(raw):
         return raw
     return _BARE_LF.sub(b"\r\n", raw)
 
