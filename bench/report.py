@@ -1,5 +1,5 @@
-"""Results as a table on the terminal, and as files: JSON, pictures, and one HTML page with all of
-it that needs nothing else."""
+"""Results as a table on the terminal, and as files: JSON, pictures, a Markdown page of the goals,
+and one HTML page with all of it that needs nothing else."""
 
 from __future__ import annotations
 
@@ -40,13 +40,39 @@ def table(results: list[Result], ours: str) -> str:
 
 
 def write(page: Path, results: list[Result], ours: str, machine: Mapping[str, object]) -> None:
-    """Write the page and, beside it, JSON and the two pictures. Raises ``OSError``."""
+    """Write the page and, beside it, JSON, Markdown and the pictures. Raises ``OSError``."""
     page.parent.mkdir(parents=True, exist_ok=True)
     plain = {"machine": machine, "results": [one.plain() for one in results]}
     page.with_suffix(".json").write_text(json.dumps(plain, indent=1) + "\n")
     page.write_text(html_page(results, ours, machine))
+    page.with_suffix(".md").write_text(markdown(results, ours, machine, page.stem))
     for name, picture in _pictures(results, ours):
         page.with_name(f"{page.stem}-{name}.svg").write_text(picture)
+
+
+def markdown(results: list[Result], ours: str, machine: Mapping[str, object], stem: str) -> str:
+    """The goals, the first figure of each scenario, and the machine, for readers of the source."""
+    shown = [row for row in rows(results, ours) if row.verdict or _leads(row, results)]
+    lines = ["# mailnode beside Postfix + Dovecot", "", f"{_INTRO}", ""]
+    lines += ["| scenario | figure | mailnode | peer | ratio | goal | |"]
+    lines += ["|---|---|--:|--:|--:|---|---|", *map(_markdown_line, shown), ""]
+    told = [f"{r.scenario} on {r.server}: {f}" for r in results for f in r.failures]
+    lines += [f"- **failed** {' '.join(one.split())[:300]}" for one in told]
+    lines += ["", *(f"![{n}]({stem}-{n}.svg)" for n, _ in _pictures(results, ours))]
+    lines += ["", f"Everything: [{stem}.html]({stem}.html), [{stem}.json]({stem}.json).", ""]
+    lines += ["| machine | |", "|---|---|", *(f"| {key} | {machine[key]} |" for key in machine)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_line(row: Row) -> str:
+    theirs = f"{row.other.value:,.2f}" if row.other else ""
+    times = f"{row.times:.2f}" if row.times else ""
+    figure = f"{row.mine.name}, {row.mine.unit}"
+    verdict = f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
+    return (
+        f"| {row.scenario} | {figure} | {row.mine.value:,.2f} | {theirs} | {times} "
+        f"| {row.goals} | {verdict} |"
+    )
 
 
 def _pictures(results: list[Result], ours: str) -> list[tuple[str, str]]:

@@ -68,6 +68,9 @@ def test_the_files(tmp_path: Path) -> None:
     plain = json.loads((tmp_path / "deep" / "report.json").read_text())
     assert plain["machine"] == {"cores": 2}
     assert "picture" not in plain["results"][0]
+    goals = (tmp_path / "deep" / "report.md").read_text()
+    assert "| deliver | rate, msg/s | 1,000.00 | 250.00 | 4.00 | 5 x | **missed** |" in goals
+    assert "![ratios](report-ratios.svg)" in goals
     for name in ("ratios", "sizes"):
         picture = (tmp_path / "deep" / f"report-{name}.svg").read_text()
         assert ElementTree.fromstring(picture).tag.endswith("svg")
