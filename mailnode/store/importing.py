@@ -9,20 +9,23 @@ import, and it may be run again; a source message that cannot be read is told in
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mailnode.model.errors import BadFolderName, TemporaryError
+from mailnode.model.errors import TemporaryError
 from mailnode.model.flags import NO_FLAGS, Flag
 from mailnode.runtime import files
 from mailnode.store import Account, NewMessage, names
 from mailnode.store.mbox_file import Quoting, read_mbox
+from mailnode.store.sources import find_sources
 from mailnode.store.takeover import ForeignState, read_foreign, read_foreign_subscriptions
 
 _BATCH_MESSAGES = 200
@@ -207,14 +210,13 @@ def import_mbox(
 def import_maildir(
     source: Path, account: Account, *, memory: Path, again: bool = False, into: str = ""
 ) -> Iterator[Progress]:
-    """Bring a Maildir with its Maildir++ sub-folders and subscriptions into the account.
+    """Bring a Maildir with its sub-folders and subscriptions, or a tree of Maildirs, into the
+    account.
 
-    INBOX goes to ``into`` or INBOX, sub-folders keep their names (below ``into``). Raises
-    ``ValueError`` where ``source`` is no Maildir.
+    INBOX goes to ``into`` or INBOX, sub-folders keep their names (below ``into``; see ``sources``).
+    Raises ``ValueError`` where ``source`` is no Maildir.
     """
-    if not (source / "cur").is_dir():
-        raise ValueError(f"{source}: no Maildir (there is no cur/ in it)")
-    folders, problems = _source_folders(source, into)
+    folders, problems = find_sources(source, into)
     listed = {name: _message_files(path) for name, path in folders.items()}
     done = Progress(
         "",
@@ -247,24 +249,6 @@ def _subscribe(account: Account, wanted: list[str]) -> None:
         account.subscribe(name, True)
 
 
-def _source_folders(source: Path, into: str) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """Folder names here and their Maildirs there, and what could not be named."""
-    folders, problems = {into or names.INBOX: source}, list[str]()
-    for entry in sorted(source.iterdir()):
-        if not entry.name.startswith(".") or not (entry / "cur").is_dir():
-            continue
-        name = names.disk_to_folder(os.fsencode(entry.name))
-        name = f"{into}/{name}" if into and name else name
-        try:
-            names.folder_to_disk(name or "")
-        except BadFolderName:
-            problems.append(f"{entry}: no folder can have this name; its mail was not imported")
-            continue
-        assert name is not None
-        folders[name] = entry
-    return folders, tuple(problems)
-
-
 class _MessageFile(NamedTuple):
     path: bytes
     size: int
@@ -278,8 +262,10 @@ def _message_files(folder: Path) -> list[_MessageFile]:
         try:
             with os.scandir(os.fsencode(folder / part)) as entries:
                 for entry in entries:
-                    if not entry.name.startswith(b".") and entry.is_file():
-                        facts = entry.stat()
+                    if entry.name.startswith(b"."):
+                        continue
+                    facts = entry.stat(follow_symlinks=False)
+                    if not stat.S_ISDIR(facts.st_mode):
                         found.append(_MessageFile(entry.path, facts.st_size, facts.st_mtime))
         except FileNotFoundError:
             continue
@@ -290,8 +276,7 @@ def _message_files(folder: Path) -> list[_MessageFile]:
 def _read_files(listed: Iterable[_MessageFile], foreign: ForeignState) -> Iterator[_Found]:
     for one in listed:
         try:
-            with open(one.path, "rb") as opened:
-                raw = opened.read()
+            raw = _read_plainly(one.path)
         except OSError as error:
             problem = f"{os.fsdecode(one.path)}: {error.strerror or error}"
             yield _Found(None, one.size, problem)
@@ -301,6 +286,21 @@ def _read_files(listed: Iterable[_MessageFile], foreign: ForeignState) -> Iterat
         yield _Found(
             _new_message(raw, one.mtime, flags, _keywords(base, letters, foreign)), one.size
         )
+
+
+def _read_plainly(path: bytes) -> bytes:
+    """A file's bytes. Follows no symbolic link, which may lead to mail that the owner of this
+    Maildir could not read, and waits for no pipe."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(error.errno, "a symbolic link; it is not followed") from None
+        raise
+    with open(fd, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "no plain file")
+        return opened.read()
 
 
 def _keywords(base: bytes, letters: bytes, foreign: ForeignState) -> frozenset[str]:

@@ -24,7 +24,7 @@ INFO = b":2,"
 INBOX = "INBOX"
 FORWARDED = "$forwarded"
 _MAX_DISK_BYTES = 240
-_MAX_LEVELS = 32
+MAX_LEVELS = 32
 _SIZE = re.compile(rb",S=(\d{1,18})(?=[,:]|$)")
 _VSIZE = re.compile(rb",W=(\d{1,18})(?=[,:]|$)")
 _TIME = re.compile(rb"(\d{1,12})(?:\.M(\d{1,6}))?")
@@ -136,7 +136,7 @@ def folder_to_disk(name: str) -> bytes:
     if name == INBOX:
         return b""
     levels = name.split("/")
-    if len(levels) > _MAX_LEVELS:
+    if len(levels) > MAX_LEVELS:
         raise BadFolderName("too many levels")
     disk = b"".join(b"." + _level_to_disk(level) for level in levels)
     if len(disk) > _MAX_DISK_BYTES:

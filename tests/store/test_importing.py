@@ -10,7 +10,7 @@ import pytest
 
 from mailnode.model.errors import StorageFull, TemporaryError
 from mailnode.model.flags import Flag
-from mailnode.store import Account, AccountRef, importing
+from mailnode.store import Account, AccountRef, importing, sources
 from mailnode.store.importing import Memory, Progress, import_maildir, import_mbox
 from tests.support.fake_store import FakeStore
 
@@ -187,6 +187,79 @@ def test_a_file_that_vanishes_is_told_and_the_rest_arrives(
     monkeypatch.setattr(importing, "_message_files", lambda _: found)
     last = list(import_maildir(source, account, memory=tmp_path / "seen"))[-1]
     assert (last.stored, len(last.problems)) == (2, 1)
+
+
+def test_odd_folder_names_lose_no_mail(tmp_path: Path, account: Account) -> None:
+    source = tmp_path / "Maildir"
+    put(source, "1.a.host", b"Subject: 0\n\nbody\n")
+    odd = [
+        b".100%", b".*", b".a%", b".a*", b".caf\xe9", b".Entw\xc3\xbcrfe", b".INBOX", b".inbox",
+        b"..x", b".foo.", b".new\nline", b"." + b"L" * 240, b".&bad", b". lead",
+        b".deep" + b".x" * 60,
+    ]  # fmt: skip
+    for number, name in enumerate(odd, 1):
+        body = b"Subject: %d\n\nbody\n" % number
+        put(Path(os.fsdecode(os.fsencode(source) + b"/" + name)), "1.b.host", body)
+    steps = list(import_maildir(source, account, memory=tmp_path / "seen"))
+    assert steps[-1].stored == 1 + len(odd)
+    told = [problem for step in steps for problem in step.problems]
+    assert all("its mail went to " in problem for problem in told)
+    there = [folder.name for folder in account.folders() if folder.selectable]
+    stored = [body for name in there for body in bodies(account, name)]
+    assert sorted(stored) == sorted(CRLF % number for number in range(len(odd) + 1))
+    assert bodies(account, "Entwürfe") == [CRLF % 6]
+    assert bodies(account, "café") == [CRLF % 5]
+    assert bodies(account, "&bad") == [CRLF % 13]
+    assert bodies(account, "a_") == [CRLF % 3]
+    assert len(told) == 11
+    last = list(import_maildir(source, account, memory=tmp_path / "seen"))[-1]
+    assert (last.stored, last.skipped) == (0, 1 + len(odd))
+
+
+def test_maildirs_within_directories(tmp_path: Path, account: Account) -> None:
+    """As mutt, mbsync and Dovecot's layout "fs" have them."""
+    source = tmp_path / "Mail"
+    put(source / "sent", "1.a.host:2,S", b"Subject: 1\n\nbody\n")
+    put(source / "work" / "Pläne", "1.b.host", b"Subject: 2\n\nbody\n")
+    put(source / "work" / "Pläne" / "old", "1.c.host", b"Subject: 3\n\nbody\n")
+    put(source / "sent" / ".hidden", "1.d.host", b"Subject: 4\n\nbody\n")
+    (source / "cache").mkdir()
+    list(import_maildir(source, account, memory=tmp_path / "seen"))
+    assert bodies(account, "sent") == [CRLF % 1]
+    assert bodies(account, "work/Pläne") == [CRLF % 2]
+    assert bodies(account, "work/Pläne/old") == [CRLF % 3]
+    assert bodies(account, "INBOX") == []
+    list(import_maildir(source, account, memory=tmp_path / "other", into="Old"))
+    assert bodies(account, "Old/work/Pläne/old") == [CRLF % 3]
+
+
+def test_links_and_what_is_no_file_are_told_and_not_followed(
+    tmp_path: Path, account: Account
+) -> None:
+    source, other = tmp_path / "Maildir", tmp_path / "other"
+    put(other, "1.secret", b"Subject: 1\n\nof somebody else\n")
+    put(source, "1.a.host", b"Subject: 0\n\nbody\n")
+    (source / "cur" / "2.link:2,S").symlink_to(other / "cur" / "1.secret")
+    (source / "cur" / "3.gone:2,S").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(source / "cur" / "4.pipe:2,S")
+    (source / ".Linked").symlink_to(other)
+    (source / ".Self").symlink_to(source)
+    (source / "etc").symlink_to("/etc")
+    steps = list(import_maildir(source, account, memory=tmp_path / "seen"))
+    assert bodies(account, "INBOX") == [CRLF % 0]
+    told = sorted(Path(one.split(": ")[0]).name for step in steps for one in step.problems)
+    assert told == [".Linked", ".Self", "2.link:2,S", "3.gone:2,S", "4.pipe:2,S"]
+    assert [one.name for one in account.folders() if one.name in ("Linked", "Self")] == []
+
+
+def test_a_whole_file_system_is_not_walked(
+    tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_MAX_DIRECTORIES", 10)
+    for number in range(11):
+        (tmp_path / f"d{number}").mkdir()
+    with pytest.raises(ValueError, match="too many directories"):
+        list(import_maildir(tmp_path, account, memory=tmp_path / "seen"))
 
 
 def test_no_maildir_is_said_so(tmp_path: Path, account: Account) -> None:
