@@ -99,7 +99,7 @@ async def _become(session: Session, found: Mailbox) -> Reply:
 async def _open(session: Session, ref: AccountRef) -> Reply:
     means = session.means
     try:
-        session.maildrop = drop = await means.pool.run(open_maildrop, means.store, ref)
+        session.maildrop = drop = await means.pool.brisk(open_maildrop, means.store, ref)
     except BaseException:
         # Still a stranger: the login is not counted.
         means.census.leave(session.user, session.out.peer)

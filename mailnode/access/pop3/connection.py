@@ -98,7 +98,7 @@ class Connection(Link[LineReader]):
             self.close()
         elif reply is None or reply.good:
             self._bad = 0
-        else:
+        elif reply.blames:
             self._bad += 1
             if self._bad >= self.means.settings.max_bad_commands:
                 self.bye(err("too many wrong commands"))

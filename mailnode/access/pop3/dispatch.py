@@ -67,7 +67,7 @@ async def do_quit(session: Session, command: Command) -> Reply:
     """RFC 1939 4, 6: +OK only once the messages are gone for good."""
     session.state = State.OVER
     drop, means = session.maildrop, session.means
-    if drop is None:
+    if drop is None or not drop.has_news(means.settings.mark_seen):
         return ok("bye")
     marked = len(drop) - drop.count
     try:
@@ -146,4 +146,4 @@ def fault(session: Session, what: str) -> Reply:
         user=session.user,
         cause=traceback.format_exc(),
     )
-    return err(f"internal error, reference {reference}", "SYS/TEMP")
+    return Reply(False, f"internal error, reference {reference}", "SYS/TEMP")

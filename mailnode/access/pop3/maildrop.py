@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from mailnode.model.errors import StorageGone
 from mailnode.model.flags import Flag
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import Account, AccountRef, FlagsOp, Folder, Store
 
 PIECE_BYTES = 64 * 1024
@@ -84,12 +85,16 @@ class Maildrop:
         """A small message whole. Raises ``NoSuchMessage``, ``StorageGone``."""
         return self.folder.read(self.uids[number - 1])
 
+    def has_news(self, mark_seen: bool) -> bool:
+        """Whether ``update`` has anything to do."""
+        return 1 in self._deleted or (mark_seen and 1 in self._fetched)
+
     def update(self, mark_seen: bool) -> int:
         """RFC 1939 6: remove what is marked, durably; how many went. What was removed elsewhere
         is no error."""
         doomed = self._picked(self._deleted)
         removed = len(self.folder.remove(doomed)) if doomed else 0
-        if mark_seen:
+        if mark_seen and 1 in self._fetched:
             self._mark_seen()
         return removed
 
@@ -108,7 +113,7 @@ class Maildrop:
 
 
 def open_maildrop(store: Store, ref: AccountRef) -> Maildrop:
-    """INBOX as it is now. Blocks."""
+    """INBOX as it is now. Blocks, or may be a brisk call."""
     account: Account = store.account(ref)
     folder = account.open("INBOX")
     try:
@@ -120,12 +125,14 @@ def open_maildrop(store: Store, ref: AccountRef) -> Maildrop:
 
 def _snapshot(folder: Folder) -> Maildrop:
     picture = folder.refresh()
+    if len(picture.uids) > BATCH:
+        may_wait()
     uids, sizes = array("I"), array("Q")
     for start in range(0, len(picture.uids), BATCH):
         # What goes between refresh and here is left out, as if it had gone before.
-        for info in folder.infos(picture.uids[start : start + BATCH]):
-            uids.append(info.uid)
-            sizes.append(info.size)
+        batch = folder.sizes(picture.uids[start : start + BATCH])
+        uids.extend(batch)
+        sizes.extend(size for size, _ in batch.values())
     return Maildrop(folder, picture.uidvalidity, uids, sizes)
 
 

@@ -13,11 +13,13 @@ from mailnode.model.errors import MailnodeError, NoSuchMessage, TemporaryError
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A single line; ``code`` is a response code without brackets."""
+    """A single line; ``code`` is a response code without brackets. ``blames``: the client did
+    something wrong, and may be left if it goes on with that."""
 
     good: bool
     text: str = ""
     code: str = ""
+    blames: bool = False
 
     def line(self) -> bytes:
         """The line with CRLF."""
@@ -33,7 +35,7 @@ def ok(text: str = "") -> Reply:
 
 def err(text: str, code: str = "") -> Reply:
     """The command was refused."""
-    return Reply(False, text, code)
+    return Reply(False, text, code, blames=True)
 
 
 class Refused(Exception):
@@ -47,6 +49,7 @@ class Refused(Exception):
 def from_error(error: MailnodeError) -> Reply:
     """The reply for a domain error."""
     if isinstance(error, NoSuchMessage):
-        return err(error.public)
+        return Reply(False, error.public)
     # RFC 3206 4: TEMP is worth another try, PERM needs a person.
-    return err(error.public, "SYS/TEMP" if isinstance(error, TemporaryError) else "SYS/PERM")
+    temporary = isinstance(error, TemporaryError)
+    return Reply(False, error.public, "SYS/TEMP" if temporary else "SYS/PERM")

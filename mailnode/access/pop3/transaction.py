@@ -6,6 +6,7 @@ RFC: 1939 5, 7; 2449 6; 6856.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -54,6 +55,7 @@ async def _listing(session: Session, command: Command, value: Callable[[int], st
         lines = (f"{n} {value(n)}\r\n" for n in drop.numbers(first, LIST_BATCH))
         session.out.write("".join(lines).encode())
         await session.out.drain()
+        await asyncio.sleep(0)  # others have their turn, however quickly this client reads
     session.out.write(b".\r\n")
     return None
 

@@ -307,6 +307,77 @@ def test_nonsense_ends_the_connection() -> None:
         client.close()
 
 
+def test_messages_that_went_elsewhere_do_not_end_the_session() -> None:
+    """However many they are: the client did nothing wrong, and what it marked is to be removed."""
+    with pop3_server(Pop3Settings(plaintext_login=True, max_bad_commands=5)) as server:
+        uids = server.deliver(*[MESSAGE] * 12)
+        client = connect(server)
+        client.dele(1)
+        folder = server.inbox()
+        folder.remove(uids[1:11])
+        folder.close()
+        for number in range(2, 12):
+            with pytest.raises(poplib.error_proto, match="-ERR message no longer exists"):
+                client.retr(number)
+        assert client.retr(12)[1] == MESSAGE.split(b"\r\n")[:-1]
+        client.quit()
+        assert server.uids() == uids[11:]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        (b"S: x\r\n\r\nno line end", b"S: x\r\n\r\nno line end\r\n"),
+        (b"S: x\r\n\r\nlone\rCR\r.\r\n", b"S: x\r\n\r\nlone\rCR\r.\r\n"),
+        (b"S: x\n\nLF\n.\n..\n", b"S: x\r\n\r\nLF\r\n..\r\n...\r\n"),
+        (b"S: x\r\n\r\nmixed\n.\r\nCR\r\r\n", b"S: x\r\n\r\nmixed\r\n..\r\nCR\r\r\n"),
+        (b".S: x\r\n\r\n\r", b"..S: x\r\n\r\n\r\r\n"),
+        (b"S: x", b"S: x\r\n"),
+        (b"\0\r\n\r\n\0\xff\r\n", b"\0\r\n\r\n\0\xff\r\n"),
+        (b"", b""),
+    ],
+)
+def test_what_other_programs_stored(stored: bytes, sent: bytes, tmp_path: Path) -> None:
+    """Whatever its lines end with, and whether the file's name tells the truth about it."""
+    with pop3_server(make_store=maildir_store(tmp_path)) as server:
+        server.deliver(MESSAGE)
+        [inbox] = {path.parent for path in tmp_path.glob("mail/**/user1/new")}
+        for name in ("1700000001.M1P1.other", "1700000002.M1P1.other,S=9,W=9"):
+            (inbox / "new" / name).write_bytes(stored)
+        client = connect(server)
+        for command in ("RETR 2", "TOP 2 99", "RETR 3", "TOP 3 99"):
+            client._putcmd(command)  # type: ignore[attr-defined]  # poplib mends what it reads
+            assert client.file.readline().startswith(b"+OK")
+            got = b""
+            while (line := client.file.readline()) != b".\r\n":
+                got += line
+            assert got == sent
+        client.noop()
+        client.quit()
+
+
+def test_who_only_looks_costs_no_thread(tmp_path: Path) -> None:
+    with pop3_server(make_store=maildir_store(tmp_path)) as server:
+        server.deliver(MESSAGE, MESSAGE)
+        connect(server).quit()
+        until(lambda: not server.service.session_count())
+        ran: list[str] = []
+        run = server.pool.run
+
+        async def noted(call: Callable[..., object], *args: object) -> object:
+            ran.append(call.__name__)
+            return await run(call, *args)
+
+        server.pool.run = noted  # type: ignore[method-assign,assignment]  # to see its use
+        client = connect(server)
+        assert client.stat()[0] == len(client.list()[1]) == len(client.uidl()[1]) == 2
+        client.dele(1)
+        client.rset()
+        client.quit()
+        until(lambda: not server.service.session_count())
+        assert ran == ["close"]
+
+
 def test_hostile_input_leaves_nothing_behind() -> None:
     pieces = [b"\0" * 5000, b"A" * 300_000, b"AUTH PLAIN\r\n" * 50, b"\r\n" * 1000, b"RETR 1\r\n"]
     with pop3_server() as server:

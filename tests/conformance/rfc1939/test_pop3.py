@@ -172,6 +172,22 @@ def test_s7_no_apop(pop3: Pop3Server) -> None:
     dialog.play("S~ [^<>]*$\nC: APOP user1 c4c9334bac560ecc979e58001b3e22fb\nS: -ERR")
 
 
+@pytest.mark.parametrize("command", ["LAST", "RPOP user1", "XTND XMIT", "RETRX 1", "STA", "\tNOOP"])
+def test_s3_other_commands_are_unknown(pop3: Pop3Server, command: str) -> None:
+    """LAST and RPOP were in RFCs before this one."""
+    pop3.play(f"C: {command}\nS: -ERR\nC: NOOP\nS: +OK")
+
+
+def test_s5_arguments_out_of_range(pop3: Pop3Server) -> None:
+    pop3.deliver(ONE)
+    dialog = pop3.play("C: NOOP\nS: +OK")
+    for argument in ("0", "2", "-1", "+1", "1.0", "0x1", "1 1", "x", "4294967297", "9" * 200):
+        for command in ("LIST", "UIDL", "RETR", "DELE"):
+            dialog.play(f"C: {command} {argument}\nS: -ERR\nC: NOOP\nS: +OK")
+    dialog.play("C: TOP 1 99999999999\nS: -ERR\nC: NOOP 1\nS: -ERR\nC: RSET 1\nS: -ERR")
+    dialog.play("C: QUIT 1\nS: -ERR\nC: list 1\nS: +OK 1\nC: LIST 1 \nS: +OK 1")
+
+
 def test_s8_the_maildrop_is_a_snapshot(pop3: Pop3Server) -> None:
     pop3.deliver(ONE)
     dialog = pop3.play("C: STAT\nS: +OK 1")

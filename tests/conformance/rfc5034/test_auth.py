@@ -69,3 +69,19 @@ def test_login_mechanism(pop3: Pop3Server) -> None:
 
 def test_lone_auth_lists_mechanisms(pop3: Pop3Server) -> None:
     pop3.dialog().play("S: +OK\nC: AUTH\nS: +OK\nS: PLAIN\nS: LOGIN\nS~ \\.$")
+
+
+def test_commands_sent_along_with_auth(pop3: Pop3Server) -> None:
+    """RFC 2449 6.6: in order, also where the response comes in a line of its own."""
+    pop3.dialog().play(f"""
+        S: +OK
+        C+ AUTH PLAIN\\r\\n!!\\r\\nAUTH PLAIN\\r\\n{PLAIN}\\r\\nSTAT\\r\\nAUTH PLAIN\\r\\nQUIT\\r\\n
+        S: +
+        S: -ERR
+        S: +
+        S: +OK
+        S: +OK 0 0
+        S: -ERR
+        S: +OK
+        CLOSED:
+        """)
