@@ -144,6 +144,22 @@ def test_the_command_on_the_page_makes_the_page_s_cluster(tmp_path: Path) -> Non
     assert re.findall(r"^bcast (\S+)$", ha, re.M) == ["eth0"]
 
 
+def test_the_page_puts_each_file_where_it_belongs() -> None:
+    page = (ROOT / "docs/cluster.md").read_text()
+    put = re.findall(r"^put (\d+) (\S+) (\S+)( mailnode)?$", page, re.MULTILINE)
+    for node in ("n1", "n2"):
+        belongs = {file.name: file for file in render(plan()) if file.node in ("", node)}
+        for mode, source, place, group in put:
+            file = belongs[source.replace("$me", node)]
+            # The account reads its settings by its group.
+            assert (place, int(mode, 8)) == (file.place, 0o640 if group else file.mode), source
+    rooms = {source.partition("/")[0] for _, source, _, _ in put}
+    assert {"mailnode", "fencing", "drbd", "ocfs2", "systemd", "mariadb", "ocf"} < rooms
+    for room in ("heartbeat/", "fencing/", "ocf/"):
+        all_of_it = {file.name for file in render(plan()) if file.name.startswith(room)}
+        assert {source for _, source, _, _ in put if source.startswith(room)} == all_of_it
+
+
 def test_every_program_of_ours_that_a_manager_is_told_of_is_written() -> None:
     for nodes in (PAIR, THREE):
         files = render(plan(nodes))

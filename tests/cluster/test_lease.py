@@ -95,6 +95,19 @@ def test_same_name_twice_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
         end(first)
 
 
+def test_same_name_on_another_machine_is_refused_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = holder(tmp_path, "n1")
+    try:
+        # Its process number means nothing here.
+        monkeypatch.setattr("mailnode.cluster.record.this_place", lambda: "elsewhere:1")
+        with pytest.raises(LeaseHeld, match=r'another machine, .* holds the lease of "n1"'):
+            take(tmp_path, wait_s=0.2)
+    finally:
+        end(first)
+
+
 def test_lock_of_a_killed_supervisor_is_waited_for_while_its_workers_end(tmp_path: Path) -> None:
     script = HOLDER.replace(
         "print(", "import os\nif os.fork() == 0:\n    time.sleep(1)\n    os._exit(0)\nprint("

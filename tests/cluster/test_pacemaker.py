@@ -85,6 +85,26 @@ def test_a_planned_move_breaks_no_transaction(
     traffic.nothing_is_lost()
 
 
+def test_an_address_that_is_nowhere_is_cleaned_up(pair: PacemakerPair) -> None:
+    pair.until_owned("n1", "n2", within_s=WITHIN_S)
+    for machine in pair.machines.values():
+        machine.kill("mailnode serve", signal.SIGKILL)
+    # It has failed on either, and is tried nowhere.
+    for address in SERVICE.values():
+        pair.until(lambda address=address: pair.owner(address) == [], address, WITHIN_S)
+    pair.until_settled(WITHIN_S)
+    for name in pair.machines:
+        pair.start_mailnode(name)
+    for name in pair.machines:
+        pair.until_serving(name)
+    nowhere = "is raised nowhere"
+    assert pair.mailnode("n1", "cluster", "status").count(nowhere) == 4
+    for resource in ("mail-1", "mail-2"):
+        pair.machines["n1"].run("crm_resource", "--cleanup", "--resource", resource)
+    pair.until_owned("n1", "n2", within_s=WITHIN_S)
+    pair.until_settled(WITHIN_S)
+
+
 def test_the_address_of_a_dead_node_moves_once_it_is_switched_off(
     pair: PacemakerPair, record_property: Callable[[str, object], None]
 ) -> None:
@@ -100,3 +120,21 @@ def test_the_address_of_a_dead_node_moves_once_it_is_switched_off(
     pair.until(lambda: pair.state("n1") == "adopted", "its queue is not adopted")
     traffic.nothing_is_lost()
     assert pair.owner(SERVICE["n1"]) == ["n2"]
+
+
+def test_a_fence_that_fails_holds_everything_until_a_person_confirms(pair: PacemakerPair) -> None:
+    two = pair.machines["n2"]
+    pair.boot("n1")
+    pair.until_serving("n1", WITHIN_S)
+    pair.start_manager("n1")
+    pair.until(lambda: pair.online() == {"n1", "n2"}, "n1 is not back", WITHIN_S)
+    pair.until_settled(WITHIN_S)
+    pair.move("mail-1", "n1", "n1", "n2", within_s=WITHIN_S)
+    # The board has lost its power together with the machine.
+    two.run("sed", "-i", "s/^off | reboot)/off | reboot) exit 1/", "/usr/sbin/fence_ipmilan")
+    pair.machines["n1"].power_off()
+    failed = "Failed Fencing Actions"
+    pair.until(lambda: failed in two.run("crm_mon", "-1"), "nobody was shot at", WITHIN_S)
+    assert pair.owner(SERVICE["n1"]) == []
+    two.run("stonith_admin", "--confirm", "n1")
+    pair.until_owned("n2", "n2", within_s=WITHIN_S)

@@ -96,10 +96,11 @@ class PacemakerPair(Pair):
 
     def load(self) -> None:
         """The shipped CIB, once both nodes are members."""
-        self.until(lambda: self._online() == {"n1", "n2"}, "the nodes do not meet", 120)
+        self.until(lambda: self.online() == {"n1", "n2"}, "the nodes do not meet", 120)
         self.machines["n1"].run("cibadmin", "--replace", "--xml-file", _CIB)
 
-    def _online(self) -> set[str]:
+    def online(self) -> set[str]:
+        """The members, as n1 sees them."""
         said = self.machines["n1"].run("crm_mon", "-1", fails=True)
         found = re.search(r"Online: \[ (.*?) \]", said)
         return set(found[1].split()) if found else set()
