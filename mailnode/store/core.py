@@ -56,7 +56,7 @@ class FolderCore:
     def __init__(
         self, path: bytes, key: str, context: CoreContext, next_uidvalidity: Callable[[int], int]
     ) -> None:
-        listing.check_plain(path)
+        listing.check_whole(path)
         self.path, self.key, self.context = path, key, context
         self.next_uidvalidity = next_uidvalidity
         self.ledger = Ledger(path, context.settings.lock_timeout_s)

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mailnode.model.errors import NoSuchFolder
+from mailnode.runtime import files
 from mailnode.runtime.files import storage_errors
+from mailnode.runtime.tasks import may_wait
 from mailnode.store import names
 from mailnode.wire.mime.line_ends import all_crlf
 
@@ -54,6 +56,33 @@ def check_plain(folder: bytes) -> None:
     for path, mode in zip(paths, modes, strict=True):
         if not stat.S_ISDIR(mode):
             raise NoSuchFolder(f"{os.fsdecode(path)} is not a plain directory")
+
+
+def check_whole(folder: bytes) -> None:
+    """As ``check_plain``, but where ``cur`` is there, ``new`` and ``tmp`` are made if need be: a
+    copy that left empty directories out (``rsync -m``, zip, git) has neither."""
+    try:
+        check_plain(folder)
+    except NoSuchFolder:
+        may_wait()
+        if not all(_is_plain(path) for path in (folder, folder + b"/" + CUR)):
+            raise
+    else:
+        return
+    try:
+        made = [files.mkdir(folder + b"/" + part, exist_ok=True) for part in (NEW, TMP)]
+        if any(made):
+            files.fsync_dir(folder)
+    except FileNotFoundError as error:
+        raise NoSuchFolder(os.fsdecode(folder)) from error
+    check_plain(folder)
+
+
+def _is_plain(path: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def list_files(folder: bytes, places: Iterable[bytes] = (NEW, CUR)) -> list[FoundFile]:

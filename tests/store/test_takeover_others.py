@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailnode.model.errors import NoSuchFolder
 from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp
 from mailnode.store.folder import MaildirFolder
@@ -149,3 +150,38 @@ def test_passed_on_by_another_program(one: OpenStore) -> None:
     assert facts(inbox) == [(1, "a", Flag.SEEN, {"$Forwarded"})]
     inbox.close()
     assert check(one) == []
+
+
+@pytest.mark.parametrize("lost", [("new", "tmp"), ("new",), ("tmp",)])
+def test_a_copy_without_empty_directories(one: OpenStore, lost: tuple[str, ...]) -> None:
+    """``rsync -m``, zip and git leave them out."""
+    for name in ("", ".Work"):
+        path = make_maildir(one.path() / name)
+        (path / "cur" / "1.a.host:2,S").write_bytes(b"Subject: old\n\nbody\n")
+        for part in lost:
+            (path / part).rmdir()
+    account = one.store.account(REF)
+    for name in ("INBOX", "Work"):
+        folder = account.open(name)
+        assert isinstance(folder, MaildirFolder)
+        assert facts(folder) == [(1, "old", Flag.SEEN, set())]
+        folder.append([message()])
+        assert len(facts(folder)) == 2
+        folder.close()
+    assert check(one) == []
+
+
+@pytest.mark.parametrize("there", ["new", "link", "file"])
+def test_what_has_no_cur_is_no_folder(one: OpenStore, there: str) -> None:
+    path = one.path(".Work")
+    path.mkdir(parents=True)
+    if there == "new":
+        (path / "new").mkdir()
+    elif there == "link":
+        (path / "cur").symlink_to(one.root)
+    else:
+        (path / "cur").touch()
+    before = sorted(path.iterdir())
+    with pytest.raises(NoSuchFolder):
+        one.store.account(REF).open("Work")
+    assert sorted(path.iterdir()) == before
