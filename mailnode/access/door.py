@@ -143,9 +143,7 @@ class DoorProtocol(Arrival):
             and not (carrier.TLS or carrier.dataBuffer or carrier._tempDataBuffer)
             and not (carrier.disconnecting or carrier.disconnected)
         ):
-            sent = carrier.writeSomeData(data)
-            # An error shows again, and is dealt with, when the reactor comes to write.
-            data = data[sent:] if isinstance(sent, int) else data
+            data = _sent_at_once(carrier, data)
         if data:
             carrier.write(data)
 
@@ -179,6 +177,21 @@ class DoorProtocol(Arrival):
     def abort(self) -> None:
         """Close at once."""
         self.transport.abortConnection()
+
+
+def _sent_at_once(carrier: Connection, data: bytes) -> bytes:
+    """Give the kernel as much as it takes now; the rest, mostly nothing."""
+    left = memoryview(data)
+    while left:
+        # An error shows again, and is dealt with, when the reactor comes to write.
+        sent = carrier.writeSomeData(left)  # type: ignore[arg-type]  # any buffer will do
+        if not isinstance(sent, int):
+            break
+        full = sent < min(len(left), carrier.SEND_LIMIT)
+        left = left[sent:]
+        if full:
+            break
+    return bytes(left)
 
 
 class DoorFactory(Factory):

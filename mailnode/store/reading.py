@@ -80,19 +80,23 @@ def read_expected(core: FolderCore, uids: Sequence[int]) -> list[bytes | None]:
     with core.ledger.mutex:
         spots = takewhile(lambda at: at >= 0, map(core.state.index, uids[:_AHEAD]))
         paths = [core.expected(at) for at in spots]
-    try:
-        folder = os.open(core.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return []  # whoever looks for the first one goes after the folder
-    try:
-        with files.storage_errors(core.path):
-            found = _at_hand_among(folder, paths) if is_brisk() else _ahead(folder, paths)
+    read = _at_hand_among if is_brisk() else _ahead
+    with files.storage_errors(core.path):
+        if len(paths) == 1:
+            found = read(None, [core.path + b"/" + paths[0]])
             return [listing.with_crlf(raw) for raw in found]
-    finally:
-        os.close(folder)
+        # Names below an open folder are looked up in half the time.
+        try:
+            folder = os.open(core.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []  # whoever looks for the first one goes after the folder
+        try:
+            return [listing.with_crlf(raw) for raw in read(folder, paths)]
+        finally:
+            os.close(folder)
 
 
-def _at_hand_among(folder: int, paths: Sequence[bytes]) -> Iterator[bytes]:
+def _at_hand_among(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes]:
     """The files' bytes, up to the first that is not in its place or not in memory."""
     room = memoryview(bytearray(files.AT_HAND_BYTES))
     for path in paths:
@@ -112,7 +116,7 @@ def _at_hand_among(folder: int, paths: Sequence[bytes]) -> Iterator[bytes]:
         yield bytes(room[:size])
 
 
-def _ahead(folder: int, paths: Sequence[bytes]) -> Iterator[bytes]:
+def _ahead(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes]:
     """The files' bytes, up to the first that is not in its place; the disk brings all of them
     while the first is read."""
     opened: list[int] = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mailnode.access.imap.fetch_bulk import BulkContent, Sizes, is_bulk
 from mailnode.access.imap.fetch_content import (
@@ -97,7 +98,7 @@ class Fetcher:
         items = tuple(items)
         facts = FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
         content = [item for item in items if item not in FROM_PICTURE]
-        self._content = ContentWriter(folder, content, cache) if content else None
+        self._content, self._cache = content, cache
         self._bulk = BulkContent(folder, content) if all(map(is_bulk, content)) else None
         self._kept = cache.rows if all(map(is_constant, content)) else None
         self._kept_key = (folder.key, *content)
@@ -110,14 +111,17 @@ class Fetcher:
     @property
     def needs_content(self) -> bool:
         """Whether the picture is not all that is needed."""
-        return self._content is not None
+        return bool(self._content)
+
+    @cached_property
+    def _writer(self) -> ContentWriter:
+        return ContentWriter(self._folder, self._content, self._cache)
 
     def render(self, rows: Sequence[int], picture: Picture) -> Rendered:
         """Answer for the first of these rows of ``picture``, one of them at least. Raises
         ``NoPermission`` once the folder may not be read any more."""
-        content = self._content
         check_readable(self._folder)
-        if content is None:
+        if not self._content:
             rows = rows[: min(MAX_ROWS, max(1, self._max_bytes // ROW_BYTES))]
             return Rendered([self._heads.lines(rows, picture)], len(rows))
         out = self._again(rows, picture)
@@ -126,7 +130,7 @@ class Fetcher:
         try:
             while out.done < len(rows) and out.held < self._max_bytes and out.files < MAX_FILES:
                 some = rows[out.done : out.done + SLICE_ROWS]
-                if not self._some(content, some, picture, out):
+                if not self._some(some, picture, out):
                     break
         except BaseException:
             out.close()
@@ -153,9 +157,7 @@ class Fetcher:
         lines = self._heads.lines(rows[: len(texts)], picture, texts)
         return Rendered([lines], len(texts), held=held)
 
-    def _some(
-        self, content: ContentWriter, rows: Sequence[int], picture: Picture, out: Rendered
-    ) -> bool:
+    def _some(self, rows: Sequence[int], picture: Picture, out: Rendered) -> bool:
         """Answer for the first of these rows; False where others should have their turn now."""
         uids = picked(picture.uids, rows)
         sizes = self._folder.sizes(uids)
@@ -164,7 +166,7 @@ class Fetcher:
             return self._in_bulk(self._bulk, rows[:count], picture, sizes, out)
         # A message that has to be streamed is dealt with alone.
         some = rows[:1] if self._bulk is not None else rows[: max(count, 1)]
-        self._one_by_one(content, some, picture, out)
+        self._one_by_one(some, picture, out)
         return True
 
     def _bearable(self, uids: Sequence[int], sizes: Sizes, room: int) -> int:
@@ -233,16 +235,14 @@ class Fetcher:
 
     # -------------------------------------------------------------- one by one
 
-    def _one_by_one(
-        self, content: ContentWriter, rows: Sequence[int], picture: Picture, out: Rendered
-    ) -> None:
+    def _one_by_one(self, rows: Sequence[int], picture: Picture, out: Rendered) -> None:
         """What needs a look into the message, or a file of its own."""
         ready: list[tuple[Row, list[Piece]]] = []
         files = 0
         try:
-            for row in self._rows(content, rows, picture):
+            for row in self._rows(rows, picture):
                 out.done += 1
-                pieces = _try_content(content, row, out)
+                pieces = _try_content(self._writer, row, out)
                 if pieces is not None:
                     ready.append((row, pieces))
                     files += sum(isinstance(piece, FilePart) for piece in pieces)
@@ -259,14 +259,14 @@ class Fetcher:
             head = heads.changed(row.at, info) if info else heads.head(row.at, picture)
             out.pieces += _joined(head, pieces)
 
-    def _rows(self, content: ContentWriter, rows: Sequence[int], picture: Picture) -> list[Row]:
+    def _rows(self, rows: Sequence[int], picture: Picture) -> list[Row]:
         """The rows with their facts and summaries."""
         found = [Row(at, picture.uids[at]) for at in rows]
         infos = {info.uid: info for info in self._folder.infos([row.uid for row in found])}
         for row in found:
             row.info = infos.get(row.uid)
             row.uidvalidity = picture.uidvalidity
-        content.prepare(found)
+        self._writer.prepare(found)
         return found
 
     # -------------------------------------------------------------- flags

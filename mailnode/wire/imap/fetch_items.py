@@ -27,6 +27,9 @@ class Fact(Enum):
     EMAILID = "EMAILID"
     THREADID = "THREADID"
 
+    # There is one of each; the inherited one is made in Python at each look into a set.
+    __hash__ = object.__hash__
+
 
 class SectionKind(Enum):
     """The text after the part number in ``BODY[...]``."""
@@ -37,6 +40,8 @@ class SectionKind(Enum):
     FIELDS_NOT = "HEADER.FIELDS.NOT"
     TEXT = "TEXT"
     MIME = "MIME"
+
+    __hash__ = object.__hash__  # see ``Fact``
 
 
 @dataclass(frozen=True, slots=True)
