@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import socket
+import struct
 import time
 from typing import IO
 
@@ -28,6 +29,10 @@ class ImapClient:
     def __init__(self, address: tuple[str, int], timeout_s: float = 60.0) -> None:
         self._sock = socket.create_connection(address, timeout_s)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Python would ask by poll() before each octet is read or written.
+        self._sock.settimeout(None)
+        for which in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._sock.setsockopt(socket.SOL_SOCKET, which, struct.pack("@ll", int(timeout_s), 0))
         self._socket_file = self._sock.makefile("rb", 65536)
         self._file: IO[bytes] = self._socket_file
         self._count = 0
@@ -64,7 +69,17 @@ class ImapClient:
             if not (answer := self._response()).startswith(b"+"):
                 raise Wrong(f"{text}: {answer[:200]!r}")
             self._sock.sendall(literal + b"\r\n")
-        return self._answers(text, tag)
+        data = self._until(tag + b" ")
+        if b"}\r\n" in data:
+            return self._parsed(data, [(text, tag)])
+        found = data[:-2].split(b"\r\n")
+        if not found[-1].startswith(tag + b" OK"):
+            raise Wrong(f"{text}: {found[-1][:200]!r}")
+        untagged = data.count(b"\r\n* ") + data.startswith(b"* ")
+        if untagged < len(found) - 1 or data.startswith(b"* B") or b"\n* B" in data:
+            for answer in found[:-1]:
+                _must_be_untagged(text, answer)
+        return found
 
     def timed(self, *texts: str) -> tuple[float, list[bytes]]:
         """Several commands sent at once: seconds until the last octet of the last answer is here,
@@ -78,22 +93,28 @@ class ImapClient:
         data = self._until(tags[-1] + b" ")
         seconds = time.perf_counter() - began
         self.received += len(data)
+        return seconds, self._parsed(data, pairs)
+
+    def _parsed(self, data: bytes, pairs: list[tuple[str, bytes]]) -> list[bytes]:
+        """The responses in what the server has sent, for commands and their tags."""
         self._file = io.BytesIO(data)
         try:
             found = [one for text, tag in pairs for one in self._answers(text, tag)]
-            must(not self._file.read(1), f"{texts[-1]}: more than the answer")
+            must(not self._file.read(1), f"{pairs[-1][0]}: more than the answer")
         finally:
             self._file = self._socket_file
-        return seconds, found
+        return found
 
     def _until(self, tag: bytes) -> bytes:
         """All octets up to a line with this tag that is the last thing to come."""
-        pieces: list[bytes] = []
-        tail = b""
+        data = self._socket_file.read1(_READ_BYTES)
+        if data.endswith(b"\r\n") and data[data.rfind(b"\n", 0, -1) + 1 :].startswith(tag):
+            return data  # as mostly
+        pieces, tail = [data], data[-_TAGGED_BYTES:]
         while not (tail.endswith(b"\r\n") and tail[:-2].rpartition(b"\r\n")[2].startswith(tag)):
             piece = self._socket_file.read1(_READ_BYTES)
             if not piece:
-                raise Wrong(f"connection closed after {tail[-80:]!r}")
+                raise Wrong(f"connection closed, or silent for too long, after {tail[-80:]!r}")
             pieces.append(piece)
             tail = (tail + piece[-_TAGGED_BYTES:])[-_TAGGED_BYTES:]
         return b"".join(pieces)
@@ -107,14 +128,18 @@ class ImapClient:
                 if not answer.startswith(tag + b" OK"):
                     raise Wrong(f"{text}: {answer[:200]!r}")
                 return found
-            odd = not answer.startswith(b"* ") or answer.startswith((b"* BYE", b"* BAD"))
-            if odd and text != "LOGOUT":
-                raise Wrong(f"{text}: {answer[:200]!r}")
+            _must_be_untagged(text, answer)
 
     def close(self) -> None:
         """Hang up."""
         self._socket_file.close()
         self._sock.close()
+
+
+def _must_be_untagged(text: str, answer: bytes) -> None:
+    odd = not answer.startswith(b"* ") or answer.startswith((b"* BYE", b"* BAD"))
+    if odd and text != "LOGOUT":
+        raise Wrong(f"{text}: {answer[:200]!r}")
 
 
 def must(condition: bool, what: str) -> None:
