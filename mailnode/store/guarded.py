@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from mailnode.model.errors import NoPermission, NoSuchFolder
@@ -32,6 +33,7 @@ from mailnode.store.acl import Acl, Person
 _CHANGING = frozenset("swtie")
 
 
+@lru_cache(maxsize=256)
 def allowed_by(rights: str) -> Allowed:
     """RFC 4314 4: ``s`` is for \\Seen, ``t`` for \\Deleted, ``w`` for all else."""
     flags = NO_FLAGS

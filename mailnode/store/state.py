@@ -356,9 +356,14 @@ def compare(old: Picture, new: Picture) -> PictureDiff:
 
 def size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
     """Bytes of the messages marked ``\\Deleted``."""
-    return sum(size for size, bits in zip(sizes, flags, strict=True) if bits & Flag.DELETED)
+    deleted = int(Flag.DELETED)  # arithmetic with the enum takes microseconds
+    return sum(size for size, bits in zip(sizes, flags, strict=True) if bits & deleted)
+
+
+# By the bit of each flag, all the bits that lack it.
+_WITHOUT = {int(flag): bytes(bits for bits in range(32) if not bits & int(flag)) for flag in Flag}
 
 
 def count_without(flags: bytes, flag: Flag) -> int:
     """How many messages lack the flag."""
-    return sum(flags.count(bits) for bits in range(32) if not bits & flag)
+    return len(flags) - len(flags.translate(None, _WITHOUT[int(flag)]))

@@ -24,6 +24,7 @@ from mailnode.store.journal import Added, Kind, pack_added
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _MICRO = 1_000_000
+_SEEN = int(Flag.SEEN)  # arithmetic with the enum takes microseconds
 _OPEN_FILES = 64
 
 SyncDir = Callable[[bytes], None]
@@ -49,7 +50,7 @@ class Dress(NamedTuple):
     def note(self, core: FolderCore, entries: list[Added]) -> None:
         """Note the reader's own ``\\Seen`` of messages just recorded (entries as they came), or
         take them all away again."""
-        uids = [entry.uid for entry in entries if entry.flags & Flag.SEEN]
+        uids = [entry.uid for entry in entries if entry.flags & _SEEN]
         if self.seen is None or not uids:
             return
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailnode.model.flags import Flag
 from mailnode.store import Picture, state
 from mailnode.store.journal import (
     Added,
@@ -18,7 +20,7 @@ from mailnode.store.journal import (
     pack_flagged,
     pack_uids,
 )
-from mailnode.store.state import FolderState, compare
+from mailnode.store.state import FolderState, compare, count_without
 
 HEADER = Header(7, 1, bytes(16))
 
@@ -145,3 +147,9 @@ def test_a_record_read_twice_changes_nothing() -> None:
     folder.apply(record)
     folder.apply(record)
     assert list(folder.uids) == [1]
+
+
+@pytest.mark.parametrize("flag", list(Flag))
+def test_what_lacks_a_flag_is_counted(flag: Flag) -> None:
+    every = bytes(range(32)) * 3
+    assert count_without(every, flag) == sum(1 for bits in every if not bits & flag) == 48

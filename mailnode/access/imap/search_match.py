@@ -43,6 +43,7 @@ from mailnode.wire.mime.words import decode_words
 
 Rows = Sequence[int]
 
+_SEEN = int(Flag.SEEN)
 _LAST_SECOND = 253402300799.0  # of the year 9999
 
 
@@ -101,7 +102,7 @@ def _rows_by_recency(recency: Recency, rows: Rows, scene: Scene) -> Rows:
     picture, is_recent = scene.picture, scene.is_recent
     if recency is Recency.NEW:
         # RFC 3501 6.4.4: NEW is RECENT UNSEEN.
-        rows = [row for row in rows if not picture.flags[row] & Flag.SEEN]
+        rows = [row for row in rows if not picture.flags[row] & _SEEN]
     wanted = recency is not Recency.OLD
     return [row for row in rows if is_recent(picture.uids[row]) is wanted]
 
@@ -152,11 +153,20 @@ def header_judge(key: SearchKey) -> Callable[[bytes], int]:
         find, words = field_finder(key.name.lower().encode()), casemap(key.value)
         return lambda block: fuzzy_score(words, [casemap(decode_words(v)) for v in find(block)])
     if isinstance(key, HeaderKey):
-        find, needle = field_finder(key.name.lower().encode()), casemap(key.value)
-        # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
-        return lambda block: any(needle in casemap(decode_words(value)) for value in find(block))
+        return _containing(field_finder(key.name.lower().encode()), casemap(key.value))
     assert isinstance(key, DateKey)
     return lambda block: (day := sent_day(block)) is not None and _compare(key, day)
+
+
+def _containing(find: Callable[[bytes], list[bytes]], needle: str) -> Callable[[bytes], int]:
+    def judge(block: bytes) -> int:
+        # RFC 9051 6.4.4: an empty string asks for the field's presence, and is in any text.
+        for value in find(block):  # for each message: as little as can be
+            if needle in casemap(decode_words(value)):
+                return 1
+        return 0
+
+    return judge
 
 
 def sent_day(block: bytes) -> date | None:

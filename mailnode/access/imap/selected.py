@@ -14,7 +14,7 @@ from itertools import islice
 
 from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
-from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
+from mailnode.model.flags import ALL_FLAGS, NO_FLAGS
 from mailnode.store import Allowed, Folder, Picture, PictureDiff
 from mailnode.store.guarded import allowed_by
 from mailnode.wire.imap.format import flags as format_flags
@@ -102,9 +102,15 @@ class Selected:
         if diff.added:
             # RFC 3501 2.3.2: a read-only session does not take "recent" from others.
             fresh = self.folder.peek_recent() if self.read_only else self.folder.claim_recent()
-            if fresh and fresh not in self.recent:
-                self.recent.append(fresh)
+            self._add_recent(fresh)
         return News(new, diff)
+
+    def _add_recent(self, fresh: range) -> None:
+        last = self.recent[-1] if self.recent else range(0)
+        if last and last.stop == fresh.start:
+            self.recent[-1] = range(last.start, fresh.stop)
+        elif fresh and fresh not in self.recent:
+            self.recent.append(fresh)
 
     @property
     def dirty(self) -> bool:
@@ -205,7 +211,7 @@ def format_flags_fetch(
 ) -> bytes:
     """``* n FETCH (UID … FLAGS …)`` from row ``at`` of a picture; with ``number`` 0 UIDFETCH."""
     words = picture_keywords(picture, at)
-    flags = format_flags(Flag(picture.flags[at]), words, recent=recent)
+    flags = format_flags(picture.flags[at], words, recent=recent)
     # RFC 7162 3.1: once CONDSTORE is on, MODSEQ goes with every FLAGS.
     modseq = b" MODSEQ (%d)" % picture.modseqs[at] if condstore else b""
     return b"%bFLAGS %b%b)\r\n" % (fetch_head(number, picture.uids[at]), flags, modseq)

@@ -17,7 +17,7 @@ _WORD = re.compile(rb"=\?([^?\s*]{1,80})(?:\*[^?\s]{0,80})?\?([bBqQ])\?([^?\r\n]
 def decode_words(value: bytes) -> str:
     """Text of an unfolded field value."""
     if b"=?" not in value:
-        return decode_text(value)
+        return value.decode("ascii") if value.isascii() else decode_text(value)
     pieces: list[str] = []
     charset, octets, pos = "", b"", 0
     for match in _WORD.finditer(value):

@@ -78,3 +78,12 @@ def test_large_news_come_in_pieces() -> None:
     pieces = list(selected.tell(news))
     assert max(piece.count(b"\r\n") for piece in pieces) <= 500
     assert b"".join(pieces).count(b"EXPUNGE") == 1000
+
+
+def test_what_came_bit_by_bit_is_recent_as_one() -> None:
+    mailbox = folder(0)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
+    for number in range(1, 51):
+        mailbox.append([NewMessage((b"x",), 0.0)])
+        assert told(selected)[-1] == b"* %d RECENT" % number
+    assert selected.recent == [range(1, 51)], "or each answer would take longer than the last"
