@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -86,8 +87,7 @@ class Machine:
         make_mail_root(self._state / "mail")
         certificate = Path(f"/etc/letsencrypt/live/{self._hostname}/fullchain.pem")
         text = settings_text(self._values(database, certificate), self._heading())
-        self.config.write_text(text)
-        self.config.chmod(0o640)
+        self._write_config(text)
         if not certificate.exists():
             notes.append(
                 "the certificate is self-signed and mail clients will warn: get a real one "
@@ -102,14 +102,21 @@ class Machine:
             return
         account = pwd.getpwnam(ACCOUNT)
         for place, _, names in os.walk(self._state):
-            os.chown(place, account.pw_uid, account.pw_gid)
-            for name in names:
-                os.chown(os.path.join(place, name), account.pw_uid, account.pw_gid)
+            # No link is followed: the account owns what is in here, and may have made one.
+            for path in (place, *(os.path.join(place, name) for name in names)):
+                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
         os.chown(self.config, 0, account.pw_gid)
 
     @property
     def _real(self) -> bool:
         return self._root == Path("/")
+
+    def _write_config(self, text: str) -> None:
+        """At no moment to be read by others: it may hold the database's password."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with open(os.open(self.config, flags, 0o640), "w", encoding="utf-8") as opened:
+            os.fchmod(opened.fileno(), 0o640)
+            opened.write(text)
 
     def _below(self, path: str) -> Path:
         return self._root / path.lstrip("/")
@@ -157,9 +164,15 @@ class Machine:
             return "no systemd unit was found beside the program; start `mailnode serve` yourself"
         target = self._below(f"/etc/systemd/system/{_UNIT}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        program = shutil.which("mailnode") or str(Path(sys.executable).with_name("mailnode"))
-        target.write_text(source.read_text().replace("/usr/bin/mailnode", program))
+        start = f"ExecStart={_program()} serve --config /etc/mailnode/mailnode.toml"
+        target.write_text(re.sub(r"(?m)^ExecStart=.*$", lambda _: start, source.read_text()))
         return "`systemctl daemon-reload && systemctl enable --now mailnode` starts it"
+
+
+def _program() -> str:
+    """The mailnode that runs now: with a virtual environment, another may be in the path."""
+    beside = Path(sys.executable).with_name("mailnode")
+    return str(beside) if beside.is_file() else shutil.which("mailnode") or str(beside)
 
 
 def _unit_source() -> Path | None:
