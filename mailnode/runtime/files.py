@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
@@ -33,6 +33,8 @@ _NO_KERNEL_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPN
 # Below this a pread and a write are cheaper than asking the kernel to copy.
 _SMALL_COPY_BYTES = 256 * 1024
 _COPY_BYTES = 1024 * 1024
+# Up to this, chunks that are all in memory are put together before they are written.
+_JOINED_BYTES = 64 * 1024
 # A file up to this is read at once.
 AT_HAND_BYTES = 64 * 1024
 
@@ -206,9 +208,19 @@ def _create(
         raise
 
 
-def _fill(fd: int, path: Path, chunks: Iterable[Chunk], mtime: float | None, sync: bool) -> int:
+def _joined(chunks: list[Chunk]) -> Sequence[Chunk]:
+    """The chunks of a short file as one, for one call."""
     size = 0
     for chunk in chunks:
+        if not isinstance(chunk, bytes):
+            return chunks
+        size += len(chunk)
+    return chunks if size > _JOINED_BYTES else (b"".join(chunks),)  # type: ignore[arg-type]  # all bytes
+
+
+def _fill(fd: int, path: Path, chunks: Iterable[Chunk], mtime: float | None, sync: bool) -> int:
+    size = 0
+    for chunk in _joined(list(chunks)):
         _step("write", path)
         size += _write_chunk(fd, chunk)
     if mtime is not None:

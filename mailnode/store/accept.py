@@ -78,7 +78,7 @@ class Acceptance:
         try:
             self._each(copies, self._open)
             self._each(copies, _reserve)
-            self._each(copies, _stage)
+            self._each(copies, self._stage)
             self._each(copies, _sync_staged)
             self._place_all(copies)
             self._settle_all(copies)
@@ -120,12 +120,28 @@ class Acceptance:
     def _open(self, copy: _Copy) -> None:
         account = copy.delivery.account
         copy.home = self._home_of(account.maildir)
-        copy.home.ensure()
+        copy.core = copy.home.known_core(copy.delivery.folder)
+        if copy.core is None:
+            self._look_for(copy, copy.home)
+
+    def _look_for(self, copy: _Copy, home: Home) -> None:
+        home.ensure()
         try:
-            copy.core = copy.home.open_core(copy.delivery.folder)
+            copy.core = home.open_core(copy.delivery.folder)
         except NoSuchFolder:
             # The folder was deleted or never made: the message is still its owner's.
-            copy.core = copy.home.open_core(names.INBOX)
+            copy.core = home.open_core(names.INBOX)
+
+    def _stage(self, copy: _Copy) -> None:
+        try:
+            copy.staged, copy.fd = transfer.stage(_core(copy), copy.delivery.message)
+        except NoSuchFolder:
+            # It went since we had it at hand.
+            home, core = _home(copy), _core(copy)
+            copy.core = None
+            home.release_core(core)
+            self._look_for(copy, home)
+            copy.staged, copy.fd = transfer.stage(_core(copy), copy.delivery.message)
 
     def _place_all(self, copies: list[_Copy]) -> None:
         by_folder: dict[bytes, list[_Copy]] = {}
@@ -173,10 +189,6 @@ def _let_room_go(copy: _Copy) -> None:
     kept, copy.kept = copy.kept, 0
     if kept:
         _home(copy).release(kept)
-
-
-def _stage(copy: _Copy) -> None:
-    copy.staged, copy.fd = transfer.stage(_core(copy), copy.delivery.message)
 
 
 def _sync_staged(copy: _Copy) -> None:

@@ -252,6 +252,16 @@ class Home:
         """The folder, shared; give it back by ``release_core``. Raises ``NoSuchFolder``."""
         return self.core_at(self.disk_name(name))
 
+    def known_core(self, name: str) -> FolderCore | None:
+        """The same with no look at the disk where the folder is at hand (it may be gone by now),
+        and few where it is not. None: it has to be looked for."""
+        if not self._ready:
+            return None
+        try:
+            return self.core_at(names.folder_to_disk(name))
+        except (BadFolderName, NoSuchFolder):
+            return None
+
     def core_at(self, disk: bytes) -> FolderCore:
         """The same by the name on disk."""
         path = self.folder_path(disk)

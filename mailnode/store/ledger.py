@@ -36,6 +36,7 @@ from mailnode.store.journal import (
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _FRESH = b".new"
+_NO_FILE = (-1, -1)
 # The lock file: a line of intent, one of identity, one of what is durable, each this long.
 _INTENT_BYTES = 64
 
@@ -55,6 +56,11 @@ class Tail(NamedTuple):
     totals: Totals = NOTHING
 
 
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    """Which file it is. Asked once of a file that is open: it cannot become another."""
+    return facts.st_dev, facts.st_ino
+
+
 class Ledger:
     """Lock and journal of the folder at ``path``. Descriptors open at first need."""
 
@@ -66,6 +72,7 @@ class Ledger:
         self.mutex = Mutex()
         self._depth = 0
         self._lock_fd = -1
+        self._lock_identity = self._journal_identity = _NO_FILE  # of what is open
         self.fd = -1  # the journal; may be an old one until ``reopen``
         self.header: Header | None = None
         self._tail = Tail(0, 0, -1)
@@ -114,6 +121,7 @@ class Ledger:
             self._lock_fd = os.open(self._lock_path, _OPEN | os.O_CREAT, 0o600)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NoSuchFolder(os.fsdecode(self.path)) from error
+        self._lock_identity = _identity(os.fstat(self._lock_fd))
 
     def _try_lock(self) -> bool:
         try:
@@ -132,7 +140,7 @@ class Ledger:
             # Nobody is inside ``hold`` yet, so nobody would let it go.
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
             raise
-        return os.path.samestat(there, os.fstat(self._lock_fd))
+        return _identity(there) == self._lock_identity
 
     @property
     def held(self) -> bool:
@@ -206,17 +214,18 @@ class Ledger:
         with files.storage_errors(self.journal_path):
             fd = os.open(self.journal_path, _OPEN | os.O_APPEND)
             try:
+                identity = _identity(os.fstat(fd))
                 header = journal.unpack_header(os.pread(fd, journal.HEADER_SIZE, 0))
             except BaseException:
                 os.close(fd)
                 raise
         self._drop_journal()
-        self.fd, self.header = fd, header
+        self.fd, self.header, self._journal_identity = fd, header, identity
         return header
 
     def is_current(self, there: os.stat_result) -> bool:
         """True when the open journal is the one that ``stat`` found."""
-        return self.fd >= 0 and os.path.samestat(there, os.fstat(self.fd))
+        return self.fd >= 0 and _identity(there) == self._journal_identity
 
     def read(self, start: int, end: int) -> bytes:
         """Bytes of the open journal."""

@@ -16,7 +16,16 @@ from mailnode.runtime import files
 from mailnode.runtime.maillog import Event
 from mailnode.store import AccountRef, Delivery
 from mailnode.store.journal import JOURNAL_NAME
-from tests.support.mail_store import REF, FailAt, OpenStore, findings, message, subject, texts
+from tests.support.mail_store import (
+    REF,
+    FailAt,
+    OpenStore,
+    findings,
+    message,
+    referee,
+    subject,
+    texts,
+)
 
 OTHER = AccountRef("other@example.test", "example.test/other/", 60)
 
@@ -179,3 +188,20 @@ def test_a_fault_of_ours_is_logged_and_temporary(
     assert {o.public for o in outcomes} == {"temporary failure, try again later"}
     assert "a bug" in str([f["cause"] for e, f in store.log.events if e is Event.ERROR])
     assert texts(store.folder()) == ["first"]
+
+
+def test_a_folder_that_went_while_it_was_at_hand_is_looked_for(store: OpenStore) -> None:
+    """Another program removes the sub-folder, then the whole account, under a store that has both
+    open: the message goes to INBOX, then, asked again, into an account made anew."""
+    store.store.account(REF).create("Sub")
+    store.deliver("there", folder="Sub")
+    store.deliver("in the inbox")
+    shutil.rmtree(store.path(".Sub"))
+    store.deliver("instead", folder="Sub")
+    assert texts(store.folder()) == ["first", "in the inbox", "instead"]
+    shutil.rmtree(store.path())
+    first = store.store.accept([Delivery(REF, message("anew"))])[0]
+    assert first.verdict is Verdict.LATER
+    store.deliver("anew")
+    assert referee(store.path()) == ["anew"]
+    assert findings(store.root) == []
