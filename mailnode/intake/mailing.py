@@ -45,6 +45,8 @@ class Mailing:
         self.hello = ""
         self.protocol = "SMTP"
         self.offered: frozenset[str] = frozenset()
+        self._facts = ("", 0, "", "", "", "")
+        self._client = Client(*self._facts)
         self.connections = (connections, peer_connections)
         self._errors = 0
         self._messages = 0
@@ -53,7 +55,10 @@ class Mailing:
         """The client as known so far."""
         user = self.login.user if self.login is not None else ""
         wire = self.wire
-        return Client(wire.host, wire.port, self.hello, wire.tls, user, self.protocol)
+        facts = (wire.host, wire.port, self.hello, wire.tls, user, self.protocol)
+        if facts != self._facts:
+            self._facts, self._client = facts, Client(*facts)
+        return self._client
 
     def count_error(self) -> None:
         """A client that only makes errors is sent away (RFC 5321 4.3.2 allows 421 at any time)."""

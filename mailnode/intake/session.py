@@ -4,10 +4,10 @@ Promises: bytes are read in bulk into one buffer, replies gathered and sent in o
 each wait (RFC 2920 3.2); a client that is silent too long, does not take its replies, or takes
 too long for one message is sent away; no text of an exception reaches a client.
 
-What aiosmtpd gives is the stream protocol of a connection and the task that serves it. What it
-does otherwise is replaced here: its reading by lines, its commands (``dialog``), its cancelling of
-the task at end of input (which would abandon a message being delivered), its STARTTLS (private
-fields; see RFC 3207), its replies made of exceptions.
+What aiosmtpd gives is the protocol of a connection and the task that serves it. What it does
+otherwise is replaced here: its streams (``inlet``), its commands (``dialog``), its cancelling of
+the task at end of input (which would abandon a message being delivered), its STARTTLS (see RFC
+3207), its replies made of exceptions.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aiosmtpd.smtp import SMTP
 from mailnode.intake.arrival import Arrival, Own, Refused
 from mailnode.intake.desk import Desk, Role
 from mailnode.intake.dialog import AUTH_LIMIT, Dialog
+from mailnode.intake.inlet import Inlet
 from mailnode.intake.transport import cipher_of, feed_tls, local_host, peer_of, send_at_once
 from mailnode.intake.wire import Gone
 from mailnode.model.tunnel import Tunnel
@@ -31,9 +32,6 @@ from mailnode.runtime.tunnel import SslTunnel
 from mailnode.wire.smtp import reply as say
 from mailnode.wire.smtp.reply import Reply
 
-_READ_BYTES = 262_144
-# StreamReader stops the transport at twice this.
-_READ_AHEAD_BYTES = 65_536
 # A line longer than its limit is skipped up to here, then the client is sent away.
 _SKIP_BYTES = 1_048_576
 _HANDSHAKE_S = 30.0
@@ -68,13 +66,7 @@ class SmtpSession(SMTP):
         implicit_tls: bool,
     ) -> None:
         # aiosmtpd's own constructor looks through every attribute of the class for handlers (76 µs
-        # a connection); all it sets up is replaced here.
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            asyncio.StreamReader(limit=_READ_AHEAD_BYTES, loop=loop),
-            client_connected_cb=self._cb_client_connected,
-            loop=loop,
-        )
+        # a connection), and makes streams; all it sets up is replaced here.
         self.loop = loop
         self.transport: Any = None
         self.host, self.port, self.tls, self.heard = "", 0, "", False
@@ -82,7 +74,8 @@ class SmtpSession(SMTP):
         self._desk = desk
         self._register = register
         self._implicit_tls = implicit_tls
-        self._input = bytearray()
+        self._inlet = Inlet(loop)
+        self._input = self._inlet.held
         self._output: list[bytes] = []
         self._dialog: Dialog | None = None
         self._draining = False
@@ -92,6 +85,9 @@ class SmtpSession(SMTP):
         self._silence_s = desk.settings.command_timeout_s
         self._began = self._since = loop.time()
         self._ceiling_at = float("inf")
+
+    def __del__(self) -> None:
+        """Nothing: asyncio's own looks for a stream that is not made here."""
 
     # -- what asyncio calls ---------------------------------------------------------------------
 
@@ -105,7 +101,7 @@ class SmtpSession(SMTP):
             self.transport.abort()
 
     def _meet(self, transport: asyncio.BaseTransport) -> None:
-        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        self._inlet.transport = self.transport
         (self.host, self.port), self.local = peer_of(transport), local_host(transport)
         send_at_once(transport)
         self._arrival = Arrival(self._register.proxies, self.host)
@@ -136,17 +132,27 @@ class SmtpSession(SMTP):
                 return
         if found.data:
             self.heard = True
-            super().data_received(found.data)
+            self._inlet.feed(found.data)
 
     def eof_received(self) -> bool | None:
         """The client sends no more; what it sent is still worked on, and answered."""
-        return asyncio.StreamReaderProtocol.eof_received(self)
+        self._inlet.end()
+        # A TLS connection cannot be half closed.
+        return not self.tls
+
+    def pause_writing(self) -> None:
+        """The client takes its replies too slowly."""
+        self._inlet.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has taken them."""
+        self._inlet.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone; the task finds out at its next read."""
         if self._timer is not None:
             self._timer.cancel()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self._inlet.lose()
         self.transport = None
 
     # -- the task -------------------------------------------------------------------------------
@@ -227,7 +233,7 @@ class SmtpSession(SMTP):
             if searched > limit:
                 await self._skip_line()
                 return None
-            self._input += await self._receive()
+            await self._receive()
         line = bytes(self._input[: end + 1])
         del self._input[: end + 1]
         return line if len(line) <= limit else None
@@ -240,16 +246,16 @@ class SmtpSession(SMTP):
             if skipped > _SKIP_BYTES:
                 self.send(say.LINE_TOO_LONG)
                 raise Gone
-            self._input += await self._receive()
+            await self._receive()
         del self._input[: end + 1]
 
     async def read(self) -> bytes:
         """See ``Wire``."""
-        if self._input:
-            data = bytes(self._input)
-            self._input.clear()
-            return data
-        return await self._receive()
+        if not self._input:
+            await self._receive()
+        data = bytes(self._input)
+        self._input.clear()
+        return data
 
     def unread(self, data: bytes) -> None:
         """See ``Wire``."""
@@ -276,9 +282,6 @@ class SmtpSession(SMTP):
         if self.transport is not None:
             self.transport.pause_reading()
         self._input.clear()
-        # There is no public way to empty a StreamReader without waiting for it.
-        reader: Any = self._reader
-        reader._buffer.clear()
         self.send(say.READY_FOR_TLS)
         await self._flush()
         await self._shake_hands()
@@ -309,34 +312,21 @@ class SmtpSession(SMTP):
             raise Gone from None
         if transport is None:
             raise Gone
-        self._change_transport(transport)
+        self.transport = self._inlet.transport = transport
         self.tls = cipher_of(transport)
         self.heard = False
 
-    def _change_transport(self, transport: asyncio.Transport) -> None:
-        """Streams of Python 3.11 have no public verb for this (StreamWriter.start_tls forgets
-        the reader, whose flow control would then act on the wrong transport)."""
-        streams: Any = self
-        streams._writer._transport = transport
-        streams._reader._transport = transport
-        streams._replace_writer(streams._writer)
-        self.transport = transport
-
-    async def _receive(self) -> bytes:
+    async def _receive(self) -> None:
         """Send what is due, then wait for bytes."""
+        before = len(self._input)
         try:
             self._waiting = True
             if self._output:
                 await self._flush()
             self._since = self.loop.time()
-            data: bytes = await self._reader.read(_READ_BYTES)
-        except OSError:
-            raise Gone from None
+            await self._inlet.beyond(before)
         finally:
             self._waiting = False
-        if not data:
-            raise Gone
-        return data
 
     async def _flush(self) -> None:
         output, self._output = self._output, []
@@ -345,10 +335,8 @@ class SmtpSession(SMTP):
         waited, self._waiting = self._waiting, True
         self._since = self.loop.time()
         try:
-            self._writer.write(b"".join(output))
-            await self._writer.drain()
-        except OSError:
-            raise Gone from None
+            self.transport.write(b"".join(output))
+            await self._inlet.drained()
         finally:
             self._waiting = waited
 
@@ -381,7 +369,7 @@ class SmtpSession(SMTP):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
             return
-        self._writer.write(b"".join(self._output) + reply.encode())
+        self.transport.write(b"".join(self._output) + reply.encode())
         self._output = []
         self.transport.close()
 
