@@ -7,6 +7,7 @@ RFC: 3501 7.4.2; 7162 3.1, 3.2.4 (MODSEQ, UID); 9586 3.3 (UIDFETCH).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
@@ -28,8 +29,9 @@ def picked(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
 
 
 class Heads:
-    """For one FETCH. ``facts``: those of ``FROM_PICTURE`` that are wanted; ``content``: something
-    else is, too; ``recent``: the UIDs that are recent to this session. See ``Fetcher``."""
+    """For one FETCH of rows in ascending order. ``facts``: those of ``FROM_PICTURE`` that are
+    wanted; ``content``: something else is, too; ``recent``: the UIDs that are recent to this
+    session. See ``Fetcher``."""
 
     def __init__(
         self,
@@ -84,7 +86,8 @@ class Heads:
         values: list[int | bytes] = [info.uid if self._uid_only else row + 1]
         if Fact.UID in self._told:
             values.append(info.uid)
-        values.append(format_flags(info.flags, info.keywords, bool(self._recents([info.uid]))))
+        recent = any(info.uid in span for span in self._recent)
+        values.append(format_flags(info.flags, info.keywords, recent))
         if Fact.MODSEQ in self._told:
             values.append(info.modseq)
         return self._open_changed % tuple(values)
@@ -112,17 +115,12 @@ class Heads:
             both = zip(keys, words, strict=True)
             keys = [bits | more << _KEYWORD_SHIFT for bits, more in both]
         found = list(map(self._texts_of(picture, False).__getitem__, keys))
-        recent = self._recents(uids)
-        if recent:
-            texts = self._texts_of(picture, True)
-            for at, uid in enumerate(uids):
-                if any(uid in one for one in recent):
-                    found[at] = texts[keys[at]]
+        for span in self._recent:
+            low, high = bisect_left(uids, span.start), bisect_left(uids, span.stop)
+            if low < high:
+                texts = self._texts_of(picture, True)
+                found[low:high] = map(texts.__getitem__, keys[low:high])
         return found
-
-    def _recents(self, uids: Sequence[int]) -> list[range]:
-        """The spans of recent UIDs that some of these may lie in."""
-        return [one for one in self._recent if one.start <= uids[-1] and uids[0] < one.stop]
 
     def _texts_of(self, picture: Picture, recent: bool) -> Mapping[int, bytes]:
         key = (picture.keywords, recent)
