@@ -101,10 +101,13 @@ class Machine:
         if not self._real:
             return
         account = pwd.getpwnam(ACCOUNT)
-        for place, _, names in os.walk(self._state):
-            # No link is followed: the account owns what is in here, and may have made one.
-            for path in (place, *(os.path.join(place, name) for name in names)):
-                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+        owner = (account.pw_uid, account.pw_gid)
+        # No link is followed, to a folder neither: the account owns what is in here since the
+        # first time, and may be making one right now.
+        for _, _, names, folder in os.fwalk(self._state):
+            os.fchown(folder, *owner)
+            for name in names:
+                os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
         os.chown(self.config, 0, account.pw_gid)
 
     @property

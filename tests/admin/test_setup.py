@@ -88,13 +88,15 @@ def test_hand_over_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     own = pwd.getpwuid(os.geteuid())
     monkeypatch.setattr(Machine, "_real", True)
     monkeypatch.setattr(pwd, "getpwnam", lambda name: own)
-    chown, given = os.chown, list[str]()
+    chown, given = os.chown, list[tuple[str, bool]]()
 
-    def note(path: str, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
-        given.append(os.path.realpath(path) if follow_symlinks else str(path))
-        chown(path, uid, gid, follow_symlinks=follow_symlinks)
+    def note(
+        path: str, uid: int, gid: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
+    ) -> None:
+        given.append((os.path.basename(path), follow_symlinks))
+        chown(path, uid, gid, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "chown", note)
     machine.hand_over()
-    assert str(precious) not in given
-    assert str(machine._state / "link") in given
+    assert ("link", False) in given
+    assert [name for name, followed in given if followed] == [machine.config.name]
