@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Coroutine, Sequence
+from functools import lru_cache
 from typing import Any
 
 from mailnode.directory import Directory, Issuer, LoginFailure, Mailbox, Service
@@ -171,14 +172,7 @@ class LoginGate:
         return f"{name}@{domain}" if domain and name and "@" not in name else name
 
     def _network(self, peer: str) -> str:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return "unknown"
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
-        bits = self._settings.ipv4_bits if address.version == 4 else self._settings.ipv6_bits
-        return str(ipaddress.ip_network((address, bits), strict=False))
+        return _network_of(peer, self._settings.ipv4_bits, self._settings.ipv6_bits)
 
     def _is_blocked(self, name: str, network: str) -> bool:
         if (name, network) in self._friends:
@@ -201,6 +195,17 @@ class LoginGate:
             await asyncio.sleep(wait_s)
         finally:
             self._waiting -= 1
+
+
+@lru_cache(maxsize=1024)
+def _network_of(peer: str, ipv4_bits: int, ipv6_bits: int) -> str:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return "unknown"
+    address = getattr(address, "ipv4_mapped", None) or address
+    bits = ipv4_bits if address.version == 4 else ipv6_bits
+    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 async def _refused(why: LoginFailure) -> Mailbox | LoginFailure:

@@ -25,6 +25,7 @@ _ROW_CELLS = _HASHES * _CELLS
 _CELL_BYTES = 2
 _FULL = 2 ** (8 * _CELL_BYTES) - 1
 _HEAD_BYTES = mmap.PAGESIZE
+_KNOWN = 512  # keys whose places are at hand
 
 
 class Tallies:
@@ -64,6 +65,7 @@ class Tally:
         self.number_of_row = row
         self._cells = memoryview(memory)[_HEAD_BYTES:].cast("H")
         self._own: Counter[str] = Counter()
+        self._known: dict[str, tuple[int, ...]] = {}
 
     def enter(self, key: str) -> int:
         """Count one more; how many there are on this node now."""
@@ -93,7 +95,16 @@ class Tally:
         for at in self._places(key):
             self._cells[start + at] = min(max(self._cells[start + at] + more, 0), _FULL)
 
-    def _places(self, key: str) -> list[int]:
+    def _places(self, key: str) -> tuple[int, ...]:
+        """Who comes leaves again, and mostly comes from where somebody came just now."""
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            known = self._known[key] = tuple(self._hashed(key))
+        return known
+
+    def _hashed(self, key: str) -> list[int]:
         digest = blake2b(key.encode(), digest_size=2 * _HASHES, key=self._salt).digest()
         return [
             number * _CELLS + int.from_bytes(digest[2 * number : 2 * number + 2], "little")
