@@ -74,8 +74,10 @@ def add_drain(root: Path, node: str, addresses: Iterable[str]) -> Drain:
 
 
 def end_drain(root: Path, node: str, addresses: Iterable[str]) -> Drain:
-    """Serve these addresses again; none given: everything."""
+    """Serve these addresses again; none given: everything. A node that was drained as a whole stays
+    so when one address is taken back: resource agents do that with each that leaves the node."""
     addresses = frozenset(addresses)
-    left = Drain(False, read_drain(root, node).addresses - addresses) if addresses else NOTHING
+    now = read_drain(root, node)
+    left = Drain(now.everything, now.addresses - addresses) if addresses else NOTHING
     write_drain(root, node, left)
     return left

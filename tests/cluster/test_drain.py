@@ -46,6 +46,13 @@ def test_everything_closes_unix_sockets_too_and_is_taken_back_at_once(tmp_path: 
     assert read_drain(tmp_path, "n1") == NOTHING
 
 
+def test_an_address_that_is_taken_back_does_not_end_the_drain_of_all(tmp_path: Path) -> None:
+    add_drain(tmp_path, "n1", ["192.0.2.1"])
+    add_drain(tmp_path, "n1", [])
+    assert end_drain(tmp_path, "n1", ["192.0.2.1"]) == Drain(True)
+    assert read_drain(tmp_path, "n1") == Drain(True)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"everything": true}', "7"])
 def test_damaged_file_drains_nothing(tmp_path: Path, text: str) -> None:
     write_drain(tmp_path, "n1", Drain(True))

@@ -50,8 +50,11 @@ def test_without_the_link_between_the_nodes_heartbeat_goes_on(pair: Pair) -> Non
 def test_a_drained_node_gives_its_address_up(pair: Pair) -> None:
     pair.mailnode("n2", "cluster", "drain", "n1")
     pair.until_owned("n2", "n2", within_s=WITHIN_S)
-    # Its monitor says so, and fails.
+    pair.until_settled()
+    # It is drained until a person says otherwise, though its agent took its address back.
     assert "this node is drained" in pair.mailnode("n1", "cluster", "monitor", fails=True)
+    said = pair.mailnode("n1", "cluster", "undrain", "--address", SERVICE["n1"])
+    assert "n1 is drained as a whole" in said
     pair.mailnode("n2", "cluster", "undrain", "n1")
     pair.until_serving("n1")
     _goes_home(pair)

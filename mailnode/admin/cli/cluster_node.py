@@ -174,12 +174,15 @@ def _left(facts: dict[str, Any], addresses: set[str]) -> int:
 
 
 def undrain(config: Config, node: Node = "", address: Addresses = []) -> None:  # noqa: B006  typer copies it
-    """Serve again what was drained."""
+    """Serve again what was drained. What was drained as a whole is served as a whole."""
     from mailnode.cluster.drain import end_drain
 
     settings = _shared(config)
     name = node or settings.server.node
-    end_drain(settings.server.mail_dir, name, address)
+    left = end_drain(settings.server.mail_dir, name, address)
+    if left.everything:
+        typer.echo(f"{name} is drained as a whole: undrain it without --address")
+        return
     typer.echo(f"{name} serves {', '.join(address) or 'all addresses'}")
 
 
