@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mailnode.cluster.standby import Answer
     from mailnode.runtime.settings.load import Settings
 
-# A move that is under way, and then our own: each may drain for some seconds.
-_GIVE_UP_S = 60.0
+# A move that is under way, and then our own, each with its drain; then we look whether mailnode
+# serves meanwhile, as it does when storage hung while a dead node's share was recovered.
+_GIVE_UP_S = 30.0
 # While a machine boots, Heartbeat may have addresses long before storage is mounted and mailnode
 # runs. Later on a watch is new because Heartbeat started anew, as two that met after a cut do: a
 # mailnode that does not serve by then is not to be waited for, but for a restart of both.
