@@ -104,6 +104,44 @@ def test_prefixes_of_shared_mailboxes_are_apart(write: Write, names: str) -> Non
     load_settings(write('[imap]\nothers_prefix = ""\npublic_prefix = ""'))
 
 
+@pytest.mark.parametrize(
+    ("listen", "said"),
+    [
+        ('imap = ["*:993"]', "imap and imaps both listen on *:993"),
+        ('smtp = ["0.0.0.0:587"]', "smtp and submission both listen on *:587"),
+        ('pop3 = ["[::1]:7"]\npop3s = ["[::1]:7"]', "pop3 and pop3s both listen on [::1]:7"),
+        ('smtp = ["/run/x"]\nlmtp = ["/run/x"]', "smtp and lmtp both listen on /run/x"),
+    ],
+)
+def test_no_two_services_listen_on_one_address(write: Write, listen: str, said: str) -> None:
+    path = write(f"[listen]\n{listen}\n")
+    assert _errors(path) == [f"{path}: [listen]: {said}"]
+
+
+def test_services_may_share_a_port_on_different_addresses(write: Write) -> None:
+    load_settings(write('[listen]\nsmtp = ["192.0.2.1:25", "[::1]:0"]\nlmtp = ["127.0.0.1:25"]\n'))
+    load_settings(write('[listen]\nimap = ["127.0.0.1:0"]\nimaps = ["127.0.0.1:0"]\n'))
+
+
+@pytest.mark.parametrize("value", ["inf", "1e400", "nan"])
+def test_no_time_is_without_end(write: Write, value: str) -> None:
+    (said,) = _errors(write(f"[storage]\nlock_timeout_s = {value}\n"))
+    assert "[storage] lock_timeout_s = " in said
+    assert ": must be " in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[directory]\nurls = []", "urls = []: must have at least 1 item, not 0; default is"),
+        ('[listen]\nunix_mode = "999"', "unix_mode = \"999\": must match pattern '^0?[0-7]{3}$'"),
+    ],
+)
+def test_errors_are_sentences(write: Write, text: str, said: str) -> None:
+    (line,) = _errors(write(f"{text}\n"))
+    assert said in line
+
+
 def test_destination_file_wants_a_file(write: Write) -> None:
     assert _errors(write('[log]\ndestination = "file"\n')) == [
         f'{write("[log]")}: [log]: destination "file" needs a path: '

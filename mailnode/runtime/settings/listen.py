@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mailnode.runtime.endpoint import Endpoint, parse_endpoint
 from mailnode.runtime.settings.section import Section
@@ -27,6 +27,15 @@ Endpoints = tuple[Annotated[Endpoint, BeforeValidator(_endpoint)], ...]
 def _everywhere(port: int, description: str) -> Endpoints:
     field: Endpoints = Field(default=(Endpoint("*", port),), description=description)
     return field
+
+
+def _places(endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """What nobody else may listen on; nothing where the system chooses."""
+    if endpoint.host == "*":
+        return tuple(
+            p for host in ("0.0.0.0", "::") for p in _places(Endpoint(host, endpoint.port))
+        )
+    return (endpoint,) if endpoint.path or endpoint.port else ()
 
 
 class ListenSettings(Section):
@@ -54,6 +63,18 @@ class ListenSettings(Section):
         pattern="^0?[0-7]{3}$",
         description="Who may connect to unix sockets, as octal mode.",
     )
+
+    @model_validator(mode="after")
+    def _apart(self) -> ListenSettings:
+        """The system would let two services share a port, and give clients to either."""
+        taken: dict[Endpoint, str] = {}
+        for service, endpoints in self.by_service().items():
+            for endpoint in endpoints:
+                for place in _places(endpoint):
+                    other = taken.setdefault(place, service)
+                    if other != service:
+                        raise ValueError(f"{other} and {service} both listen on {endpoint}")
+        return self
 
     def by_service(self) -> dict[str, Endpoints]:
         """Each service that is on, with its addresses, in a fixed order."""

@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 class Section(BaseModel):
     """Base of one ``[section]`` of ``mailnode.toml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # TOML knows inf and nan; a time without end would be waited for.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
     # Keys of earlier versions that no longer mean anything: an upgrade must not stop at them.
     retired: ClassVar[frozenset[str]] = frozenset()
 

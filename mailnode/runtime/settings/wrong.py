@@ -83,8 +83,13 @@ def _unknown(path: list[str], owner: type[BaseModel]) -> str:
 def _problem(one: Any) -> str:
     if one["type"] in _WORDS:
         return _WORDS[one["type"]]
-    text = str(one["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    return text if one["type"] == "value_error" else f"must be {text}"
+    text = str(one["msg"]).removeprefix("Value error, ")
+    if one["type"] == "value_error":
+        return text
+    _, should, what = text.partition(" should ")  # "Input should be …", "Tuple should have …"
+    if should:
+        return f"must {what.replace(' after validation', '')}"
+    return f"must be {text}"
 
 
 def _example(owner: type[BaseModel], path: list[str]) -> str:
