@@ -205,6 +205,10 @@ class Folder(Protocol):
     def diff(self, old: Picture, new: Picture) -> PictureDiff:
         """What changed from ``old`` to ``new``; cost is what changed, not what the folder holds."""
 
+    def first_unseen(self, picture: Picture) -> int:
+        """Where in the picture the first message without ``\\Seen`` stands; -1: nowhere. Of the
+        last picture it costs what changed since it was asked for, not what the folder holds."""
+
     def acl(self) -> Acl:
         """Who else may do what with it now."""
 

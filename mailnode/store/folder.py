@@ -43,7 +43,7 @@ from mailnode.store.faults import plain_errors
 from mailnode.store.home import Home
 from mailnode.store.journal import Kind, pack_recent
 from mailnode.store.ledger import FolderBusy
-from mailnode.store.look import look
+from mailnode.store.look import first_unseen, look
 from mailnode.store.state import count_without, message_info, size_of_deleted
 from mailnode.store.view import FolderView
 
@@ -144,6 +144,10 @@ class MaildirFolder:
         """See ``store.Folder``."""
         with self._core.ledger.mutex:
             return range(self._core.state.recent, self._core.state.uidnext)
+
+    def first_unseen(self, picture: Picture) -> int:
+        """See ``store.Folder``."""
+        return first_unseen(self._core, picture)
 
     @folder_verb
     def claim_recent(self) -> range:
@@ -381,10 +385,8 @@ class MaildirFolder:
         with self._core.ledger.mutex:
             self._core.catch_up()
             state = self._core.state
-            return {
-                state.uids[i]: change.disk_size(state, i, state.name(i))
-                for i in state.indexes(uids)
-            }
+            spots = state.indexes(uids)
+            return {state.uids[i]: change.disk_size(state, i, state.name(i)) for i in spots}
 
     def _must_write(self) -> None:
         if self.read_only:

@@ -84,6 +84,10 @@ class GuardedFolder:
         """See ``store.Folder``."""
         return self.inner.diff(old, new)
 
+    def first_unseen(self, picture: Picture) -> int:
+        """See ``store.Folder``."""
+        return self.inner.first_unseen(picture)
+
     def claim_recent(self) -> range:
         """See ``store.Folder``; whoever may change nothing takes it from nobody."""
         if _CHANGING.isdisjoint(self.rights):

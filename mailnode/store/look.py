@@ -6,9 +6,11 @@ Locks: ``ledger.mutex``; ``hold`` only when files must be adopted or moved, or c
 
 from __future__ import annotations
 
+from mailnode.model.flags import Flag
 from mailnode.store import Picture, listing, rescan
 from mailnode.store.core import FolderCore
 from mailnode.store.listing import CUR, NEW
+from mailnode.store.state import first_without
 
 # A directory's time is believed only when it is older than any clock's grain at the listing.
 _SETTLED_S = 2.0
@@ -28,6 +30,14 @@ def look(core: FolderCore, *, read_only: bool, full: bool = False) -> Picture:
                 pass  # compacts on leaving
         core.sync_uids()
         return core.state.picture()
+
+
+def first_unseen(core: FolderCore, picture: Picture) -> int:
+    """Where in the picture the first unseen message stands; -1: nowhere."""
+    with core.ledger.mutex:
+        if picture is core.state.picture():
+            return core.state.first_unseen()
+    return first_without(bytes(picture.flags), Flag.SEEN)
 
 
 def _look_at_new(core: FolderCore, *, read_only: bool) -> None:

@@ -39,6 +39,8 @@ _SWEEP = 64
 _LOG_ENTRIES = 4096
 _MICRO = 1_000_000
 _LOG_UIDS = 200_000
+_SEEN = int(Flag.SEEN)
+_STRIDE = 16 * 1024  # so many flags are looked at in one go
 _SLASH = b"/"  # cannot occur in a file name, so it parts the names in the blob
 
 
@@ -61,6 +63,7 @@ class FolderState:
         self.version = 0
         self._log: deque[tuple[int, Change, Sequence[int]]] = deque()
         self._log_uids, self._log_floor = 0, 0
+        self._seen = 0  # the messages before this position are seen
         self._shared: set[str] = set()
         self._picture: Picture | None = None
 
@@ -121,6 +124,17 @@ class FolderState:
                 self.modseqs, self.bits, self.keywords,
             )  # fmt: skip
         return self._picture
+
+    def first_unseen(self) -> int:
+        """Where the first unseen message stands, -1 when all are seen. Costs what has come or
+        changed since it was asked for last."""
+        while self._seen < len(self.flags):
+            part = self.flags[self._seen : self._seen + _STRIDE]
+            found = first_without(part.tobytes(), Flag.SEEN)
+            self._seen += len(part) if found < 0 else found
+            if found >= 0:
+                return self._seen
+        return -1
 
     def vanished_since(self, modseq: int, wanted: Iterable[int] | None) -> list[int] | None:
         """UIDs expunged after ``modseq``; None when history does not reach back so far."""
@@ -219,6 +233,8 @@ class FolderState:
             if at < 0:
                 continue
             self.flags[at] = (self.flags[at] & ~change.remove) | change.add
+            if change.remove & _SEEN:
+                self._seen = min(self._seen, at)
             if change.add_keywords or change.remove_keywords:
                 bits = self.bits[at] & ~change.remove_keywords
                 self.bits[at] = bits | change.add_keywords
@@ -243,6 +259,7 @@ class FolderState:
         return gone
 
     def _drop(self, indexes: list[int]) -> None:
+        self._seen -= bisect_left(indexes, self._seen)
         columns = (
             "uids", "flags", "modseqs", "bits", "sizes", "internal_us", "save_us", "name_at",
         )  # fmt: skip
@@ -362,6 +379,15 @@ def size_of_deleted(sizes: Sequence[int], flags: Sequence[int]) -> int:
 
 # By the bit of each flag, all the bits that lack it.
 _WITHOUT = {int(flag): bytes(bits for bits in range(32) if not bits & int(flag)) for flag in Flag}
+
+
+# 1 for flags that lack it.
+_LACKS = {int(flag): bytes(not bits & int(flag) for bits in range(256)) for flag in Flag}
+
+
+def first_without(flags: bytes, flag: Flag) -> int:
+    """Where the first message that lacks the flag stands; -1: nowhere."""
+    return flags.translate(_LACKS[int(flag)]).find(1)
 
 
 def count_without(flags: bytes, flag: Flag) -> int:

@@ -20,7 +20,7 @@ from mailnode.store.journal import (
     pack_flagged,
     pack_uids,
 )
-from mailnode.store.state import FolderState, compare, count_without
+from mailnode.store.state import FolderState, compare, count_without, first_without
 
 HEADER = Header(7, 1, bytes(16))
 
@@ -83,9 +83,9 @@ def same(one: Picture, two: Picture) -> bool:
     ) and (one.uidnext, one.highestmodseq) == (two.uidnext, two.highestmodseq)
 
 
-@given(st.lists(steps, max_size=25))
+@given(st.lists(steps, max_size=25), st.lists(st.booleans(), min_size=25, max_size=25))
 def test_state_follows_the_model_and_old_pictures_never_change(
-    script: list[tuple[str, object, int]],
+    script: list[tuple[str, object, int]], asks: list[bool]
 ) -> None:
     model, folder = Model(), FolderState(HEADER)
     folder.modseq = 1
@@ -94,6 +94,9 @@ def test_state_follows_the_model_and_old_pictures_never_change(
         play(model, folder, step)
         assert same(folder.picture(), model.seen())
         assert folder.picture() is folder.picture()
+        if asks[len(taken)]:
+            unseen = [not flags & Flag.SEEN for flags in model.seen().flags]
+            assert folder.first_unseen() == (unseen.index(True) if any(unseen) else -1)
         taken.append((folder.picture(), model.seen()))
         for index, uid in enumerate(folder.uids):
             assert folder.name(index) == b"name%d" % uid
@@ -153,3 +156,29 @@ def test_a_record_read_twice_changes_nothing() -> None:
 def test_what_lacks_a_flag_is_counted(flag: Flag) -> None:
     every = bytes(range(32)) * 3
     assert count_without(every, flag) == sum(1 for bits in every if not bits & flag) == 48
+
+
+def test_the_first_unseen_message_is_found_at_the_cost_of_what_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+
+    def counted(flags: bytes, flag: Flag) -> int:
+        looked.append(len(flags))
+        return first_without(flags, flag)
+
+    monkeypatch.setattr(state, "first_without", counted)
+    folder, model, many = FolderState(HEADER), Model(), 50_000
+    play(model, folder, ("add", many, 1))
+    assert folder.first_unseen() == -1
+    assert sum(looked) == many
+    looked.clear()
+    play(model, folder, ("add", 2, 0))
+    assert folder.first_unseen() == many
+    assert sum(looked) == 2
+    play(model, folder, ("flag", [7], 1))
+    assert folder.first_unseen() == 6
+    play(model, folder, ("expunge", list(range(1, 8)), 0))
+    assert folder.first_unseen() == many - 7
+    play(model, folder, ("expunge", list(range(8, 1000)), 0))
+    assert folder.first_unseen() == many - 999

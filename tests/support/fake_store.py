@@ -150,6 +150,10 @@ class FakeFolder:
             raise NoSuchFolder(self.name)
         return self.list
 
+    def first_unseen(self, picture: Picture) -> int:
+        unseen = (at for at, flags in enumerate(picture.flags) if not flags & Flag.SEEN)
+        return next(unseen, -1)
+
     def claim_recent(self) -> range:
         with self.lock:
             found = range(self.recent_from, self.uidnext)

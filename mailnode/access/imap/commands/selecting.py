@@ -21,14 +21,10 @@ from mailnode.access.imap.selected import (
     vanished_lines,
 )
 from mailnode.access.imap.session import Session
-from mailnode.model.flags import Flag
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, Picture
 from mailnode.wire.imap.ast import Command, NoArgs, QResync, Select, UidExpunge
 from mailnode.wire.imap.format import mailbox
-
-# 1 for the flags of an unseen message; a million messages are searched in a millisecond.
-_UNSEEN = bytes(not flags & Flag.SEEN for flags in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +44,7 @@ def open_folder(account: Account, name: str, read_only: bool) -> Opened:
         picture = folder.refresh()
         frozen = read_only or folder.read_only
         recent = folder.peek_recent() if frozen else folder.claim_recent()
-        unseen = bytes(picture.flags).translate(_UNSEEN).find(1) + 1
-        return Opened(folder, picture, recent, unseen)
+        return Opened(folder, picture, recent, folder.first_unseen(picture) + 1)
     except BaseException:
         folder.close()
         raise
