@@ -18,6 +18,14 @@ MAX_ADDRESSES = 10_000
 # An encoded word is one word even where it holds what RFC 2047 5 forbids there.
 _ATOM = re.compile(rb"=\?[^?\s]+\?[bBqQ]\?[^?\r\n]*\?=|[^\x00-\x20()<>@,;:\"\[.]+")
 _LITERAL = re.compile(rb"\[[^\]]*\]?")
+# What nearly every address is: ``First Last <local@host>``, ``"Last, First" <local@host>`` or
+# ``local@host``, up to a comma or the end. An encoded word is left to the reader.
+_USUAL = re.compile(
+    rb"[ \t]*(?:"
+    rb"(?:([\w'.-]+(?: [\w'.-]+)*)? *|\"([^\"\\\x00-\x1f\x7f]*)\" *)<([\w.+-]+)@([\w.-]+)>"
+    rb"|([\w.+-]+)@([\w.-]+)"
+    rb")[ \t]*(?:,|\Z)"
+)
 _WORD, _MARK, _COMMENT = "word", "mark", "comment"
 
 
@@ -45,7 +53,27 @@ class _Token(NamedTuple):
 
 def parse_addresses(value: bytes) -> list[ImapAddress]:
     """The addresses and group marks of an unfolded field value."""
-    reader = _Reader(value[:MAX_VALUE])
+    value = value[:MAX_VALUE]
+    return _usual_addresses(value) or _any_addresses(value)
+
+
+def _usual_addresses(value: bytes) -> list[ImapAddress]:
+    """What ``_any_addresses`` gives where all addresses are of the usual forms, else nothing."""
+    found: list[ImapAddress] = []
+    pos, end = 0, len(value.rstrip(b" \t"))
+    while pos < end and len(found) < MAX_ADDRESSES:
+        match = _USUAL.match(value, pos)
+        if match is None:
+            return []
+        name, quoted, local, host, bare, bare_host = match.groups()
+        name = name or (quoted.strip() if quoted else None) or None
+        found.append(ImapAddress(name, None, local or bare, host or bare_host))
+        pos = match.end()
+    return found
+
+
+def _any_addresses(value: bytes) -> list[ImapAddress]:
+    reader = _Reader(value)
     found: list[ImapAddress] = []
     in_group = False
     while not reader.at_end and len(found) < MAX_ADDRESSES:

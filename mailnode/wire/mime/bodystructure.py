@@ -20,34 +20,39 @@ from mailnode.wire.mime.structure import Part
 
 def format_body(message: bytes, root: Part, *, extended: bool) -> bytes:
     """The parenthesised BODYSTRUCTURE (``extended``) or BODY of ``parse(message)``."""
-    writer = _Writer(message, extended)
+    return format_both(message, root)[0 if extended else 1]
+
+
+def format_both(message: bytes, root: Part) -> tuple[bytes, bytes]:
+    """BODYSTRUCTURE and BODY."""
+    writer = _Writer(message)
     writer.part(root)
-    return b"".join(writer.pieces)
+    return b"".join(writer.pieces), b"".join(writer.plain)
 
 
 class _Writer:
-    """Collects the pieces; recursion is bounded by the parser's depth."""
+    """Collects the pieces, and those of them that are no extension data; recursion is bounded by
+    the parser's depth."""
 
-    def __init__(self, message: bytes, extended: bool) -> None:
+    def __init__(self, message: bytes) -> None:
         self._message = message
-        self._extended = extended
         self.pieces: list[bytes] = []
+        self.plain: list[bytes] = []
 
     def part(self, part: Part) -> None:
-        self.pieces.append(b"(")
+        self._add(b"(")
         if part.is_multipart:
             self._multipart(part)
         else:
             self._single(part)
-        self.pieces.append(b")")
+        self._add(b")")
 
     def _multipart(self, part: Part) -> None:
         for child in part.parts:
             self.part(child)
         self._add(b"", format_string(part.content.sub))
-        if self._extended:
-            self._add(b"", _parameters(part.content.parameters))
-            self._placing(part)
+        self._extend(_parameters(part.content.parameters))
+        self._placing(part)
 
     def _single(self, part: Part) -> None:
         content, fields = part.content, part.fields
@@ -67,21 +72,24 @@ class _Writer:
         # RFC 9051 9 "body-type-text", "body-type-msg": these two, and no others, tell their lines.
         if part.is_message or content.main == b"text":
             self._add(b"", b"%d" % part.body_lines)
-        if self._extended:
-            self._add(b"", _text(fields.get(b"content-md5")))
-            self._placing(part)
+        self._extend(_text(fields.get(b"content-md5")))
+        self._placing(part)
 
     def _placing(self, part: Part) -> None:
         """Disposition, language and location, which end both kinds of part."""
-        self._add(
-            b"",
+        self._extend(
             _disposition(part.fields.get(b"content-disposition")),
             _languages(part.fields.get(b"content-language")),
             _location(part.fields.get(b"content-location")),
         )
 
     def _add(self, *words: bytes) -> None:
-        self.pieces.append(b" ".join(words))
+        text = b" ".join(words)
+        self.pieces.append(text)
+        self.plain.append(text)
+
+    def _extend(self, *words: bytes) -> None:
+        self.pieces.append(b" " + b" ".join(words))
 
 
 def _text(value: bytes | None) -> bytes:

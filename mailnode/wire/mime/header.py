@@ -60,6 +60,11 @@ def unfold(value: bytes) -> bytes:
 def collect(block: bytes, names: Collection[bytes]) -> dict[bytes, list[bytes]]:
     """The unfolded values of the fields in ``names`` (lower case), in the block's order."""
     found: dict[bytes, list[bytes]] = {}
+    field = _named(frozenset(names)) if block.count(b"\n") < MAX_FIELDS else None
+    if field is not None:
+        for match in field.finditer(block, 0, _end(block)):
+            found.setdefault(match[1].lower(), []).append(unfold(match[2]))
+        return found
     for name, value, _ in islice(iterate_fields(block), MAX_FIELDS):
         if name in names:
             found.setdefault(name, []).append(unfold(value))
@@ -86,11 +91,21 @@ def _end(block: bytes) -> int:
 @lru_cache(maxsize=256)
 def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes] | None:
     """Finds the fields of these names, the values as group 1; None where one is no name."""
+    return _compiled(names, rb"(?:")
+
+
+@lru_cache(maxsize=16)
+def _named(names: frozenset[bytes]) -> re.Pattern[bytes] | None:
+    """The same with the names as group 1, the values as group 2."""
+    return _compiled(names, rb"(")
+
+
+def _compiled(names: frozenset[bytes], opening: bytes) -> re.Pattern[bytes] | None:
     if not names or not all(_NAME.fullmatch(name) for name in names):
         return None
     choice = b"|".join(map(re.escape, sorted(names)))
     value = rb"([^\n]*\n?(?:[ \t][^\n]*\n?)*)"
-    return re.compile(rb"^(?:" + choice + rb")[ \t]*:" + value, re.I | re.M)
+    return re.compile(rb"^" + opening + choice + rb")[ \t]*:" + value, re.I | re.M)
 
 
 def select_fields(block: bytes, names: Collection[bytes], *, exclude: bool = False) -> bytes:

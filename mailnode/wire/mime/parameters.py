@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mailnode.wire.mime.charset import decode_text
@@ -17,6 +18,7 @@ from mailnode.wire.mime.words import decode_words
 
 MAX_VALUE = 64 * 1024
 MAX_PARAMETERS = 512
+_USUAL_BYTES = 200
 
 Parameters = tuple[tuple[bytes, bytes], ...]
 
@@ -64,7 +66,18 @@ EMBEDDED = ContentType(b"message", b"rfc822")
 
 def parse_content_type(value: bytes) -> ContentType | None:
     """A Content-Type value (unfolded), or ``None`` where there is no type in it."""
-    value = value[:MAX_VALUE]
+    # Boundaries are of one message each; all others are the same few again and again.
+    if len(value) <= _USUAL_BYTES and b"boundary" not in value:
+        return _usual_type(value)
+    return _content_type(value[:MAX_VALUE])
+
+
+@lru_cache(maxsize=1024)
+def _usual_type(value: bytes) -> ContentType | None:
+    return _content_type(value)
+
+
+def _content_type(value: bytes) -> ContentType | None:
     main, pos = _token(value, skip_blank(value, 0))
     if not main:
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+_CLEAN = re.compile(rb"[\t\x20!#-\[\]-~]*")  # nothing in it needs a backslash
 _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 _SPECIAL = re.compile(rb'(["\\])')
 _MAX_QUOTED = 1024  # longer ones go as literals: some clients bound their lines
@@ -14,7 +15,10 @@ _MAX_QUOTED = 1024  # longer ones go as literals: some clients bound their lines
 
 def format_string(value: bytes) -> bytes:
     """A quoted string where the bytes are 7-bit and printable, else a literal."""
-    if len(value) <= _MAX_QUOTED and _PLAIN.fullmatch(value):
+    short = len(value) <= _MAX_QUOTED
+    if short and _CLEAN.fullmatch(value):
+        return b'"%b"' % value
+    if short and _PLAIN.fullmatch(value):
         return b'"' + _SPECIAL.sub(rb"\\\1", value) + b'"'
     # RFC 9051 9 "CHAR8": a literal holds any octet but NUL.
     value = value.replace(b"\0", b"")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from mailnode.wire.mime.bodystructure import format_body
+from mailnode.wire.mime.bodystructure import format_both
 from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.structure import MAX_HEADER, parse, to_crlf
 
@@ -47,9 +47,10 @@ def summarise(raw: bytes) -> dict[str, bytes]:
     message = to_crlf(raw)
     root = parse(message)
     headers = message[: root.body_start]
+    extended, plain = format_both(message, root)
     return {
         "envelope": format_envelope(headers),
-        "bodystructure": format_body(message, root, extended=True),
-        "body": format_body(message, root, extended=False),
+        "bodystructure": extended,
+        "body": plain,
         "headers": headers,
     }

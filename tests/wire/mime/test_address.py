@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.wire.mime.address import MAX_ADDRESSES, parse_addresses
+from mailnode.wire.mime.address import (
+    MAX_ADDRESSES,
+    _any_addresses,
+    _usual_addresses,
+    parse_addresses,
+)
 
 
 def group(name: str) -> tuple[object, ...]:
@@ -163,3 +168,41 @@ def test_groups_are_paired_whatever_comes(value):
 def test_long_garbage_ends(unit):
     found = parse_addresses(unit * 200_000)
     assert len(found) <= MAX_ADDRESSES + 2
+
+
+USUAL = st.lists(
+    st.sampled_from(
+        [b"a", b"Ann", b"O'Neil", b"Q.", b" ", b"  ", b"\t", b"<", b">", b"@", b",", b", ",
+         b"b.test", b'"', b'"Last, First"', b"<a.b+c@d.test>", b"x_y@d.test", b"\\", b"=?u?q?a?=",
+         b"(c)", b":", b";", b".", b"-", b"\xe4", b"\0"]
+    ),
+    max_size=12,
+).map(b"".join)  # fmt: skip
+
+
+@settings(max_examples=3000, deadline=None)
+@given(USUAL)
+def test_usual_addresses_are_read_as_all_others(value):
+    quick = _usual_addresses(value)
+    assert not quick or quick == _any_addresses(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"a@b",
+        b' Ann <a@b.test> , "Last, First"<c.d@e>,<f@g>, h+i@j.k ',
+        b"Joe Q. Public  <john.q.public@example.com>",
+        b'"" <a@b>, " spaced " <a@b>',
+        b"a@b,",
+    ],
+)
+def test_what_is_usual(value):
+    quick = _usual_addresses(value)
+    assert quick
+    assert quick == _any_addresses(value)
+
+
+@pytest.mark.parametrize("unit", [b"a ", b"a.", b"a@b ", b"a b <", b'"a" ', b"a@b,"])
+def test_what_is_nearly_usual_ends(unit):
+    _usual_addresses(unit * 200_000 + b"!")

@@ -117,3 +117,21 @@ def test_one_field_is_found_as_among_all(lines: list[bytes], name: bytes):
     if chosen and not chosen[-1].endswith(b"\n"):
         chosen[-1] += b"\r\n"
     assert select_fields(block, {name}) == b"".join(chosen) + b"\r\n"
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"To: a\r\n", b"to :b\r\n c\r\n", b"X-To: d\n", b"CC:\r\n\te\r\n", b" To: f\r\n",
+             b"no field\r\n", b"Cc\r\n", b"To:\0g\r\n", b"\n", b"\r\n", b"\r", b":", b"to: h"]
+        )
+    ).map(b"".join),
+    st.sampled_from([{b"to"}, {b"to", b"cc"}, {b"cc", b"x-to", b"none"}, {b"to", b"a b"}]),
+)  # fmt: skip
+def test_fields_are_collected_as_one_by_one(block: bytes, names: set[bytes]):
+    expected: dict[bytes, list[bytes]] = {}
+    for field in iterate_fields(block):
+        if field.name in names:
+            expected.setdefault(field.name, []).append(unfold(field.value))
+    assert collect(block, names) == expected

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailnode.wire.mime import parameters
 from mailnode.wire.mime.parameters import (
     decode_extended,
     parameter_text,
@@ -137,3 +138,15 @@ def test_never_raises(soup):
 )
 def test_long_garbage_ends(unit):
     assert parse_content_type(b"a/b; " + unit * 200_000) is not None
+
+
+@pytest.mark.parametrize(
+    "value", [b"text/plain; charset=utf-8", b"TEXT/html;a=b", b"nothing", b"", b"a/" + b"x" * 300]
+)
+def test_types_that_are_remembered_are_as_the_first_time(value: bytes):
+    assert parse_content_type(value) == parse_content_type(value) == parameters._content_type(value)
+
+
+def test_each_boundary_is_its_own():
+    found = [parse_content_type(b"multipart/mixed; boundary=" + name) for name in (b"a", b"b")]
+    assert [one and one.get(b"boundary") for one in found] == [b"a", b"b"]
