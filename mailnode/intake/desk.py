@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailnode.delivery.handover import Handover
 from mailnode.directory import Gate
@@ -15,6 +15,7 @@ from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.settings.smtp import SmtpSettings
 from mailnode.runtime.tasks import Pool
 from mailnode.runtime.tls import Certificates
+from mailnode.wire.smtp.reply import Reply
 
 
 class Role(Enum):
@@ -33,6 +34,13 @@ class Urls(Protocol):
         there is nothing, or nothing for him. Raises ``TemporaryError``."""
 
 
+class Hello(NamedTuple):
+    """The answer to EHLO or LHLO, and the keywords in it."""
+
+    reply: Reply
+    offered: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """See the module."""
@@ -49,3 +57,5 @@ class Desk:
     log: MailLog
     policy: Chain
     urls: Urls | None = None
+    # What ``greeting`` has said already, by what it depends on.
+    hellos: dict[tuple[bool, tuple[str, ...], bool], Hello] = field(default_factory=dict)

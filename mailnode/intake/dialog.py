@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mailnode.directory.exchange import offers as offers_of
 from mailnode.intake.desk import Role
-from mailnode.intake.greeting import capabilities, hello_reply
+from mailnode.intake.greeting import hello, plain_hello
 from mailnode.intake.login import log_in, visitor
 from mailnode.intake.mailing import Mailing
 from mailnode.policy import Question, Stage
@@ -97,9 +97,12 @@ class Dialog(Mailing):
         self.hello, self.protocol = name, protocol
         mechanisms = offers_of(visitor(self.desk, self.wire)) if self.may_log_in() else ()
         logged_in = self.login is not None
-        offers = capabilities(self.desk, bool(self.wire.tls), mechanisms, logged_in)
-        self.offered = frozenset(offers) if protocol != "SMTP" else frozenset()
-        return hello_reply(self.desk.hostname, offers if protocol != "SMTP" else {})
+        if protocol == "SMTP":
+            said = plain_hello(self.desk)
+        else:
+            said = hello(self.desk, bool(self.wire.tls), mechanisms, logged_in)
+        self.offered = said.offered
+        return said.reply
 
     async def noop(self, argument: bytes) -> Reply:
         """RFC 5321 4.1.1.9."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailnode.intake.desk import Desk, Role
+from mailnode.intake.desk import Desk, Hello, Role
 from mailnode.wire.smtp.reply import Reply
 
 
@@ -44,7 +44,17 @@ def capabilities(
     return offers
 
 
-def hello_reply(hostname: str, offers: dict[str, str]) -> Reply:
-    """The answer to HELO (no offers), EHLO and LHLO."""
-    lines = (f"{keyword} {value}".rstrip() for keyword, value in offers.items())
-    return Reply(250, "", hostname, tuple(lines))
+def hello(desk: Desk, tls: bool, mechanisms: tuple[str, ...], logged_in: bool) -> Hello:
+    """The answer to EHLO and LHLO; made once for all clients who are told the same."""
+    known = desk.hellos.get((tls, mechanisms, logged_in))
+    if known is None:
+        offers = capabilities(desk, tls, mechanisms, logged_in)
+        lines = (f"{keyword} {value}".rstrip() for keyword, value in offers.items())
+        known = Hello(Reply(250, "", desk.hostname, tuple(lines)), frozenset(offers))
+        desk.hellos[tls, mechanisms, logged_in] = known
+    return known
+
+
+def plain_hello(desk: Desk) -> Hello:
+    """The answer to HELO."""
+    return Hello(Reply(250, "", desk.hostname), frozenset())

@@ -35,6 +35,8 @@ SECRET_NAME = re.compile(
     r"(^|_)(password|passwd|passphrase|secret|auth|token|credentials?)(_|$)", re.I
 )
 
+_BARE = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_FIRST = frozenset({"time", "node", "pid", "event"})
 _PLAIN = (str, int, float)
 _WEIGHTS = {"info": 0, "warning": 1, "error": 2}
 _PRIORITIES = (6, 4, 3)  # syslog(3): info, warning, err
@@ -59,6 +61,9 @@ class LineLog:
         self._journal = settings.destination == "journal"
         self._least = _WEIGHTS[settings.level]
         self._node = node
+        # Its name as it stands in a line without quotes; empty where lines are made otherwise.
+        plain = not self._json and not self._journal and _BARE.fullmatch(node)
+        self._quick_node = node if plain else ""
         self._clock = clock
         self._later: Callable[[], None] | None = None
 
@@ -108,6 +113,22 @@ class LineLog:
         weight = _WEIGHT_OF.get(event, 0)
         if weight < self._least:
             return
+        line = self._quick(event, fields) or self._whole(event, fields, weight)
+        later = self._later
+        if weight or later is None:
+            self._sink.write(line)
+        elif self._sink.hold(line):
+            later()
+
+    def _quick(self, event: Event, fields: dict[str, object]) -> bytes | None:
+        """The line, where everything in it is plain."""
+        if not (self._quick_node and _FIRST.isdisjoint(fields)) or any(map(_is_secret, fields)):
+            return None
+        now = timestamp(self._clock.now())
+        head = f"time={now} node={self._quick_node} pid={os.getpid()} event={event}"
+        return quick_logfmt(fields, head)
+
+    def _whole(self, event: Event, fields: dict[str, object], weight: int) -> bytes:
         everything: dict[str, object] = {
             "time": timestamp(self._clock.now()),
             "node": self._node,
@@ -116,15 +137,10 @@ class LineLog:
         }
         for key, value in fields.items():
             everything[key] = _clean(key, value)
-        quick = None if self._json else quick_logfmt(everything)
-        line = format_line(everything, self._json) if quick is None else quick
+        line = format_line(everything, self._json)
         if self._journal:
             line = journal_datagram(line, _PRIORITIES[weight], everything)
-        later = self._later
-        if weight or later is None:
-            self._sink.write(line)
-        elif self._sink.hold(line):
-            later()
+        return line
 
 
 @lru_cache(maxsize=256)

@@ -115,6 +115,15 @@ def test_the_quick_way_writes_what_the_long_way_writes(fields: dict[str, object]
         assert quick == format_line(fields, as_json=False)
 
 
+def test_a_field_of_the_lines_beginning_is_told_once() -> None:
+    target = Kept()
+    _log(target).event(Event.STARTED, pid=12345, seat=1)
+    line = target.text.decode()
+    assert line.count("pid=") == 1
+    assert parse_logfmt(line)["pid"] == "12345"
+    assert list(parse_logfmt(line)) == ["time", "node", "pid", "event", "seat"]
+
+
 def test_a_line_too_long_for_a_pipe_goes_the_long_way() -> None:
     assert quick_logfmt({"reason": "x" * LINE_MAX_BYTES}) is None
 

@@ -8,6 +8,7 @@ RFC: 5321 4.2 (form), 2034 (enhanced codes), 3463.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailnode.model.status import Outcome, Verdict
 
@@ -23,19 +24,23 @@ class Reply:
 
     def encode(self) -> bytes:
         """The bytes to send."""
-        lines = (self.text, *self.more)
-        # RFC 2034 4: the enhanced code is repeated on each line.
-        mark = f"{self.enhanced} " if self.enhanced else ""
-        last = len(lines) - 1
-        return "".join(
-            f"{self.code}{'-' if at < last else ' '}{mark}{line}\r\n"
-            for at, line in enumerate(lines)
-        ).encode("ascii", "replace")
+        return _encoded(self.code, self.enhanced, self.text, self.more)
 
     @property
     def positive(self) -> bool:
         """True for 2xx and 3xx."""
         return self.code < 400
+
+
+@lru_cache(maxsize=256)  # nearly all replies are the same few
+def _encoded(code: int, enhanced: str, text: str, more: tuple[str, ...]) -> bytes:
+    lines = (text, *more)
+    # RFC 2034 4: the enhanced code is repeated on each line.
+    mark = f"{enhanced} " if enhanced else ""
+    last = len(lines) - 1
+    return "".join(
+        f"{code}{'-' if at < last else ' '}{mark}{line}\r\n" for at, line in enumerate(lines)
+    ).encode("ascii", "replace")
 
 
 def outcome_reply(outcome: Outcome) -> Reply:
