@@ -91,6 +91,9 @@ def serve(
         if account:
             account.own(map(Path, listeners.paths()))
             account.drop()
+        elif os.geteuid() == 0:
+            remedy = 'set server.user = "mailnode", or have systemd start it'
+            log.event(Event.SETTINGS, reason="the server runs as root", remedy=remedy)
         try:
             lease = _take_lease(settings, clock)
         except TemporaryError as error:

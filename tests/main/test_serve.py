@@ -146,17 +146,27 @@ def test_sighup_with_new_settings_serves_on_the_same_port(start: Start) -> None:
 def test_sighup_with_wrong_settings_keeps_the_old_ones(start: Start) -> None:
     server = start()
     workers = set(server.workers())
+    before = len(server.events("settings"))
     server.sections["imap"] = {"max_sesions": 3}
     server.sections["listen"]["smtp"] = ["nonsense"]
     server.write()
     server.signal(signal.SIGHUP)
-    server.until_event("settings", count=2)
+    server.until_event("settings", count=before + 2)
     reasons = [one["reason"] for one in server.events("settings")]
     assert any("[listen] smtp" in reason for reason in reasons)
     assert any("max_sesions: unknown key; did you mean" in reason for reason in reasons)
     assert set(server.workers()) == workers
     with server.connect("imap") as sock:
         assert sock.recv(1000).startswith(b"* OK")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be told so")
+def test_root_that_stays_root_is_told_once(start: Start) -> None:
+    server = start()
+    told = [one for one in server.events("settings") if one["reason"] == "the server runs as root"]
+    assert [one["remedy"] for one in told] == [
+        'set server.user = "mailnode", or have systemd start it'
+    ]
 
 
 def test_killed_worker_is_replaced_by_one_that_serves(start: Start) -> None:
