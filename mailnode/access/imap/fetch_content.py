@@ -3,7 +3,7 @@
 Promises: a message is read at most once for all its items; a section that does not exist is
 ``NIL``.
 Fails: ``NoSuchMessage``, ``StorageGone``, ``UnknownEncoding``.
-RFC: 3501 6.4.5 and 7.4.2, 9051 7.5.2, 3516 4 (BINARY), 8474 5, 8514 4, 8970 3.
+RFC: 3501 6.4.5 and 7.4.2, 9051 7.5.2, 3516 4 and 6 (BINARY), 8474 5, 8514 4, 8970 3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mailnode.wire.mime.decode import part_bytes, preview
 from mailnode.wire.mime.parameters import parse_token
 from mailnode.wire.mime.sections import Text, cut, extract, field_chooser, find_part, is_selection
 from mailnode.wire.mime.strings import format_string
-from mailnode.wire.mime.structure import Part
+from mailnode.wire.mime.structure import Part, to_crlf
 
 # Whole messages above this go from disk to the client in pieces.
 STREAM_BYTES = 256 * 1024
@@ -182,7 +182,10 @@ def _decoded(message: bytes, part: Part, numbered: bool) -> bytes:
         return message[part.body_start : part.end]
     if encoding not in _DECODABLE:
         raise UnknownEncoding(repr(encoding))
-    return part_bytes(message, part)
+    decoded = part_bytes(message, part)
+    # RFC 3516 6: lines of text end in CRLF; a text with NULs (UTF-16) is not made of such lines.
+    is_lines = part.content.main == b"text" and b"\0" not in decoded
+    return to_crlf(decoded) if is_lines else decoded
 
 
 def is_constant(item: FetchItem) -> bool:

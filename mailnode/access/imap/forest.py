@@ -23,7 +23,8 @@ class Node:
     """A message, or with ``row`` ``NOBODY`` one that others only refer to."""
 
     row: int = NOBODY
-    at: float = 0.0
+    at: float = 0.0  # when it was sent
+    arrived: float = 0.0
     subject: str = ""
     reply: bool = False
     parent: Node | None = None
@@ -52,8 +53,9 @@ class Forest:
         at: float,
         subject: str = "",
         reply: bool = False,
+        arrived: float = 0.0,
     ) -> None:
-        """Take in one message; in the order of their numbers."""
+        """Take in one message; in the order of their numbers. ``at``: when it was sent."""
         node = self._known.get(message_id) if message_id else None
         # RFC 5256 3 (1): a second message of the same name, or one without, is one of its own.
         if node is None or not node.is_dummy:
@@ -62,6 +64,7 @@ class Forest:
                 self._known[message_id] = fresh
             node = fresh
         node.row, node.at, node.subject, node.reply = row, at, subject, reply
+        node.arrived = arrived
         last: Node | None = None
         for name in references:
             named = self._named(name)
@@ -92,7 +95,7 @@ class Forest:
 
     def grown(self, *, by_subject: bool) -> list[Node]:
         """The trees, sorted; ``by_subject``: threads of one subject are joined (REFERENCES),
-        otherwise those with the newest message come last (REFS)."""
+        otherwise those with the message that arrived last come last (REFS)."""
         root = Node()
         for node in self._nodes:
             (node.parent or root).children.append(node)
@@ -103,6 +106,7 @@ class Forest:
         if by_subject:
             _join_subjects(root)
         else:
+            # draft-ietf-morg-inthread 4: by arrival, but within a thread by the date of sending.
             newest = _newest(root)
             root.children.sort(key=lambda node: (newest[id(node)], node.place[1]))
         return root.children
@@ -141,7 +145,7 @@ def _prune(node: Node, *, keep_dummies: bool) -> None:
 
 
 def _sorted_place(node: Node) -> Place:
-    """RFC 5256 3 (4), (7): sort the children; a dummy stands where its first child does."""
+    """RFC 5256 3 (4), (6): sort the children; a dummy stands where its first child does."""
     node.children.sort(key=lambda child: child.place)
     if node.is_dummy:
         return node.children[0].place if node.children else (0.0, 0)
@@ -151,7 +155,7 @@ def _sorted_place(node: Node) -> Place:
 def _newest(root: Node) -> dict[int, float]:
     found: dict[int, float] = {}
     for node in reversed(_top_down(root)):
-        own = float("-inf") if node.is_dummy else node.at
+        own = float("-inf") if node.is_dummy else node.arrived
         found[id(node)] = max([own, *(found[id(child)] for child in node.children)])
     return found
 
@@ -160,7 +164,7 @@ def _newest(root: Node) -> dict[int, float]:
 
 
 def _join_subjects(root: Node) -> None:
-    """RFC 5256 3 (5), (6), and (7) for those that were joined."""
+    """RFC 5256 3 (5), and (6) for those that were joined."""
     table = _subject_table(root.children)
     kept: list[Node] = []
     touched: dict[int, Node] = {}
@@ -174,7 +178,7 @@ def _join_subjects(root: Node) -> None:
         joined = _join(other, node)
         touched[id(joined)] = joined
         if joined is not other:
-            # RFC 5256 3 (6Bii): a new dummy stands in the table for both.
+            # RFC 5256 3 (5Civ): a new dummy stands in the table for both.
             table[subject] = joined
             kept.append(joined)
             taken_in.add(id(other))
@@ -200,7 +204,7 @@ def _subject_table(roots: list[Node]) -> dict[str, Node]:
         if not subject:
             continue
         there = table.get(subject)
-        # RFC 5256 3 (5Biii): dummies first, then what is no reply.
+        # RFC 5256 3 (5Biv): dummies first, then what is no reply.
         if there is None or (
             not there.is_dummy and (node.is_dummy or (_is_reply(there) and not _is_reply(node)))
         ):
@@ -209,7 +213,7 @@ def _subject_table(roots: list[Node]) -> dict[str, Node]:
 
 
 def _join(there: Node, node: Node) -> Node:
-    """RFC 5256 3 (6Bii): ``node`` into the thread of ``there``; what stands for both then."""
+    """RFC 5256 3 (5Civ): ``node`` into the thread of ``there``; what stands for both then."""
     if there.is_dummy:
         there.children += node.children if node.is_dummy else [node]
         return there

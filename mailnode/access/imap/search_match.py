@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import chain
 
 from mailnode.model.flags import Flag
@@ -33,6 +33,7 @@ from mailnode.wire.imap.ast import (
     TextKey,
     UidKey,
 )
+from mailnode.wire.imap.format import as_utc
 from mailnode.wire.imap.sets import SequenceSet
 from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.decode import DEFAULT_LIMIT, body_texts, header_text
@@ -44,7 +45,6 @@ from mailnode.wire.mime.words import decode_words
 Rows = Sequence[int]
 
 _SEEN = int(Flag.SEEN)
-_LAST_SECOND = 253402300799.0  # of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,7 @@ def matches_facts(key: SearchKey, info: MessageInfo, now: float) -> bool:
         return key.object_id == (info.thread_id if key.thread else info.email_id)
     assert isinstance(key, DateKey)
     seconds = info.save_date if key.field is DateField.SAVED else info.internal_date
-    # A file's mtime may be any number; out of range, it reads as INTERNALDATE tells it.
-    day = datetime.fromtimestamp(min(max(seconds, 0.0), _LAST_SECOND), UTC).date()
-    return _compare(key, day)
+    return _compare(key, as_utc(seconds).date())
 
 
 def _compare(key: DateKey, day: date) -> bool:

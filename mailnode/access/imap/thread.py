@@ -50,9 +50,16 @@ def _by_references(
     left = iter(rows)
     for some in read_sort_keys(folder, uids):
         for keys, otherwise in some:
-            at = keys.sent(otherwise) if arrivals is None else next(arrivals)
             names = keys.references.split(" ") if keys.references else ()
-            forest.add(next(left), keys.message_id, names, at, keys.subject, bool(keys.reply))
+            forest.add(
+                next(left),
+                keys.message_id,
+                names,
+                keys.sent(otherwise),
+                keys.subject,
+                bool(keys.reply),
+                0.0 if arrivals is None else next(arrivals),
+            )
         yield
     return forest.grown(by_subject=by_subject)
 

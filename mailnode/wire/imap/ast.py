@@ -216,7 +216,7 @@ class Status:
 
 STATUS_ITEMS = frozenset(
     ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "HIGHESTMODSEQ")
-) | {"MAILBOXID", "DELETED-STORAGE"}
+) | {"MAILBOXID", "DELETED-STORAGE", "APPENDLIMIT"}
 
 
 # ------------------------------------------------------------------ session

@@ -37,6 +37,8 @@ _QUOTABLE = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*\Z")
 _QUOTABLE_UTF8 = re.compile(rb"[^\x00\r\n]*\Z")
 _SPECIAL = re.compile(rb'([\\"])')
 _NOT_TEXT = re.compile(rb"[\x00-\x1f\x7f]+")
+# Of the years 1 and 9999.
+_FIRST_SECOND, _LAST_SECOND = -62135596800.0, 253402300799.0
 # Longer strings go as literals; some clients' buffers for quoted strings are small.
 _QUOTED_LIMIT = 1024
 
@@ -127,15 +129,15 @@ def ordered_set(numbers: Iterable[int]) -> bytes:
 
 def date_time(seconds: float) -> bytes:
     """INTERNALDATE as quoted date-time in UTC (RFC 9051 9 "date-time")."""
-    at = _utc(seconds)
+    at = as_utc(seconds)
     month = MONTHS[at.month - 1]
     clock = b"%04d %02d:%02d:%02d" % (at.year, at.hour, at.minute, at.second)
     return b'"%2d-%b-%b +0000"' % (at.day, month.encode(), clock)
 
 
-def _utc(seconds: float) -> datetime:
-    # A file's mtime may be any number; a date out of range reads as its nearest end.
-    return datetime.fromtimestamp(min(max(seconds, 0.0), 253402300799.0), UTC)
+def as_utc(seconds: float) -> datetime:
+    """The moment; any number may be a file's mtime, and one out of range is its nearest end."""
+    return datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC)
 
 
 def list_line(

@@ -30,7 +30,7 @@ _MIME = frozenset((b"content-type", b"content-disposition"))
 # RFC 6858 2.4: fields with a grammar of their own, where an encoded word would only be wrong.
 _GRAMMATICAL = frozenset(
     (
-        *(b"received", b"return-path", b"date", b"message-id", b"in-reply-to", b"references"),
+        *(b"received", b"date", b"message-id", b"in-reply-to", b"references"),
         *(b"mime-version", b"content-transfer-encoding", b"content-id", b"content-location"),
         *(b"dkim-signature", b"authentication-results", b"received-spf"),
     )
@@ -92,7 +92,9 @@ def _downgraded(field: Field, allowance: Allowance) -> bytes:
     if not allowance.covers(value):
         # Blotted, an address would be another one.
         return name + b": " + NO_ADDRESS + b"\r\n" if bare in _ADDRESSES else blot(field.raw)
-    if bare in _ADDRESSES:
+    if bare == b"return-path":
+        made = _path(value)
+    elif bare in _ADDRESSES:
         made = _address_list(value)
     elif field.name in _MIME:
         made = _mime(field.name, value)
@@ -122,16 +124,25 @@ def _address_list(value: bytes) -> bytes:
     return b"\r\n ".join(pieces).rstrip(b",")
 
 
+def _path(value: bytes) -> bytes:
+    """RFC 6858 2.1, of Return-Path, which has no display name."""
+    return b"<" + next(map(_spec, parse_addresses(value)), NO_ADDRESS) + b">"
+
+
 def _address(one: ImapAddress) -> bytes:
-    local, host = one.mailbox or b"", _host(one.host or b"")
-    if local.isascii() and host is not None:
-        spec = (local if _ATOMS.fullmatch(local) else _quoted(local)) + b"@" + host
-        name = one.name
-    else:
-        spec = NO_ADDRESS
-        shown = (one.name or b"", b"<" + local + b"@" + (one.host or b"") + b">")
+    spec, name = _spec(one), one.name
+    if spec == NO_ADDRESS:
+        shown = (name or b"", b"<" + (one.mailbox or b"") + b"@" + (one.host or b"") + b">")
         name = b" ".join(filter(None, shown))
     return _phrase(name) + b" <" + spec + b">" if name else spec
+
+
+def _spec(one: ImapAddress) -> bytes:
+    """The address in ASCII; the invalid one where that cannot be."""
+    local, host = one.mailbox or b"", _host(one.host or b"")
+    if not local.isascii() or not host:
+        return NO_ADDRESS
+    return (local if _ATOMS.fullmatch(local) else _quoted(local)) + b"@" + host
 
 
 def _host(host: bytes) -> bytes | None:

@@ -197,6 +197,28 @@ def test_append(imap: ImapServer) -> None:
     )
 
 
+def test_append_of_mail_older_than_unix(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a APPEND INBOX "20-Jul-1969 20:17:40 +0000" {12+}
+        C+ Subject: x\r\n\r\n
+        S: a OK
+        C: b SELECT INBOX
+        ...
+        S: b OK
+        C: c FETCH 1 INTERNALDATE
+        S: * 1 FETCH (INTERNALDATE "20-Jul-1969 20:17:40 +0000")
+        S: c OK
+        C: d SEARCH ON 20-Jul-1969 BEFORE 1-Jan-1970
+        S: * SEARCH 1
+        S: d OK
+        C: e SORT (ARRIVAL) UTF-8 SINCE 20-Jul-1969
+        S: * SORT 1
+        S: e OK
+        """
+    )
+
+
 def test_append_refused(imap: ImapServer) -> None:
     imap.play(
         r"""

@@ -1,5 +1,7 @@
 """RFC 3516: BINARY."""
 
+from base64 import b64encode
+
 import pytest
 
 from mailnode.runtime.settings.imap import ImapSettings
@@ -65,6 +67,29 @@ def test_s4_3_an_encoding_inside_a_whole_message_does_not_matter(imap: ImapServe
         C: a FETCH 1 (BINARY.SIZE[] BINARY.PEEK[])
         S: * 1 FETCH (BINARY.SIZE[] {len(MIXED)} BINARY[] {{{len(MIXED)}}}
         S: a OK
+        """
+    )
+
+
+def test_s6_lines_of_text_end_in_crlf(imap: ImapServer) -> None:
+    head = b"Content-Type: %b\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    lines, wide = b64encode(b"one\ntwo\r\nend\n"), b64encode("a\n".encode("utf-16-le"))
+    imap.deliver(
+        head % b"text/plain" + lines,
+        head % b"application/x-lines" + lines,
+        head % b"text/plain; charset=utf-16le" + wide,
+    )
+    imap.play(
+        SELECT
+        + r"""
+        C: a FETCH 1:3 (BINARY.SIZE[1] BINARY.PEEK[1])
+        S~ \* 1 FETCH \(BINARY.SIZE\[1\] 15 BINARY\[1\] \{15\}\r\none\r\ntwo\r\nend\r\n\)
+        S~ \* 2 FETCH \(BINARY.SIZE\[1\] 13 BINARY\[1\] \{13\}\r\none\ntwo\r\nend\n\)
+        S~ \* 3 FETCH \(BINARY.SIZE\[1\] 4 BINARY\[1\] ~\{4\}\r\na\0\n\0\)
+        S: a OK
+        C: b FETCH 1 BINARY.PEEK[1]<4.4>
+        S~ \* 1 FETCH \(BINARY\[1\]<4> \{4\}\r\n\ntwo\)
+        S: b OK
         """
     )
 

@@ -80,7 +80,7 @@ def test_s3_offered_after_login_and_only_once(imap: ImapServer) -> None:
         "S: * OK\nC: a COMPRESS DEFLATE\nS: a BAD\nC: b CAPABILITY\n"
         "S~ (?!.*COMPRESS)\nS: b OK\nC: c LOGIN user1 secret\nS~ .*COMPRESS=DEFLATE"
     )
-    imap.play("C: a COMPRESS LZ4\nS: a NO\nC: b COMPRESS\nS: b BAD")
+    imap.play("C: a COMPRESS LZ4\nS: a BAD\nC: b COMPRESS\nS: b BAD")
     compressed(imap).play(
         "C: a COMPRESS DEFLATE\nS: a NO [COMPRESSIONACTIVE]\n"
         "C: b CAPABILITY\nS~ (?!.*COMPRESS=)\nS: b OK"

@@ -94,7 +94,9 @@ def test_references_loops_and_twins(imap: ImapServer) -> None:
     threads(imap, "REFERENCES", " (2 1)(3)(4)")
 
 
-def test_refs_sorts_by_newest_and_leaves_subjects_alone(imap: ImapServer) -> None:
+def test_refs_sorts_threads_by_arrival_and_messages_by_date(
+    imap: ImapServer,
+) -> None:
     imap.play(
         "".join(
             f'C: p{n} APPEND INBOX " {day}-Nov-2026 10:00:00 +0000" {{{len(raw)}+}}\n'
@@ -115,7 +117,7 @@ def test_refs_sorts_by_newest_and_leaves_subjects_alone(imap: ImapServer) -> Non
         + SELECT
         + r"""
         C: a UID THREAD REFS UTF-8 ALL
-        S~ \* THREAD \(2\)\(3\)\(1 \(4\)\(5\)\)$
+        S~ \* THREAD \(2\)\(3\)\(1 \(5\)\(4\)\)$
         S: a OK
         """
     )

@@ -27,3 +27,25 @@ def test_none_for_what_cannot_be_selected(imap: ImapServer) -> None:
         S: b OK
         """
     )
+
+
+def test_s3_none_for_what_is_listed_for_its_children(imap: ImapServer) -> None:
+    imap.play(
+        r"""
+        C: a CREATE foo
+        S: a OK
+        C: b CREATE foo/kid
+        S: b OK
+        C: c SUBSCRIBE foo/kid
+        S: c OK
+        C: d LIST (SUBSCRIBED RECURSIVEMATCH) "" f% RETURN (STATUS (MESSAGES) MYRIGHTS)
+        S: * LIST (\HasChildren) "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))
+        S: d OK
+        C: e SUBSCRIBE foo
+        S: e OK
+        C: f LIST (SUBSCRIBED RECURSIVEMATCH) "" f% RETURN (STATUS (MESSAGES))
+        S: * LIST (\HasChildren \Subscribed) "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))
+        S: * STATUS "foo" (MESSAGES 0)
+        S: f OK
+        """
+    )

@@ -14,3 +14,18 @@ def test_limit_is_told_and_kept(imap: ImapServer) -> None:
         S: b NO [TOOBIG]
         """
     )
+
+
+def test_s3_limit_of_a_mailbox(imap: ImapServer) -> None:
+    limit = imap.settings.max_append_bytes
+    imap.play(
+        f"""
+        C: a STATUS INBOX (APPENDLIMIT MESSAGES)
+        S: * STATUS "INBOX" (APPENDLIMIT {limit} MESSAGES 0)
+        S: a OK
+        C: b LIST "" INBOX RETURN (STATUS (APPENDLIMIT))
+        S: * LIST (\\HasNoChildren) "/" "INBOX"
+        S: * STATUS "INBOX" (APPENDLIMIT {limit})
+        S: b OK
+        """
+    )

@@ -81,7 +81,8 @@ def test_sets() -> None:
 
 def test_dates() -> None:
     assert fmt.date_time(837596665) == b'"17-Jul-1996 09:44:25 +0000"'
-    assert fmt.date_time(-5) == b'" 1-Jan-1970 00:00:00 +0000"'
+    assert fmt.date_time(-5) == b'"31-Dec-1969 23:59:55 +0000"'
+    assert fmt.date_time(-1e30) == b'" 1-Jan-0001 00:00:00 +0000"'
     assert fmt.date_time(1e30) == b'"31-Dec-9999 23:59:59 +0000"'
 
 

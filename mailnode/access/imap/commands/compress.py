@@ -6,7 +6,7 @@ RFC: 4978.
 from __future__ import annotations
 
 from mailnode.access.imap.commands.verb import KNOWN, After, Verb
-from mailnode.access.imap.reply import Reply, no, ok
+from mailnode.access.imap.reply import Reply, bad, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.wire.imap.ast import Command, Compress
 
@@ -14,7 +14,7 @@ from mailnode.wire.imap.ast import Command, Compress
 async def do_compress(session: Session, command: Command, args: Compress) -> Reply | None:
     """RFC 4978 3: the reply is the last thing that goes out as it is, so it is written here."""
     if args.mechanism != "DEFLATE":
-        return no("no such compression", "CANNOT")
+        return bad("no such compression")
     if session.out.compressed:
         return no("compression is on", "COMPRESSIONACTIVE")
     session.out.write(ok("DEFLATE is on").line(command.tag))

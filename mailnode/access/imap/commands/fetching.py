@@ -2,7 +2,7 @@
 
 Promises: a bounded piece of the answer is in memory at a time, and the next is made when the
 client has taken it.
-RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.2.
+RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.3.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
     picture = await session.current(look=delta, expunge=command.uid)
     rows = chosen_rows(selected, args.messages, command.uid)
     if args.partial is not None:
-        rows = cut(rows, args.partial)  # RFC 9394 3.2: of those that are there
+        rows = cut(rows, args.partial)  # RFC 9394 3.3: of those that are there
     if args.vanished:
         await _tell_vanished(session, picture, args, rows)
     session.out.write(selected.new_keywords(picture))

@@ -28,11 +28,18 @@ CHILD_INFO = b'("CHILDINFO" ("SUBSCRIBED"))'
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line to be; ``child_info``: RFC 5258 3.5, something below was selected."""
+    """One line to be; ``child_info``: RFC 5258 3.5, something below was selected; ``stands_in``:
+    listed for its children only."""
 
     name: str
     attributes: tuple[str, ...]
     child_info: bool = False
+    stands_in: bool = False
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether what RETURN asks for comes behind it (RFC 5819 2 and 3, 8440 4)."""
+        return not (self.stands_in or {"\\Noselect", "\\NonExistent"} & set(self.attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +110,7 @@ async def do_lsub(session: Session, command: Command, args: List) -> Reply:
 
 async def _send(session: Session, verb: bytes, entries: Iterable[Entry], args: List) -> None:
     entries = list(entries)
-    # RFC 5819 2: no STATUS for what cannot be selected or was listed for its children only.
-    wanted = [e.name for e in entries if not set(e.attributes) & {"\\Noselect", "\\NonExistent"}]
+    wanted = [entry.name for entry in entries if entry.is_followed]
     followers = await _followers(session, wanted, args)
     utf8 = session.enabled.utf8
     for entry in entries:
@@ -137,7 +143,7 @@ async def _followers(session: Session, names: list[str], args: List) -> Follower
         statuses = await read_statuses(session, names)
         unreadable = lines.keys() - statuses.keys()
         for name, status in statuses.items():
-            lines[name].append(figures_line(name, status, args.status, utf8))
+            lines[name].append(figures_line(session, name, status, args.status))
     if "MYRIGHTS" in args.returns:
         for name, rights in (await read_rights(session, names)).items():
             lines[name].append(my_rights_line(name, rights, utf8))  # RFC 8440 3
@@ -168,7 +174,10 @@ def select_entries(known: Known, args: List) -> list[Entry]:
     parents = known.parents()
     # RFC 5258 3.5: CHILDINFO names the selection option; SPECIAL-USE has none to be named.
     info = _stand_ins(patterns, names) if deep and by_subscription else set[str]()
-    return [Entry(name, _attributes(known, parents, name, args), name in info) for name in order]
+    return [
+        Entry(name, _attributes(known, parents, name, args), name in info, name not in matched)
+        for name in order
+    ]
 
 
 def _needless(known: Known, matched: set[str]) -> set[str]:

@@ -118,13 +118,12 @@ async def do_status(session: Session, command: Command, args: Status) -> Reply:
     if "HIGHESTMODSEQ" in args.items:
         session.turn_condstore_on()
     status = await session.means.pool.brisk(session.owner().status, args.mailbox)
-    utf8 = session.enabled.utf8
-    session.out.write(figures_line(args.mailbox, status, args.items, utf8))
+    session.out.write(figures_line(session, args.mailbox, status, args.items))
     return ok("done")
 
 
 def figures_line(
-    name: str, status: FolderStatus, items: tuple[str, ...], utf8: bool = False
+    session: Session, name: str, status: FolderStatus, items: tuple[str, ...]
 ) -> bytes:
     """An untagged STATUS, items in the client's order."""
     figures: dict[str, int | bytes] = {
@@ -138,8 +137,10 @@ def figures_line(
         "HIGHESTMODSEQ": status.highestmodseq,
         "SIZE": status.size,
         "MAILBOXID": f"({status.mailbox_id})".encode(),
+        "APPENDLIMIT": session.means.settings.max_append_bytes,
     }
-    return status_line(name, [(item, figures[item]) for item in items], utf8) + b"\r\n"
+    found = [(item, figures[item]) for item in items]
+    return status_line(name, found, session.enabled.utf8) + b"\r\n"
 
 
 async def do_enable(session: Session, command: Command, args: Enable) -> Reply:

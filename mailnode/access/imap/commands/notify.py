@@ -63,8 +63,7 @@ async def _tell_all(session: Session, watch: Watch) -> None:
         if NotifyEvent.FLAGS in events:
             items += ("HIGHESTMODSEQ",)
         if events and not _is_selected(session, seen.key):
-            line = figures_line(name, seen.status, items, session.enabled.utf8)
-            session.out.write(line)
+            session.out.write(figures_line(session, name, seen.status, items))
             await session.out.drain()
 
 
@@ -127,7 +126,7 @@ def _tell_status(
     if items and condstore:
         items.append("HIGHESTMODSEQ")
     if items:
-        session.out.write(figures_line(name, new, tuple(items), session.enabled.utf8))
+        session.out.write(figures_line(session, name, new, tuple(items)))
 
 
 async def _fetch_added(session: Session, uids: list[int]) -> None:
