@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
 from mailnode.cluster.beat import Heart
 from mailnode.cluster.coherence import excludes_here
 from mailnode.cluster.lease import Lease, LeaseHeld, take_lease
@@ -91,6 +93,7 @@ def serve(
         if account:
             account.own(map(Path, listeners.paths()))
             account.drop()
+            account.check_reads((__file__, os.__file__, pydantic.__file__))
         elif os.geteuid() == 0:
             remedy = 'set server.user = "mailnode", or have systemd start it'
             log.event(Event.SETTINGS, reason="the server runs as root", remedy=remedy)

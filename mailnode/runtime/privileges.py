@@ -35,6 +35,18 @@ class RunAs:
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
 
+    def check_reads(self, paths: Iterable[str | None]) -> None:
+        """After ``drop``: raise ``BadSettings`` unless the account can read these files. A program
+        in root's own folder would else fail at some later import."""
+        for path in filter(None, paths):
+            try:
+                open(path, "rb").close()
+            except OSError as error:
+                raise BadSettings(
+                    f'[server] user = "{self.user}": cannot read {path} ({error.strerror}); '
+                    "install mailnode and its Python where every account may read them, such as /opt"
+                ) from None
+
 
 def run_as(user: str, group: str) -> RunAs | None:
     """The account named in the settings. Raises ``BadSettings`` when there is none such,

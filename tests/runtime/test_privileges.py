@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailnode.model.errors import BadSettings
-from mailnode.runtime.privileges import run_as
+from mailnode.runtime.privileges import RunAs, run_as
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
 SELF = pwd.getpwuid(os.geteuid()).pw_name
@@ -50,6 +50,14 @@ def test_only_root_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(BadSettings, match="only root can change"):
         run_as("nobody", "")
+
+
+def test_a_program_that_the_account_cannot_read_is_named_with_a_remedy(tmp_path: Path) -> None:
+    account = RunAs("nobody", 1, 1)
+    account.check_reads((__file__, None))
+    missing = str(tmp_path / "missing.py")
+    with pytest.raises(BadSettings, match=f"nobody.*cannot read {missing}.*such as /opt"):
+        account.check_reads((__file__, missing))
 
 
 @needs_root
