@@ -44,7 +44,7 @@ class RunAs:
             except OSError as error:
                 raise BadSettings(
                     f'[server] user = "{self.user}": cannot read {path} ({error.strerror}); '
-                    "install mailnode and its Python where every account may read them, such as /opt"
+                    "install mailnode and its Python where all may read them, such as /opt"
                 ) from None
 
 
