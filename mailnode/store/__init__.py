@@ -110,7 +110,6 @@ class FolderStatus:
 class Change(Enum):
     """What happened to a message in a folder's history."""
 
-    ADDED = "added"
     FLAGS = "flags"
     EXPUNGED = "expunged"
 
