@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from bench.result import Result, Row
 
 _OURS, _THEIRS, _GOAL, _GRID = "#22aa77", "#999999", "#c2410c", "#e0e0e0"
-_COLOURS = ("#22aa77", "#1d4ed8", "#c2410c", "#7c3aed", "#0e7490", "#a16207", "#be185d", "#4b5563")
+_COLOURS = (
+    "#22aa77", "#1d4ed8", "#c2410c", "#7c3aed", "#06b6d4", "#a16207", "#be185d", "#4b5563",
+    "#84cc16", "#f59e0b", "#000000", "#f472b6", "#0e7490",
+)  # fmt: skip
 _WIDTH, _LEFT, _ROW = 860, 330, 22
 _STYLE = "text{font:12px system-ui,sans-serif;fill:#222}"
 
@@ -107,7 +110,7 @@ def sizes(results: Sequence[Result], ours: str) -> str:
 class _Plane:
     """Two logarithmic axes, whole powers of ten at their ends."""
 
-    _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 610, 30, 380
+    _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 610, 30, 380
 
     def __init__(self, across: Sequence[float], up: Sequence[float]) -> None:
         self._x, self._y = _powers(across), _powers(up)
@@ -132,7 +135,8 @@ class _Plane:
         for power in range(self._y[0], self._y[1] + 1):
             at = self.y(10.0**power)
             parts.append(f'<path stroke="{_GRID}" d="M{self._LEFT} {at}H{self._RIGHT}"/>')
-            parts.append(_text(self._LEFT - 6, at + 4, f"{10.0**power:g}", "end"))
+            words = f"{10**power:,}" if power >= 0 else f"{10.0**power:g}"
+            parts.append(_text(self._LEFT - 6, at + 4, words, "end"))
         return "".join(parts)
 
 

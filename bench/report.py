@@ -24,6 +24,8 @@ _INTRO = (
     " better. What each server makes durable for a message is counted by the scenario durability;"
     " others' CPU is what neither server nor load generator took while a scenario ran."
 )
+# Of each run's failures; they tend to be alike.
+_SHOWN = 3
 
 
 def table(results: list[Result], ours: str) -> str:
@@ -35,7 +37,7 @@ def table(results: list[Result], ours: str) -> str:
         goal = f"  {row.goals} {row.verdict}".rstrip()
         name = f"{row.mine.name}, {row.mine.unit}"
         lines.append(f"{row.scenario:22} {name:32} {row.mine.value:12.2f} {theirs} {times}{goal}")
-    lines += [f"FAILED {r.scenario} on {r.server}: {f}" for r in results for f in r.failures[:3]]
+    lines += [f"FAILED {one}" for one in _failures(results)]
     return "\n".join(lines)
 
 
@@ -56,8 +58,7 @@ def markdown(results: list[Result], ours: str, machine: Mapping[str, object], st
     lines = ["# mailnode beside Postfix + Dovecot", "", f"{_INTRO}", ""]
     lines += ["| scenario | figure | mailnode | peer | ratio | goal | |"]
     lines += ["|---|---|--:|--:|--:|---|---|", *map(_markdown_line, shown), ""]
-    told = [f"{r.scenario} on {r.server}: {f}" for r in results for f in r.failures]
-    lines += [f"- **failed** {' '.join(one.split())[:300]}" for one in told]
+    lines += [f"- **failed** {' '.join(one.split())[:300]}" for one in _failures(results)]
     lines += ["", *(f"![{n}]({stem}-{n}.svg)" for n, _ in _pictures(results, ours))]
     lines += ["", f"Everything: [{stem}.html]({stem}.html), [{stem}.json]({stem}.json).", ""]
     lines += ["| machine | |", "|---|---|", *(f"| {key} | {machine[key]} |" for key in machine)]
@@ -122,11 +123,18 @@ def _line(row: Row) -> str:
 
 
 def _failed(results: Sequence[Result]) -> str:
-    return "".join(
-        f"<p class=bad>{_e(r.scenario)} on {_e(r.server)}: {_e(f)}</p>"
-        for r in results
-        for f in r.failures
-    )
+    return "".join(f"<p class=bad>{_e(one)}</p>" for one in _failures(results))
+
+
+def _failures(results: Sequence[Result]) -> list[str]:
+    """Some of each run's, in words."""
+    told = []
+    for one in results:
+        shown = [f"{one.scenario} on {one.server}: {text}" for text in one.failures[:_SHOWN]]
+        told += shown
+        if more := len(one.failures) - len(shown):
+            told.append(f"{one.scenario} on {one.server}: and {more} more")
+    return told
 
 
 def _runs(results: Sequence[Result]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
+
+_PASSWORD = re.compile(r"(LOGIN \S+) \S+")
 
 
 @dataclass(slots=True)
@@ -20,7 +23,8 @@ class Figure:
 
 @dataclass(slots=True)
 class Result:
-    """A scenario on one server; ``picture`` is an SVG of its own making."""
+    """A scenario on one server; ``picture`` is an SVG of its own making. Failures tell no password
+    that was tried."""
 
     scenario: str
     server: str
@@ -28,6 +32,9 @@ class Result:
     failures: list[str] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     picture: str = ""
+
+    def __post_init__(self) -> None:
+        self.failures = [_PASSWORD.sub(r"\1 ...", text) for text in self.failures]
 
     def plain(self) -> dict[str, object]:
         """As JSON has it: without the picture."""

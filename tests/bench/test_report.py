@@ -32,6 +32,7 @@ def results() -> list[Result]:
         Result("sync", PEER, [Figure("time", "ms", 8, more=False)]),
         Result("idle", NAME, [Figure("memory", "KiB", 41, more=False, most=40.0)]),
         Result("<odd>", NAME, [Figure("rate", "/s", 1, goal=3.0)], ["went <wrong>"], {"n": 1}, ""),
+        Result("login", NAME, [], ["Wrong: LOGIN a@b.test hush: b't1 NO'"] * 5),
         *sizes(NAME, 1.0),
         *sizes(PEER, 2.0),
     ]
@@ -63,6 +64,9 @@ def test_the_files(tmp_path: Path) -> None:
     assert "<svg>own</svg>" in text
     assert "&lt;odd&gt;" in text
     assert "<odd>" not in text
+    assert "LOGIN a@b.test ... b" in text
+    assert "hush" not in text
+    assert "login on mailnode: and 2 more" in text
     assert "src=" not in text
     assert "href=" not in text
     plain = json.loads((tmp_path / "deep" / "report.json").read_text())
