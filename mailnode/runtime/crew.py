@@ -52,7 +52,12 @@ class Crew:
                 raise RuntimeError("no calls are taken any more")
             self._free -= 1
             if self._free < 0 and len(self._threads) < self._size:
-                self._hire()
+                try:
+                    self._hire()
+                except RuntimeError:  # the system gives no more threads
+                    if not self._threads:
+                        self._free += 1
+                        raise
             self._calls.put(_Call(loop, answer, work, args))
         return answer
 

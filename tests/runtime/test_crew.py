@@ -82,3 +82,25 @@ async def test_shutdown_without_waiting_leaves_the_thread_to_end(crew: Crew) -> 
     crew.shutdown(wait=False)
     go.set()
     assert await asyncio.wait_for(call, WAIT_S)
+
+
+async def test_where_the_system_gives_no_more_threads_those_there_do_the_work(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            crew.submit(divmod, 60, 1)
+    go = threading.Event()
+    first = crew.submit(go.wait, WAIT_S)
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", refuse)
+        second = crew.submit(divmod, 60, 2)
+    assert len(crew._threads) == 1
+    go.set()
+    assert await asyncio.gather(first, second) == [True, (30, 0)]
+    calls = [crew.submit(divmod, 60, number) for number in range(1, 5)]
+    assert await asyncio.gather(*calls) == [(60, 0), (30, 0), (20, 0), (15, 0)]
