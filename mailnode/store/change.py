@@ -6,7 +6,8 @@ Locks: ``core.changing`` around each verb.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mailnode.model.errors import PermanentError
@@ -18,6 +19,10 @@ from mailnode.store.journal import Flagged, Kind, pack_flagged, pack_uids
 from mailnode.store.state import MAX_KEYWORDS, FolderState
 
 _DELETED = int(Flag.DELETED)  # arithmetic with the enum takes microseconds
+# Messages removed without letting go of the folder's lock, and how long it is free then: who waits
+# for it looks every 10 ms.
+EXPUNGED_AT_ONCE = 500
+TURN_S = 0.015
 _ALL_KEYWORDS = 2**MAX_KEYWORDS - 1
 
 
@@ -103,10 +108,29 @@ def _flag(core: FolderCore, indexes: list[int], change: Flagged) -> None:
     core.ledger.finish()
 
 
-def remove(core: FolderCore, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
-    """Expunge these messages (None: all), or those of them that carry ``\\Deleted``."""
+def expunge(
+    core: FolderCore, uids: Iterable[int] | None, *, only_deleted: bool
+) -> Iterator[list[int]]:
+    """Remove these messages (None: all), or those of them that carry ``\\Deleted``, in batches,
+    each told once it is done. Others get the folder's lock in between: on a busy disk a file takes
+    milliseconds."""
+    with core.ledger.mutex:
+        core.catch_up()
+        state = core.state
+        indexes = range(len(state)) if uids is None else state.indexes(uids)
+        wanted = [state.uids[i] for i in indexes if not only_deleted or state.flags[i] & _DELETED]
+    for start in range(0, len(wanted), EXPUNGED_AT_ONCE):
+        if start:
+            time.sleep(TURN_S)
+        batch = wanted[start : start + EXPUNGED_AT_ONCE]
+        if gone := remove(core, batch, only_deleted=only_deleted):
+            yield gone
+
+
+def remove(core: FolderCore, uids: Iterable[int], *, only_deleted: bool) -> list[int]:
+    """The same at once; the UIDs removed."""
     with core.changing() as state:
-        indexes = list(range(len(state))) if uids is None else state.indexes(uids)
+        indexes = state.indexes(uids)
         if only_deleted:
             indexes = [i for i in indexes if state.flags[i] & _DELETED]
         if not indexes:

@@ -310,12 +310,12 @@ class MaildirFolder:
 
     def _remove(self, uids: Iterable[int] | None, *, only_deleted: bool) -> list[int]:
         self._must_write()
-        removed = change.remove(self._core, uids, only_deleted=only_deleted)
-        if removed:
+        lazy, removed = self._home.services.lazy, list[int]()
+        for batch in change.expunge(self._core, uids, only_deleted=only_deleted):
             self._home.tell_use(self._ref)
-            self._view().forget(removed)
-            lazy = self._home.services.lazy
+            self._view().forget(batch)
             (lazy.later if only_deleted else lazy.now)(self._core)
+            removed += batch
         return removed
 
     @folder_verb

@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from mailnode.model.errors import StorageGone
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
 from mailnode.runtime.maillog import Event
-from mailnode.store import FlagsOp
+from mailnode.store import FlagsOp, change
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.syncing import GroupSync
 from tests.support.mail_store import REF, OpenStore, message
@@ -176,6 +177,35 @@ def test_flags_are_synced_in_time_or_at_once(tmp_path: Path) -> None:
         finally:
             files.on_step = None
         opened.close()
+
+
+def test_a_long_expunge_lets_others_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another node's delivery need not wait until thousands of files are gone."""
+    monkeypatch.setattr(change, "EXPUNGED_AT_ONCE", 3)
+    here, there = OpenStore(tmp_path), OpenStore(tmp_path, "n2")
+    folder = here.folder()
+    uids = folder.append([message(text) for text in "abcdefgh"])
+    folder.store_flags(uids[1:], FlagsOp.ADD, Flag.DELETED, NONE)
+    other = threading.Thread(target=there.deliver, args=("new",))
+    monkeypatch.setattr(change, "time", SimpleNamespace(sleep=lambda _: other.join(60)))
+    left: list[int] = []
+
+    def note(step: str, path: bytes | str) -> None:
+        if step == "unlink" and threading.current_thread() is threading.main_thread():
+            if not left:
+                other.start()
+            left.append(len(os.listdir(here.path("new"))))
+
+    files.on_step = note
+    try:
+        assert folder.expunge() == uids[1:]
+    finally:
+        files.on_step = None
+    assert not other.is_alive()
+    assert left == [0, 0, 0, 1, 1, 1, 1]
+    assert list(folder.refresh().uids) == [uids[0], uids[-1] + 1]
+    here.close()
+    there.close()
 
 
 def test_what_is_removed_is_durable_before_it_is_told(tmp_path: Path) -> None:
