@@ -22,7 +22,7 @@ from mailnode.model.tunnel import Tunnel
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
-from mailnode.runtime.tunnel import OpenSslTunnel
+from mailnode.runtime.tunnel import OpenSslTunnel, give_back_buffers
 
 # Output of a command is sent as one, up to about this much.
 FLUSH_PIECES = 256
@@ -55,7 +55,8 @@ class DoorProtocol(Arrival):
         self._door = door
         self.link: Link[Any] | None = None
         self._unsent: list[bytes] = []
-        self._receiving = False
+        self._receiving = self._relaxed = False
+        self._grown = False  # TLS's buffers are as large as its handshake
         self._shaking = False  # TLS is begun and not there yet
 
     # ------------------------------------------------------------------ from Twisted
@@ -84,7 +85,7 @@ class DoorProtocol(Arrival):
 
     def handshakeCompleted(self) -> None:
         """TLS is on. Greeted only now, a client is told what its TLS connection allows."""
-        self._shaking = False
+        self._shaking, self._grown = False, True
         if self.link is not None and self._door.implicit_tls:
             self.link.opened()
 
@@ -92,12 +93,16 @@ class DoorProtocol(Arrival):
         """Octets from the client, decrypted."""
         data = self.arrived(data, self.service, self._door.log)
         if data and self.link is not None:
-            self._receiving = True
+            self._receiving, self._relaxed = True, False
             try:
                 self.link.received(data)
             finally:
                 self._receiving = False
                 self.flush()
+            if self._grown:
+                # So soon that the next handshake has them.
+                self._grown = False
+                give_back_buffers(self.transport.getHandle())
 
     def connectionLost(self, reason: Any = None) -> None:
         """The client is gone, for whatever reason."""
@@ -163,6 +168,12 @@ class DoorProtocol(Arrival):
     def resume(self) -> None:
         """Read again."""
         self.transport.resumeProducing()
+
+    def relax(self) -> None:
+        """Give back what TLS no longer needs; again only after the client has spoken again."""
+        if not (self._relaxed or self._shaking):
+            self._relaxed = True
+            give_back_buffers(self.transport.getHandle())
 
     def close(self) -> None:
         """Send what is queued, then close."""

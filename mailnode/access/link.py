@@ -48,6 +48,9 @@ class Wire(Protocol):
     def resume(self) -> None:
         """Read again."""
 
+    def relax(self) -> None:
+        """Give back memory that is of no use while the client is quiet."""
+
     def close(self) -> None:
         """Send what is queued, then close."""
 

@@ -24,6 +24,27 @@ _NAMES = 20
 # pyOpenSSL has no public verbs for what TLS 1.2 needs; where these are missing, too, the answer
 # is "no".
 _LIBRARY: Any = getattr(SSL, "_lib", None)
+_FOREIGN: Any = getattr(SSL, "_ffi", None)
+_BUFFER_VERBS = ("BIO_get_mem_data", "BIO_new", "BIO_s_mem", "SSL_set_bio")
+
+
+def give_back_buffers(connection: Any) -> None:
+    """Let go what an idle pyOpenSSL connection's two memory buffers have grown to in the handshake,
+    some KiB. They are replaced by empty ones; not while anything is in them."""
+    parts = [getattr(connection, name, None) for name in ("_ssl", "_into_ssl", "_from_ssl")]
+    missing = [name for name in _BUFFER_VERBS if not hasattr(_LIBRARY, name)]
+    if None in parts or missing or _FOREIGN is None:
+        return  # on a socket of its own, or of a pyOpenSSL that has other insides
+    ssl, *old = parts
+    start = _FOREIGN.new("char **")
+    if any(_LIBRARY.BIO_get_mem_data(one, start) for one in old):
+        return
+    fresh = [_LIBRARY.BIO_new(_LIBRARY.BIO_s_mem()) for _ in old]
+    if _FOREIGN.NULL in fresh:
+        raise MemoryError
+    # They are the connection's own: this frees the old ones.
+    _LIBRARY.SSL_set_bio(ssl, *fresh)
+    connection._into_ssl, connection._from_ssl = fresh
 
 
 class OpenSslTunnel:

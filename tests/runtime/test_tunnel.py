@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 
 from mailnode.model.errors import BadSettings
-from mailnode.runtime.tunnel import end_point, names_of
+from mailnode.runtime.clock import SystemClock
+from mailnode.runtime.pem import make_self_signed
+from mailnode.runtime.tunnel import end_point, give_back_buffers, names_of
 from tests.support.user_certificates import Authority
 
 
@@ -74,3 +78,75 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
     authority.pem.unlink()
     with pytest.raises(BadSettings, match=r"set tls\.client_ca$"):
         authority.server()
+
+
+class Pair:
+    """Server and client of one TLS connection, each with two buffers in memory."""
+
+    def __init__(self, folder: Path, version: int = SSL.TLS1_3_VERSION) -> None:
+        pair = make_self_signed(folder, ("localhost",), SystemClock())
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_max_proto_version(version)
+        context.use_certificate_file(str(pair[0]))
+        context.use_privatekey_file(str(pair[1]))
+        self.server = SSL.Connection(context, None)
+        self.client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.server.set_accept_state()
+        self.client.set_connect_state()
+        for _ in range(4):
+            for one, other in ((self.client, self.server), (self.server, self.client)):
+                try:
+                    one.do_handshake()
+                except SSL.WantReadError:
+                    pass
+                self.carry(one, other)
+
+    def carry(self, source: SSL.Connection, target: SSL.Connection) -> None:
+        try:
+            while data := source.bio_read(65536):
+                target.bio_write(data)
+        except SSL.WantReadError:
+            pass
+
+    def tell(self, source: SSL.Connection, target: SSL.Connection, text: bytes) -> bytes:
+        source.send(text)
+        self.carry(source, target)
+        return target.recv(65536)
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_a_connection_goes_on_with_new_buffers(tmp_path: Path, version: int) -> None:
+    pair = Pair(tmp_path, version)
+    assert pair.tell(pair.client, pair.server, b"before") == b"before"
+    for turn in (b"1", b"2"):
+        before = pair.server._into_ssl, pair.server._from_ssl
+        give_back_buffers(pair.server)
+        assert pair.server._into_ssl != before[0]
+        assert pair.server._from_ssl != before[1]
+        assert pair.tell(pair.client, pair.server, b"asked" + turn) == b"asked" + turn
+        assert pair.tell(pair.server, pair.client, b"x" * 16000) == b"x" * 16000
+    pair.server.shutdown()
+    pair.carry(pair.server, pair.client)
+    with pytest.raises(SSL.ZeroReturnError):
+        pair.client.recv(1)
+
+
+def test_what_is_in_a_buffer_is_not_thrown_away(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    before = pair.server._into_ssl
+    pair.client.send(b"on its way")
+    pair.carry(pair.client, pair.server)
+    give_back_buffers(pair.server)
+    assert pair.server._into_ssl == before
+    assert pair.server.recv(100) == b"on its way"
+    pair.server.send(b"not sent yet")
+    give_back_buffers(pair.server)
+    assert pair.server._into_ssl == before
+    pair.carry(pair.server, pair.client)
+    assert pair.client.recv(100) == b"not sent yet"
+
+
+def test_other_connections_are_left_alone() -> None:
+    with socket.socket() as sock:
+        give_back_buffers(sock)
+        give_back_buffers(SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock))

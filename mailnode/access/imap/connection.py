@@ -37,7 +37,7 @@ from mailnode.wire.imap.receiver import (
 )
 from mailnode.wire.imap.receiver import Event as Incoming
 
-# A connection quiet for so long gives its compressor's memory back.
+# A connection quiet for so long gives back its compressor and the buffers of its handshake.
 RELAX_S = 5.0
 
 
@@ -231,7 +231,7 @@ class Connection(Link[Receiver]):
     def sweep(self, now: float) -> None:
         """Called every few seconds: end what lasts too long."""
         quiet_s = now - self._touched_at
-        if quiet_s > RELAX_S and isinstance(self._wire, DeflatingWire):
+        if quiet_s > RELAX_S and not (self.lost or self.closing):
             self._wire.relax()
         stranger = self.session.state is State.NOT_AUTHENTICATED
         waiting = Waiting(

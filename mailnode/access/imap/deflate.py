@@ -67,6 +67,7 @@ class DeflatingWire:
         stream ends at a whole octet and a new compressor refers to nothing before it."""
         self._push()
         self._compressor = None
+        self._wire.relax()
 
     def end_deflate(self) -> Wire:
         """Send what is queued; the wire below, for plain octets."""

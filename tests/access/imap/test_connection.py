@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailnode.access.admission import Census
-from mailnode.access.imap.connection import Connection
+from mailnode.access.imap.connection import RELAX_S, Connection
 from mailnode.access.imap.means import Means
 from mailnode.access.imap.patience import CLOSING_S
 from mailnode.access.link import INPUT_HIGH
@@ -34,6 +34,7 @@ class FakeWire:
     closed: bool = False
     aborted: bool = False
     tls: bool = False
+    relaxed: bool = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -52,6 +53,9 @@ class FakeWire:
 
     def resume(self) -> None:
         self.paused = False
+
+    def relax(self) -> None:
+        self.relaxed = True
 
     def close(self) -> None:
         self.closed = True
@@ -184,6 +188,18 @@ async def test_no_task_while_idle(pool: Pool) -> None:
     bench.clock.at += CLOSING_S + 1
     bench.link.sweep(bench.clock.at)
     assert bench.wire.aborted
+    await bench.end()
+
+
+async def test_a_quiet_connection_gives_memory_back(pool: Pool) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    bench.link.sweep(bench.clock.at)
+    assert not bench.wire.relaxed
+    bench.clock.at += RELAX_S + 1
+    bench.link.sweep(bench.clock.at)
+    assert bench.wire.relaxed
+    await bench.say(b"a NOOP\r\n", b"a OK")
     await bench.end()
 
 
