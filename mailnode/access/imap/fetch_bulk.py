@@ -27,10 +27,9 @@ class BulkContent:
     ``whole``: messages themselves are among them."""
 
     def __init__(self, folder: Folder, items: Iterable[FetchItem]) -> None:
-        self._folder = folder
         items = list(items)
         self.whole = any(map(_is_whole, items))
-        parts = [self._part(item) for item in items]
+        parts = [_part(folder, item) for item in items]
         self._template = b" ".join(template for template, _ in parts)
         self._makers = [make for _, make in parts]
 
@@ -46,52 +45,60 @@ class BulkContent:
             return [None if None in values else template % values for values in rows]
         return [template % values for values in rows]
 
-    def _part(self, item: FetchItem) -> tuple[bytes, Maker]:
-        if isinstance(item, Section):
-            name = section_name(item).replace(b"%", b"%%")
-            make = self._whole(item) if _is_whole(item) else self._headers(item)
-            return name + b" {%d}\r\n%b", make
-        assert isinstance(item, Fact)
-        if item in SUMMARY_OF:
-            return item.value.encode() + b" %b", self._summaries(SUMMARY_OF[item])
-        if item is Fact.SIZE:
-            return b"RFC822.SIZE %d", lambda uids, sizes: [[sizes[uid][0] for uid in uids]]
-        if item is Fact.INTERNALDATE:
-            return b"INTERNALDATE %b", _dates
-        return b"%b", self._facts(item)
 
-    def _summaries(self, kind: str) -> Maker:
-        def make(uids: Sequence[int], _: Sizes) -> list[Column]:
-            return [list(map(self._folder.summaries(uids, kind).get, uids))]
+# Functions, not methods: what keeps itself alive waits for the collector of cyclic garbage.
 
-        return make
 
-    def _headers(self, section: Section) -> Maker:
-        text, partial = Text(section.kind.value), section.partial
-        choose = field_chooser(text, section.fields) if is_selection(text) else bytes
+def _part(folder: Folder, item: FetchItem) -> tuple[bytes, Maker]:
+    if isinstance(item, Section):
+        name = section_name(item).replace(b"%", b"%%")
+        make = _whole(folder, item) if _is_whole(item) else _headers(folder, item)
+        return name + b" {%d}\r\n%b", make
+    assert isinstance(item, Fact)
+    if item in SUMMARY_OF:
+        return item.value.encode() + b" %b", _summaries(folder, SUMMARY_OF[item])
+    if item is Fact.SIZE:
+        return b"RFC822.SIZE %d", lambda uids, sizes: [[sizes[uid][0] for uid in uids]]
+    if item is Fact.INTERNALDATE:
+        return b"INTERNALDATE %b", _dates
+    return b"%b", _facts(folder, item)
 
-        def make(uids: Sequence[int], _: Sizes) -> list[Column]:
-            found = self._folder.summaries(uids, "headers")
-            chosen = {uid: cut(choose(block), partial) for uid, block in found.items()}
-            return _literals([chosen.get(uid) for uid in uids])
 
-        return make
+def _summaries(folder: Folder, kind: str) -> Maker:
+    def make(uids: Sequence[int], _: Sizes) -> list[Column]:
+        return [list(map(folder.summaries(uids, kind).get, uids))]
 
-    def _whole(self, section: Section) -> Maker:
-        def make(uids: Sequence[int], _: Sizes) -> list[Column]:
-            found = self._folder.read_some(uids)
-            if section.partial is not None:
-                found = [None if raw is None else cut(raw, section.partial) for raw in found]
-            return _literals(found)
+    return make
 
-        return make
 
-    def _facts(self, item: Fact) -> Maker:
-        def make(uids: Sequence[int], _: Sizes) -> list[Column]:
-            found = {info.uid: fact_text(item, info) for info in self._folder.infos(uids)}
-            return [[found.get(uid) for uid in uids]]
+def _headers(folder: Folder, section: Section) -> Maker:
+    text, partial = Text(section.kind.value), section.partial
+    choose = field_chooser(text, section.fields) if is_selection(text) else bytes
 
-        return make
+    def make(uids: Sequence[int], _: Sizes) -> list[Column]:
+        found = folder.summaries(uids, "headers")
+        chosen = {uid: cut(choose(block), partial) for uid, block in found.items()}
+        return _literals([chosen.get(uid) for uid in uids])
+
+    return make
+
+
+def _whole(folder: Folder, section: Section) -> Maker:
+    def make(uids: Sequence[int], _: Sizes) -> list[Column]:
+        found = folder.read_some(uids)
+        if section.partial is not None:
+            found = [None if raw is None else cut(raw, section.partial) for raw in found]
+        return _literals(found)
+
+    return make
+
+
+def _facts(folder: Folder, item: Fact) -> Maker:
+    def make(uids: Sequence[int], _: Sizes) -> list[Column]:
+        found = {info.uid: fact_text(item, info) for info in folder.infos(uids)}
+        return [[found.get(uid) for uid in uids]]
+
+    return make
 
 
 def is_bulk(item: FetchItem) -> bool:
