@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from mailnode.access.imap.commands import VERBS
 from mailnode.access.imap.commands.searching import names_numbers
+from mailnode.access.imap.commands.spelling import as_known
 from mailnode.access.imap.commands.verb import After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
 from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
@@ -81,7 +82,10 @@ async def _run(session: Session, command: Command) -> Reply | None:
 
 async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | None:
     try:
-        return await verb.run(session, command, command.args)
+        args = command.args
+        if session.enabled.utf8:
+            args = await as_known(session, args)
+        return await verb.run(session, command, args)
     except Refused as refused:
         return refused.reply
     except MailnodeError as error:

@@ -210,6 +210,50 @@ def test_s6_3_2_select_tells_the_mailboxs_attributes(imap: ImapServer) -> None:
     )
 
 
+def test_s5_1_names_in_any_form_open_the_same_mailbox(imap: ImapServer) -> None:
+    composed, split = "é", "e\N{COMBINING ACUTE ACCENT}"
+    imap.play(
+        ENABLE
+        + rf"""
+        C: a CREATE "{split}"
+        ...
+        S: a OK
+        C: b SELECT "{split}"
+        ...
+        S~ \* LIST \(\\HasNoChildren\) "/" "{composed}" \("OLDNAME" \("{split}"\)\)$
+        S: b OK
+        C: c STATUS "{split}" (MESSAGES)
+        S: * STATUS "{composed}" (MESSAGES 0)
+        S: c OK
+        C: d SUBSCRIBE "{split}"
+        S: d OK
+        C: e APPEND "{split}" {{12+}}
+        C+ Subject: x\r\n\r\n
+        S: * 1 EXISTS
+        S: e OK
+        C: f COPY 1 "{split}"
+        S: * 2 EXISTS
+        S: f OK
+        C: g LIST (SUBSCRIBED) "" "{composed}"
+        S: * LIST (\HasNoChildren \Subscribed) "/" "{composed}"
+        S: g OK
+        C: h RENAME "{split}" "x"
+        ...
+        S: h OK
+        # One that has another form from before is found by it.
+        C2: a CREATE "e&AwE-"
+        S2: a OK
+        C: i STATUS "{split}" (MESSAGES)
+        S: * STATUS "{split}" (MESSAGES 0)
+        S: i OK
+        C: j DELETE "{split}"
+        S: j OK
+        C: k DELETE "{split}"
+        S: k NO [NONEXISTENT]
+        """
+    )
+
+
 def test_s6_3_4_names_get_normal_form_c(imap: ImapServer) -> None:
     composed, split = "é", "e\N{COMBINING ACUTE ACCENT}"
     imap.play(
