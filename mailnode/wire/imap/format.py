@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from math import floor
 
 from mailnode.model.flags import Flag
 from mailnode.wire.imap import utf7
@@ -39,6 +41,8 @@ _SPECIAL = re.compile(rb'([\\"])')
 _NOT_TEXT = re.compile(rb"[\x00-\x1f\x7f]+")
 # Of the years 1 and 9999.
 _FIRST_SECOND, _LAST_SECOND = -62135596800.0, 253402300799.0
+_DAY_S = 86400
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 # Longer strings go as literals; some clients' buffers for quoted strings are small.
 _QUOTED_LIMIT = 1024
 
@@ -129,10 +133,16 @@ def ordered_set(numbers: Iterable[int]) -> bytes:
 
 def date_time(seconds: float) -> bytes:
     """INTERNALDATE as quoted date-time in UTC (RFC 9051 9 "date-time")."""
-    at = as_utc(seconds)
-    month = MONTHS[at.month - 1]
-    clock = b"%04d %02d:%02d:%02d" % (at.year, at.hour, at.minute, at.second)
-    return b'"%2d-%b-%b +0000"' % (at.day, month.encode(), clock)
+    day, second = divmod(floor(min(max(seconds, _FIRST_SECOND), _LAST_SECOND)), _DAY_S)
+    minute, second = divmod(second, 60)
+    return b'"%b %02d:%02d:%02d +0000"' % (_date(day), minute // 60, minute % 60, second)
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> bytes:
+    """Days since 1970 as ``dd-mmm-yyyy``."""
+    at = date.fromordinal(_EPOCH_ORDINAL + day)
+    return b"%2d-%b-%04d" % (at.day, MONTHS[at.month - 1].encode(), at.year)
 
 
 def as_utc(seconds: float) -> datetime:

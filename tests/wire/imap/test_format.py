@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,13 @@ def test_dates() -> None:
     assert fmt.date_time(-5) == b'"31-Dec-1969 23:59:55 +0000"'
     assert fmt.date_time(-1e30) == b'" 1-Jan-0001 00:00:00 +0000"'
     assert fmt.date_time(1e30) == b'"31-Dec-9999 23:59:59 +0000"'
+
+
+@given(st.floats(-62135596800.0, 253402300799.0).map(lambda at: round(at, 3)))
+def test_dates_are_those_of_the_library(seconds: float) -> None:
+    at = fmt.as_utc(math.floor(seconds))
+    told = f"{at.day:2d}-{fmt.MONTHS[at.month - 1]}-{at.year:04d} {at:%H:%M:%S} +0000"
+    assert fmt.date_time(seconds) == f'"{told}"'.encode()
 
 
 def test_lines() -> None:
