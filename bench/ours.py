@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from passlib.hash import sha512_crypt
+
 from bench.instance import running
 from bench.peers.mariadb import MariaDb
 from bench.server import DOMAIN, Server, family, user_names
-from mailnode.admin.setup import fill_directory
+from mailnode.directory.registry import open_registry
+from mailnode.runtime.settings.load import load_settings
 
 NAME = "mailnode"
+ROUNDS = 5000  # as many as openssl and doveadm take
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def ours(users: int, database: str = "", workers: int = 0) -> Iterator[Server]:
     with running(1, database, workers) as instance:
         names = user_names(users)
         config = Path(instance.folder, "mailnode.toml")
-        asyncio.run(fill_directory(config, DOMAIN, names, instance.password))
+        asyncio.run(_fill(config, names, instance.password))
         yield Server(
             NAME,
             tuple(names),
@@ -34,6 +38,15 @@ def ours(users: int, database: str = "", workers: int = 0) -> Iterator[Server]:
             Path(instance.folder, "mail"),
             facts={"database": instance.database.partition(":")[0], "folder": instance.folder},
         )
+
+
+async def _fill(config: Path, users: list[str], password: str) -> None:
+    """The peer's users, with the peer's form of password: what a hash costs is not compared."""
+    hashed = "{SHA512-CRYPT}" + sha512_crypt.using(rounds=ROUNDS).hash(password)
+    async with open_registry(load_settings(config).directory) as registry:
+        if await registry.domain(DOMAIN) is None:
+            await registry.add_domain(DOMAIN, aliases_to="")
+        await registry.add_mailboxes(users, hashed)
 
 
 @contextmanager
