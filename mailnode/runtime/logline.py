@@ -18,6 +18,7 @@ LINE_MAX_BYTES = 4096
 _VALUE_LIMITS_CHARS = (3000, 1000, 250, 60, 15)
 
 _BARE = re.compile(r"[!#-<>-~]+")  # printable ASCII without space, quote and "="
+_SPACED = re.compile(r"[ !#-[\]-~]+")  # what needs quotes and nothing else
 _KEY_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 # C0, DEL, C1, line and paragraph separators, bidirectional overrides, lone surrogates.
 _UNSAFE = re.compile(
@@ -44,13 +45,19 @@ def quick_logfmt(fields: Mapping[str, object], head: str = "") -> bytes | None:
     the beginning of the line, already as it has to be."""
     parts = [head] if head else []
     for key, value in fields.items():
-        # bool is an int and written otherwise, hence not isinstance.
+        # Not isinstance, for bool is an int and written otherwise.
         if type(value) is str:
             if not value:
                 parts.append(f'{key}=""')
                 continue
-            if not _BARE.fullmatch(value) or "://" in value:
+            if "://" in value:
                 return None
+            if not _BARE.fullmatch(value):
+                if not _SPACED.fullmatch(value):
+                    return None
+                value = f'"{value}"'
+        elif type(value) is bool:
+            value = "yes" if value else "no"
         elif type(value) is float:
             value = round(value, 6)
         elif type(value) is not int:

@@ -93,7 +93,8 @@ class MaildirFolder:
         self._following = threading.Lock()  # looked for by one thread at a time; outermost
         try:
             with core.ledger.mutex:
-                core.catch_up()
+                if core.loaded is None:
+                    core.catch_up()  # else whoever opens it has done so just now
                 header = core.state.header
         except BaseException:
             home.release_core(core)
