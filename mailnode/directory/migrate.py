@@ -10,6 +10,7 @@ Fails: ``BadSettings`` when the database holds tables but not those of PostfixAd
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,7 @@ async def prepare(database: Database, *, prefix: str, create: bool) -> None:
     """Have PostfixAdmin's tables there: make them if the database is empty and ``create``."""
 
     async def work(connection: AsyncConnection) -> None:
-        await _locked(connection)
-        try:
-            await connection.run_sync(_prepare, prefix, create)
-        finally:
-            await _unlocked(connection)
+        await _alone(connection, _prepare, prefix, create)
 
     await database.write(work)
 
@@ -45,11 +42,7 @@ async def prepare_own(database: Database) -> bool:
     """Bring our own tables up to date; false where the database does not let us."""
 
     async def work(connection: AsyncConnection) -> None:
-        await _locked(connection)
-        try:
-            await connection.run_sync(_upgrade, "own", _OWN_VERSION, "")
-        finally:
-            await _unlocked(connection)
+        await _alone(connection, _upgrade, "own", _OWN_VERSION, "")
 
     try:
         await database.write(work)
@@ -58,17 +51,19 @@ async def prepare_own(database: Database) -> bool:
     return True
 
 
-async def _locked(connection: AsyncConnection) -> None:
-    """SQLite: the write transaction is the lock already. MySQL: a lock with our name."""
+async def _alone(connection: AsyncConnection, make: Callable[..., None], *args: object) -> None:
+    """SQLite: the write transaction is the lock already. MySQL: a lock with our name, kept until
+    what was made is committed, as the next one who has it looks for that."""
     if connection.dialect.name == "sqlite":
+        await connection.run_sync(make, *args)
         return
     asked = text("SELECT GET_LOCK(CONCAT('mailnode ', DATABASE()), :wait_s)")
     if await connection.scalar(asked, {"wait_s": _LOCK_S}) != 1:
         raise DirectoryGone("another mailnode is still making tables")
-
-
-async def _unlocked(connection: AsyncConnection) -> None:
-    if connection.dialect.name != "sqlite":
+    try:
+        await connection.run_sync(make, *args)
+        await connection.execute(text("COMMIT"))
+    finally:
         await connection.execute(text("SELECT RELEASE_LOCK(CONCAT('mailnode ', DATABASE()))"))
 
 

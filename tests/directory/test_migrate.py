@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from alembic.config import Config
@@ -18,9 +18,10 @@ from mailnode.directory import migrate
 from mailnode.directory.migrate import HEADS, prepare, prepare_own
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.maillog import NullLog
-from mailnode.runtime.sql import Database, Limits
+from mailnode.runtime.sql import Database, Limits, Work
 from tests.support.mariadb import MariaDb
 
+T = TypeVar("T")
 HERE = Path(migrate.__file__).parent / "migrations"
 REAL = json.loads((Path(__file__).parent / "postfixadmin_1856.json").read_text())
 
@@ -108,6 +109,30 @@ async def test_several_start_at_once(url: str) -> None:
     assert "mailbox" in await tables(many[0])
     for each in many:
         await each.close()
+
+
+async def test_others_see_what_was_made_before_the_lock_is_theirs(
+    url: str, database: Database
+) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("the lock is the transaction")
+    seen: list[str] = []
+
+    class Watched(Database):
+        async def write(self, work: Work[T]) -> T:
+            async def and_look(connection: AsyncConnection) -> T:
+                result = await work(connection)
+                asked = text("SELECT version_num FROM mailnode_version")
+                seen.append(await database.read(lambda c: c.scalar(asked)))
+                return result
+
+            return await super().write(and_look)
+
+    await prepare(database, prefix="", create=True)
+    watched = Watched([url], log=NullLog(), limits=Limits(query_timeout_s=30))
+    assert await prepare_own(watched)
+    await watched.close()
+    assert seen == [HEADS["own"]]
 
 
 @pytest.mark.parametrize("line", ["postfixadmin", "own"])
