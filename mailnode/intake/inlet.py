@@ -48,8 +48,10 @@ class Inlet:
         self._wake()
 
     def lose(self) -> None:
-        """The connection is gone, in both directions."""
+        """The connection is gone, in both directions; so is what TLS held for it (a quarter of a
+        MiB), for whoever still holds us need not hold that."""
         self._lost = True
+        self.transport = None
         self.resume_writing()
         self.end()
 

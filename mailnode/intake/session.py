@@ -211,6 +211,7 @@ class SmtpSession(SMTP):
             if self.transport is not None:
                 self.transport.close()
             self._register.leave(self)
+            self._dialog = None  # it holds us
             reason = reason or self._sent_away or "client gone"
             self._log(
                 Event.DISCONNECTED, reason=reason, seconds=round(self.loop.time() - self._began, 3)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import email
+import gc
 import smtplib
 import socket
+from asyncio.sslproto import SSLProtocol
 from pathlib import Path
 
 import pytest
 
 from mailnode.intake.service import Role, peer_key
+from mailnode.intake.session import SmtpSession
 from mailnode.runtime.maillog import Event
 from tests.support.smtp_world import FULL, LATER, World, client_context, running
 
@@ -101,6 +104,40 @@ async def test_keywords(tmp_path: Path, role: Role) -> None:
         assert ("250 AUTH PLAIN LOGIN" in secret) is (role is Role.SUBMISSION)
         assert ("250 REQUIRETLS" in secret) is (role is not Role.LMTP)
         assert (await client.say("STARTTLS")).startswith("503")
+
+
+def _sessions() -> list[object]:
+    """What the server still holds of TLS connections and their sessions."""
+    found = [one for one in gc.get_objects() if isinstance(one, (SSLProtocol, SmtpSession))]
+    return [one for one in found if isinstance(one, SmtpSession) or one._server_side]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("abrupt", [True, False])
+async def test_what_ended_is_freed_without_a_search_for_garbage(
+    tmp_path: Path, implicit: bool, abrupt: bool
+) -> None:
+    """Such a search is seldom, and TLS has a quarter of a MiB for each connection."""
+    async with running(tmp_path, Role.SUBMISSION, implicit_tls=implicit) as world:
+        gc.collect()
+        gc.disable()
+        try:
+            before = len(_sessions())
+            for _ in range(3):
+                client = await world.hello(tls=implicit)
+                if not implicit:
+                    await client.start_tls()
+                    await client.say("EHLO c")
+                if abrupt:
+                    client.writer.transport.abort()
+                else:
+                    await client.say("QUIT")
+                    assert await client.at_end()
+            async with asyncio.timeout(30):
+                while len(_sessions()) > before:
+                    await asyncio.sleep(0.05)
+        finally:
+            gc.enable()
 
 
 async def test_implicit_tls(tmp_path: Path) -> None:
