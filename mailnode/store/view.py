@@ -49,6 +49,11 @@ _COLUMNS = {
     "sorting": ("sortkeys",),
 }
 _TEXTED = ("texted",) if fulltext.AVAILABLE else ()
+# One row where any of these keys has one, in whatever table.
+_ANYTHING = " UNION ALL ".join(
+    f"SELECT 1 FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"  # noqa: S608
+    for table in (*_COLUMNS, *_TEXTED)
+)
 _TABLES = {kind: table for table, kinds in _COLUMNS.items() for kind in kinds}
 
 
@@ -141,7 +146,9 @@ class View:
     def _evict(self) -> None:
         """Leave databases unused for longest to be closed. Caller holds the lock."""
         surplus = len(self._open) - self._max_open
-        for user in [name for name, one in self._open.items() if one.busy == 0][: max(surplus, 0)]:
+        if surplus <= 0:
+            return
+        for user in [name for name, one in self._open.items() if one.busy == 0][:surplus]:
             self._left.append(self._open.pop(user))
 
     def _user_folder(self, user: str) -> Path:
@@ -234,6 +241,8 @@ class FolderView:
         if first_key is None:
             return
         keys = [(first_key + uid,) for uid in gone]
+        if db.execute(_ANYTHING, (json.dumps([key for (key,) in keys]),)).fetchone() is None:
+            return  # expunged before anybody looked: nothing to wait for others for
         with transaction(db):
             for table in _COLUMNS:
                 db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608

@@ -60,6 +60,24 @@ def test_put_get_forget(folder: FolderView) -> None:
         assert list(folder.get([1, 2], kind)) == [2]
 
 
+def test_what_nobody_looked_at_is_forgotten_without_writing(
+    folder: FolderView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[sqlite3.Connection] = []
+    real = view_module.transaction
+    monkeypatch.setattr(view_module, "transaction", lambda db: begun.append(db) or real(db))
+    folder.put(rows(1))
+    folder.keep_texts({2: "words"})
+    begun.clear()
+    folder.forget([3, 4])
+    assert not begun
+    for uid in (1, 2):  # of the one only the parts are kept, of the other only the text
+        folder.forget([uid])
+    assert len(begun) == 2
+    assert folder.get([1], "body") == {}
+    assert folder.may_contain([2], "WORDS") == {2: False}, "not in the index any more"
+
+
 def test_folders_and_uidvalidities_do_not_meet(view: View, folder: FolderView) -> None:
     folder.put(rows(1))
     assert view.folder(USER, "aa11", 8).get([1], "body") == {}
