@@ -13,22 +13,18 @@ from typing import cast
 
 from mailnode.access.imap.commands.listing import read_known
 from mailnode.access.imap.session import Session
-from mailnode.wire.imap.ast import Args, Create, OneMailbox, Select
+from mailnode.wire.imap.ast import Args, Create, OneMailbox, Rename, Select
 
 
 async def as_known(session: Session, args: Args) -> Args:
     """The arguments of a client that writes names in UTF-8, with the name the mailbox has."""
+    field = "old" if isinstance(args, Rename) else "mailbox"
+    name: str = getattr(args, field, "")
     # CREATE makes a name, and says so.
-    if isinstance(args, Create):
+    if name.isascii() or isinstance(args, Create) or unicodedata.is_normalized("NFC", name):
         return args
-    for field in ("mailbox", "old"):
-        name: str = getattr(args, field, "")
-        if name.isascii() or unicodedata.is_normalized("NFC", name):
-            continue
-        known = await session.means.pool.brisk(read_known, session.owner())
-        if name in known.folders or name in known.subscribed:
-            continue
-        normal = unicodedata.normalize("NFC", name)
-        told = {"asked": name} if isinstance(args, Select) else {}
-        args = replace(cast(OneMailbox, args), **{field: normal}, **told)
-    return args
+    known = await session.means.pool.brisk(read_known, session.owner())
+    if name in known.folders or name in known.subscribed:
+        return args
+    told = {"asked": name} if isinstance(args, Select) else {}
+    return replace(cast(OneMailbox, args), **{field: unicodedata.normalize("NFC", name)}, **told)
