@@ -42,6 +42,7 @@ ROW_BYTES = 100  # what a response takes apart from its content, about
 MAX_FILES = 8  # open files one call may hand out
 # So many answers from memory are put together at once.
 MAX_ROWS = 4000
+PARSED_ROWS = 100  # and so many messages looked into
 
 
 @dataclass(slots=True)
@@ -127,6 +128,8 @@ class Fetcher:
         out = self._again(rows, picture)
         if out.done:
             return out
+        if self._bulk is None:
+            rows = rows[:PARSED_ROWS]
         try:
             while out.done < len(rows) and out.held < self._max_bytes and out.files < MAX_FILES:
                 some = rows[out.done : out.done + SLICE_ROWS]

@@ -9,7 +9,14 @@ import re
 import pytest
 
 from mailnode.access.imap import message_file
-from mailnode.access.imap.fetch import MAX_FILES, SLICE_ROWS, Fetcher, Rendered
+from mailnode.access.imap.fetch import (
+    MAX_FILES,
+    MAX_ROWS,
+    PARSED_ROWS,
+    SLICE_ROWS,
+    Fetcher,
+    Rendered,
+)
 from mailnode.access.imap.fetch_content import STREAM_BYTES
 from mailnode.access.imap.message_file import FilePart, MessageCache, measure
 from mailnode.model.errors import NoSuchMessage, StorageFull, StorageGone
@@ -415,3 +422,13 @@ def test_large_messages_are_not_taken_apart_on_the_loop(item, monkeypatch: pytes
 
     assert [rendered.done for rendered in asyncio.run(run())] == [1, 1]
     assert places == [(False, True), (True, False)]
+
+
+@pytest.mark.parametrize(("item", "most"), [(Preview(), PARSED_ROWS), (Fact.FLAGS, MAX_ROWS)])
+def test_a_call_ends_before_others_wait_long(item, most):
+    folder = make_folder()
+    for _ in range(PARSED_ROWS + 5):
+        put(folder, MESSAGE)
+    rendered = fetcher(folder, item).render(rows(folder), folder.picture())
+    assert rendered.done == min(most, PARSED_ROWS + 5)
+    assert len(split(sent(rendered))) == rendered.done

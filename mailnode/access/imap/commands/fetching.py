@@ -28,6 +28,7 @@ from mailnode.wire.imap.fetch_items import Fact, FetchItem
 
 ANSWER_BYTES = 256 * 1024
 DRAIN_BYTES = 32 * 1024
+LOOKED_AT = 50_000  # modseqs at once
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
 
 
@@ -55,7 +56,7 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
         await _tell_vanished(session, picture, args, rows)
     session.out.write(selected.new_keywords(picture))
     if args.changed_since is not None:  # RFC 7162 3.1.4.1
-        rows = [row for row in rows if picture.modseqs[row] > args.changed_since]
+        rows = await _changed(rows, picture, args.changed_since)
     left_out = await _send_all(session, args.items, rows, picture)
     # RFC 3516 4.3: the command fails, though the rest was answered.
     if left_out.undecodable:
@@ -85,6 +86,17 @@ def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -
     )
 
 
+async def _changed(rows: Sequence[int], picture: Picture, since: int) -> Sequence[int]:
+    """Those that changed since; others have their turn between some thousands."""
+    found: list[int] = []
+    modseqs = picture.modseqs
+    for at in range(0, len(rows), LOOKED_AT):
+        found += [row for row in rows[at : at + LOOKED_AT] if modseqs[row] > since]
+        if at + LOOKED_AT < len(rows):
+            await asyncio.sleep(0)
+    return found
+
+
 async def _tell_vanished(
     session: Session, picture: Picture, args: Fetch, rows: Sequence[int]
 ) -> None:
@@ -107,14 +119,16 @@ async def _send_all(
     selected, left_out = session.view(), LeftOut()
     fetcher = _fetcher(session, selected, items)
     at_once = session.means.settings.batch_messages if fetcher.needs_content else MAX_ROWS
-    while rows:
+    at = 0
+    while at < len(rows):
+        some = rows[at : at + at_once]
         try:
-            rendered = await session.means.pool.brisk(fetcher.render, rows[:at_once], picture)
+            rendered = await session.means.pool.brisk(fetcher.render, some, picture)
         except NoSuchFolder:
             raise FolderLost from None  # or the right to read it
         left_out.gone |= bool(rendered.gone)
         left_out.undecodable |= bool(rendered.undecodable)
-        rows = rows[rendered.done :]
+        at += rendered.done
         if rendered.seen:
             selected.own.add(rendered.modseq)
             selected.must_look = True
@@ -122,7 +136,7 @@ async def _send_all(
             await _send(session, rendered)
         finally:
             rendered.close()
-        if rows:
+        if at < len(rows):
             await asyncio.sleep(0)  # others have their turn
     return left_out
 
