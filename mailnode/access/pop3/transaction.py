@@ -15,7 +15,7 @@ from mailnode.access.pop3.reply import Refused, Reply, err, ok
 from mailnode.access.pop3.session import Session
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.tasks import is_brisk, may_wait
-from mailnode.wire.mime.downgrade_stream import Downgrader, Untouched
+from mailnode.wire.mime.downgrade_stream import Downgrader, Untouched, needs_none
 from mailnode.wire.pop3.command import Command, parse_number
 from mailnode.wire.pop3.multiline import Stuffer
 
@@ -83,7 +83,7 @@ async def _send(session: Session, number: int, lines: int | None, text: str) -> 
     # RFC 6856 2.1: headers in UTF-8 only for clients that asked for them.
     old = session.means.settings.downgrade_headers and not session.utf8
     shaper = Shaper(Stuffer(lines), old)
-    # Most messages are small and ASCII: they cost less than a thread.
+    # Most messages are small with a header in ASCII: they cost less than a thread.
     small = lines is None and drop.sizes[number - 1] < PIECE_BYTES
     file, made = await (pool.brisk if small else pool.run)(_first, drop, number, shaper)
     session.out.write(session.line(ok(text)) + made)
@@ -111,7 +111,7 @@ class Shaper:
     def whole(self, message: bytes) -> bytes:
         """The same for a small message at once, on the event loop; not there if it is larger than
         was told, nor if its header may have to become ASCII, which takes a while."""
-        if message.isascii():
+        if needs_none(message):
             self._downgrader = Untouched()
         if len(message) >= PIECE_BYTES or isinstance(self._downgrader, Downgrader):
             may_wait()

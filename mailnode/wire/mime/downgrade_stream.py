@@ -17,10 +17,22 @@ HEADER_MAX = 256 * 1024
 # Multiparts and embedded messages looked into; what lies deeper stays as it is.
 MAX_DEPTH = 50
 _BLANK = re.compile(rb"\A\r?\n|(?<=\n)\r?\n")
+_TYPES = re.compile(rb"^content-type", re.I | re.M)
+_TEXTS = re.compile(rb"^content-type:[ \t]*text/", re.I | re.M)
 _NEXT_FIELD = re.compile(rb"\n(?=[^ \t\r\n])")
 _CONTENT_TYPE = frozenset((b"content-type",))
 # RFC 2046 5.1.1: a boundary has 70 characters; some programs make longer ones.
 _MAX_BOUNDARY = 300
+
+
+def needs_none(message: bytes) -> bool:
+    """Whether it is seen at a glance that a whole message passes unchanged: it is ASCII, or its
+    header is and its body has no parts."""
+    if message.isascii():
+        return True
+    end = _BLANK.search(message)
+    head = message[: end.start()] if end else message
+    return head.isascii() and len(_TYPES.findall(head)) == len(_TEXTS.findall(head))
 
 
 class Downgrader:

@@ -454,6 +454,8 @@ def test_headers_are_made_ascii_in_the_pool(monkeypatch: pytest.MonkeyPatch) -> 
     ("message", "in_pool"),
     [
         (MESSAGE, False),
+        ("Content-type: TEXT/plain; charset=utf-8\r\n\r\n\u00fcber\r\n".encode(), False),
+        ("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\u00fc\r\n".encode(), True),
         ("Subject: \u00fc\r\n\r\n".encode(), True),
         (b"Subject: large\r\n\r\n" + b"x\r\n" * 30_000, True),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailnode.wire.mime.downgrade import ALLOWANCE, downgrade_header
-from mailnode.wire.mime.downgrade_stream import HEADER_MAX, Downgrader
+from mailnode.wire.mime.downgrade_stream import HEADER_MAX, Downgrader, needs_none
 
 NO_ADDRESS = "<invalid@internationalized-address.invalid>"
 
@@ -120,8 +120,31 @@ def test_any_octets_in_any_pieces(lines: list[bytes], cuts: list[int]) -> None:
     message = b"".join(lines)
     whole = run(message)
     assert run(message, *(min(cut, len(message)) for cut in cuts)) == whole
-    if message.isascii():
+    if needs_none(message):
         assert whole == message
+
+
+FIELDS = [
+    b"Content-Type: text/plain", b"content-type:  TEXT/html; charset=utf-8", b"Subject: \xc3\xbc",
+    b"Content-Type: multipart/mixed; boundary=b", b"Content-Type:", b" multipart/mixed; boundary=b",
+    b"Content-Type : message/rfc822", b"Content-Type: message/rfc822", b"Subject: text/", b"--b",
+    b"", b"", b"", b"\xc3\xbcber", b"plain", b"\r", b" folded",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FIELDS), max_size=10), st.sampled_from([b"\r\n", b"\n"]))
+def test_what_needs_nothing_is_not_changed(lines: list[bytes], end: bytes) -> None:
+    message = b"".join(line + end for line in lines)
+    if needs_none(message):
+        downgrader = Downgrader()
+        assert downgrader.feed(message) + downgrader.finish() == message
+
+
+def test_what_needs_nothing_is_known() -> None:
+    assert needs_none(b"Subject: x\r\n\r\n\xc3\xbc\r\n")
+    assert needs_none(b"Content-Type: text/plain\r\n\r\n\xc3\xbc\r\n")
+    assert not needs_none(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\xc3\xbc\r\n")
+    assert not needs_none(b"Subject: \xc3\xbc\r\n\r\n")
 
 
 def test_headers_without_end_are_bounded() -> None:
