@@ -111,6 +111,7 @@ def test_a_database_that_cannot_be_saved_is_not_replaced(sites: tuple[Site, Site
     two.script("make-this-site-live", "--other-site-is-off", "--force")
     set_in(one, MYSQLDUMP="/bin/false")
     assert "nothing was changed" in one.script("become-standby", status=3)
+    assert list(one.folder.glob("aside/*")) == []
     assert (one.mail / ".mailnode-live").exists()
     assert one.database.run("SELECT COUNT(*) FROM mailbox", "mailnode").strip() == "1"
     assert one.database.run("SHOW SLAVE STATUS").strip() == ""
