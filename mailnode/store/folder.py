@@ -1,7 +1,6 @@
 """A folder as a session has it open: the verbs of ``store.Folder`` over a shared core.
 
-Locks: short looks under ``core.ledger.mutex``; the rest where the verbs live (``change``,
-``transfer``, ``look``).
+Locks: short looks under ``core.ledger.mutex``; the rest in ``change``, ``transfer``, ``look``.
 """
 
 from __future__ import annotations
