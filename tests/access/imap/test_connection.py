@@ -13,6 +13,7 @@ from mailnode.access.admission import Census
 from mailnode.access.imap.connection import RELAX_S, Connection
 from mailnode.access.imap.means import Means
 from mailnode.access.imap.patience import CLOSING_S
+from mailnode.access.imap.selected import Selected
 from mailnode.access.link import INPUT_HIGH
 from mailnode.model.errors import StorageGone
 from mailnode.runtime.maillog import Event, ListLog
@@ -188,6 +189,44 @@ async def test_no_task_while_idle(pool: Pool) -> None:
     bench.clock.at += CLOSING_S + 1
     bench.link.sweep(bench.clock.at)
     assert bench.wire.aborted
+    await bench.end()
+
+
+async def test_a_message_is_kept_and_seen_in_one_visit_to_the_pool(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    await bench.say(b"a SELECT INBOX\r\n", b"a OK")
+    visits: list[object] = []
+    real = Pool.run
+
+    async def run(self: Pool, call: Any, *args: object) -> Any:
+        visits.append(call)
+        return await real(self, call, *args)
+
+    monkeypatch.setattr(Pool, "run", run)
+    sent = await bench.say(b"b APPEND INBOX {1+}\r\nx\r\n", b"b OK [APPENDUID ")
+    assert b"* 1 EXISTS" in sent
+    assert len(visits) == 1
+    assert b"EXISTS" not in await bench.say(b"c NOOP\r\n", b"c OK")
+    await bench.end()
+
+
+async def test_a_message_that_is_kept_is_ok_though_nobody_can_look(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    await bench.say(b"a SELECT INBOX\r\n", b"a OK")
+
+    def gone(selected: Selected) -> None:
+        raise StorageGone("EIO")
+
+    monkeypatch.setattr(Selected, "look", gone)
+    assert b"EXISTS" not in await bench.say(b"b APPEND INBOX {1+}\r\nx\r\n", b"b OK [APPENDUID ")
+    monkeypatch.undo()
+    assert b"* 1 EXISTS" in await bench.say(b"c NOOP\r\n", b"c OK")
     await bench.end()
 
 
