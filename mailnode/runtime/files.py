@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
 
@@ -40,11 +40,22 @@ AT_HAND_BYTES = 64 * 1024
 
 
 def storage_error(error: OSError, path: Path) -> MailnodeError | OSError:
-    """What to raise for ``error``: our own error, or ``error`` itself for facts about names."""
+    """What to raise for ``error``: our own error, caused by it, or ``error`` itself for facts about
+    names. To be raised as it is: an error that is its own cause, or is held by a frame of its
+    traceback, is only freed by a search for garbage, with all that its frames hold."""
     if error.errno in _NAMES:
         return error
     cause = f"{os.fsdecode(path)}: {error.strerror or error}"
-    return StorageFull(cause) if error.errno in _FULL else StorageGone(cause)
+    found = StorageFull(cause) if error.errno in _FULL else StorageGone(cause)
+    found.__cause__ = error
+    return found
+
+
+def _fail(error: OSError, path: Path) -> NoReturn:
+    try:
+        raise storage_error(error, path)
+    finally:
+        del error  # this frame is part of its traceback
 
 
 class storage_errors:  # noqa: N801 - reads as the word it is; a class, for it is used at each step
@@ -59,8 +70,8 @@ class storage_errors:  # noqa: N801 - reads as the word it is; a class, for it i
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise storage_error(error, self._path) from error
+        if isinstance(error, OSError) and error.errno not in _NAMES:
+            _fail(error, self._path)
 
 
 def read_at_hand(fd: int) -> bytes | None:
@@ -161,7 +172,7 @@ def write_new(
         os.close(fd)
         return size
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def write_open(
@@ -175,7 +186,7 @@ def write_open(
     try:
         fd, size = _create(path, chunks, mode, mtime, sync=False)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
     try:
         # Begins to write what is dirty, and can only drop what is written already.
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -190,7 +201,7 @@ def sync_and_close(fd: int, path: Path) -> None:
         _step("fsync", path)
         os.fsync(fd)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
     finally:
         os.close(fd)
 
@@ -258,7 +269,7 @@ def append(fd: int, data: bytes, path: Path) -> None:
         _step("append", path)
         write_all(fd, data)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def write_at(fd: int, data: bytes, offset: int, path: Path) -> None:
@@ -270,7 +281,7 @@ def write_at(fd: int, data: bytes, offset: int, path: Path) -> None:
             done = os.pwrite(fd, data, offset)
             data, offset = data[done:], offset + done
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def truncate(fd: int, length: int, path: Path) -> None:
@@ -279,7 +290,7 @@ def truncate(fd: int, length: int, path: Path) -> None:
         _step("truncate", path)
         os.ftruncate(fd, length)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def fdatasync(fd: int, path: Path) -> None:
@@ -288,7 +299,7 @@ def fdatasync(fd: int, path: Path) -> None:
         _step("fdatasync", path)
         os.fdatasync(fd)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def fsync(path: Path) -> None:
@@ -301,7 +312,7 @@ def fsync(path: Path) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def fsync_dir(path: Path) -> None:
@@ -314,7 +325,7 @@ def fsync_dir(path: Path) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def rename(old: Path, new: Path) -> None:
@@ -323,7 +334,7 @@ def rename(old: Path, new: Path) -> None:
         _step("rename", new)
         os.rename(old, new)
     except OSError as error:
-        raise storage_error(error, new) from error
+        _fail(error, new)
 
 
 def link(old: Path, new: Path) -> None:
@@ -332,7 +343,7 @@ def link(old: Path, new: Path) -> None:
         _step("link", new)
         os.link(old, new, follow_symlinks=False)
     except OSError as error:
-        raise storage_error(error, new) from error
+        _fail(error, new)
 
 
 def unlink(path: Path, *, missing_ok: bool = False) -> bool:
@@ -345,7 +356,7 @@ def unlink(path: Path, *, missing_ok: bool = False) -> bool:
             raise
         return False
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
     return True
 
 
@@ -359,7 +370,7 @@ def mkdir(path: Path, *, mode: int = 0o700, exist_ok: bool = False) -> bool:
             raise
         return False
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
     return True
 
 
@@ -369,7 +380,7 @@ def rmdir(path: Path) -> None:
         _step("rmdir", path)
         os.rmdir(path)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
 
 
 def utime(path: Path, mtime: float) -> None:
@@ -378,4 +389,4 @@ def utime(path: Path, mtime: float) -> None:
         _step("utime", path)
         os.utime(path, (mtime, mtime), follow_symlinks=False)
     except OSError as error:
-        raise storage_error(error, path) from error
+        _fail(error, path)
