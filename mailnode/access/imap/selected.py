@@ -70,8 +70,11 @@ class Selected:
         self.recent: list[range] = [recent] if recent else []
         self.heard = 0  # the highest modseq that hints told of since the last look
         self.must_look = False  # news are held back, or a change came without its modseq
-        self.made: set[int] = set()  # UIDs of messages that a watched session has made itself
-        self.own: set[int] = set()  # modseqs of our own STOREs, not to be told again
+        # Frozen, for an empty one takes no memory.
+        self.made: frozenset[int] = (
+            frozenset()
+        )  # UIDs of messages that a watched session has made itself
+        self.own: frozenset[int] = frozenset()  # modseqs of our own STOREs, not to be told again
         self.saved: tuple[int, ...] = ()
         self.contexts: dict[str, Context] = {}  # by tag: results to be kept up to date
         self.name = folder.name  # the one the client knows; the folder may have got another
@@ -153,7 +156,7 @@ class Selected:
         yield from _joined(gone)
         yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
-        self.picture, self.own = new, set()
+        self.picture, self.own = new, frozenset()
         for pieces in _sliced(diff.flagged if flags else ()):
             lines = (self.flags_line(uid, told) for uid in pieces)
             yield b"".join(lines)
@@ -196,7 +199,7 @@ class Selected:
             lines.append(b"* %d RECENT\r\n" % self.recent_count(new))
         return b"".join(lines)
 
-    def flags_line(self, uid: int, told: set[int] | None = None) -> bytes:
+    def flags_line(self, uid: int, told: frozenset[int] = frozenset()) -> bytes:
         """An untagged FETCH with the flags of a message, empty if ``told`` has its modseq."""
         at = self.row(uid)
         if at is None or (told and self.picture.modseqs[at] in told):

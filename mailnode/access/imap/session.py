@@ -159,7 +159,7 @@ class Session:
         if selected is not None and selected.folder.key == key:
             selected.must_look = True
             if self.watch is not None or selected.contexts:
-                selected.made.update(added)
+                selected.made |= frozenset(added)
         elif self.watch is not None:
             self.watch.mine(key, added)
 
@@ -235,7 +235,7 @@ class Session:
             await self.out.drain()
         # RFC 5465 5.2: of what this session made itself no FETCH tells.
         fresh = set(news.diff.added) - selected.made
-        selected.made = set()
+        selected.made = frozenset()
         for context in list(selected.contexts.values()):
             fresh -= await self._keep_up(context, news, fresh)
         if watch is not None and watch.on_added is not None and fresh:

@@ -42,7 +42,7 @@ def test_own_changes_are_not_told_again_but_later_ones_are() -> None:
     mailbox = folder(2)
     selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
     mine = mailbox.store_flags([1, 2], FlagsOp.ADD, Flag.SEEN, frozenset())
-    selected.own.add(mine.modseq)
+    selected.own |= {mine.modseq}
     mailbox.store_flags([2], FlagsOp.ADD, Flag.FLAGGED, frozenset())
     assert told(selected) == [b"* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen))"]
     assert selected.own == set()

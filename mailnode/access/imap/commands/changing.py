@@ -54,7 +54,7 @@ async def _store_batch(
     met.gone += result.gone
     if result.changed:
         # Told right here (or kept silent), so the next look need not tell it again.
-        selected.own.add(result.modseq)
+        selected.own |= {result.modseq}
     # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
     if session.enabled.condstore or not args.silent:
         newest = news.picture if news is not None else selected.picture

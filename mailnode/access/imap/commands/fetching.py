@@ -130,7 +130,7 @@ async def _send_all(
         left_out.undecodable |= bool(rendered.undecodable)
         at += rendered.done
         if rendered.seen:
-            selected.own.add(rendered.modseq)
+            selected.own |= {rendered.modseq}
             selected.must_look = True
         try:
             await _send(session, rendered)
