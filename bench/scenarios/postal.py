@@ -58,7 +58,10 @@ def _send(server: Server, users: Path, seconds: float) -> None:
     host, port = server.address("smtp")
     command = ["postal", "-t", "20", "-c", "3", "-m", "8", "-r", str(_NO_LIMIT), "-p", str(port)]
     with (users.parent / "said").open("wb") as said:
-        tool = subprocess.Popen([*command, host, str(users)], stdout=said, stderr=said)
+        # It keeps a log in the folder that it is started in.
+        tool = subprocess.Popen(
+            [*command, host, str(users)], cwd=users.parent, stdout=said, stderr=said
+        )
         try:
             tool.wait(seconds)
         except subprocess.TimeoutExpired:
