@@ -40,7 +40,9 @@ def plain(row: int, facts: frozenset[Fact], uid_only: bool, content: bool) -> by
     return b"* %d %b (%b)\r\n" % (number, name, b" ".join(words))
 
 
-@pytest.mark.parametrize("facts", CHOICES, ids=lambda found: "+".join(f.name for f in found) or "-")
+@pytest.mark.parametrize(
+    "facts", CHOICES, ids=lambda found: "+".join(sorted(f.name for f in found)) or "-"
+)
 @pytest.mark.parametrize("uid_only", [False, True])
 @pytest.mark.parametrize("content", [False, True])
 @pytest.mark.parametrize("rows", [range(5), range(1, 3), [0, 2, 4], [3]])
