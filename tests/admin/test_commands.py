@@ -122,10 +122,12 @@ def test_what_cannot_be_imported_is_said_in_one_line(
 ) -> None:
     config, user = machine["config"], machine["mailbox"]
     (tmp_path / "text").write_text("no mail\n")
+    # Not tmp_path itself: the machine's own Maildirs are below it, and would be found.
+    (tmp_path / "empty").mkdir()
     for words in (
         (user, tmp_path / "missing"),
         (user, tmp_path / "text"),
-        (user, tmp_path),
+        (user, tmp_path / "empty"),
         ("nobody@example.org", tmp_path / "text"),
     ):
         done = command("import", *words, "-c", config, "--json", status=2)
