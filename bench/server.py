@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 
 DOMAIN = "example.test"
@@ -73,9 +74,10 @@ def family(pids: list[int]) -> list[int]:
     while waiting:
         pid = waiting.pop()
         found.append(pid)
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        # Not Path.glob: it raises for a process that ends meanwhile.
+        for task in glob(f"/proc/{pid}/task/*/children"):
             try:
-                waiting += map(int, task.read_text().split())
+                waiting += map(int, Path(task).read_text().split())
             except OSError:
                 continue
     return found
