@@ -220,17 +220,17 @@ def test_maildirs_within_directories(tmp_path: Path, account: Account) -> None:
     """As mutt, mbsync and Dovecot's layout "fs" have them."""
     source = tmp_path / "Mail"
     put(source / "sent", "1.a.host:2,S", b"Subject: 1\n\nbody\n")
-    put(source / "work" / "Pläne", "1.b.host", b"Subject: 2\n\nbody\n")
-    put(source / "work" / "Pläne" / "old", "1.c.host", b"Subject: 3\n\nbody\n")
+    put(source / "office" / "Pläne", "1.b.host", b"Subject: 2\n\nbody\n")
+    put(source / "office" / "Pläne" / "old", "1.c.host", b"Subject: 3\n\nbody\n")
     put(source / "sent" / ".hidden", "1.d.host", b"Subject: 4\n\nbody\n")
     (source / "cache").mkdir()
     list(import_maildir(source, account, memory=tmp_path / "seen"))
     assert bodies(account, "sent") == [CRLF % 1]
-    assert bodies(account, "work/Pläne") == [CRLF % 2]
-    assert bodies(account, "work/Pläne/old") == [CRLF % 3]
+    assert bodies(account, "office/Pläne") == [CRLF % 2]
+    assert bodies(account, "office/Pläne/old") == [CRLF % 3]
     assert bodies(account, "INBOX") == []
     list(import_maildir(source, account, memory=tmp_path / "other", into="Old"))
-    assert bodies(account, "Old/work/Pläne/old") == [CRLF % 3]
+    assert bodies(account, "Old/office/Pläne/old") == [CRLF % 3]
 
 
 def test_links_and_what_is_no_file_are_told_and_not_followed(

@@ -7,12 +7,16 @@ from tests.support.imap_server import ImapServer, message
 SELECT = "C: s SELECT INBOX\n...\nS: s OK\n"
 
 
-def test_long_commands_say_that_they_go_on(
-    imap: ImapServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def slow(imap: ImapServer, monkeypatch: pytest.MonkeyPatch) -> ImapServer:
+    """A mailbox in which every search counts as long."""
     monkeypatch.setattr("mailnode.access.imap.session.PROGRESS_S", 0.0)
     imap.deliver(*(message(n) for n in range(1, 60)))
-    imap.play(
+    return imap
+
+
+def test_long_commands_say_that_they_go_on(slow: ImapServer) -> None:
+    slow.play(
         SELECT
         + r"""
         C: c CAPABILITY
@@ -39,12 +43,8 @@ def test_short_ones_do_not(imap: ImapServer) -> None:
     )
 
 
-def test_s4_a_tag_that_would_end_the_code_is_left_out(
-    imap: ImapServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mailnode.access.imap.session.PROGRESS_S", 0.0)
-    imap.deliver(*(message(n) for n in range(1, 60)))
-    imap.play(
+def test_s4_a_tag_that_would_end_the_code_is_left_out(slow: ImapServer) -> None:
+    slow.play(
         SELECT
         + r"""
         C: a]b SEARCH BODY hello
