@@ -62,7 +62,7 @@ def _compare(words: Sequence[str]) -> int:
     page = options.report or options.out / "report.html"
 
     def keep(results: list[Result]) -> None:
-        loads.append(os.getloadavg()[0])
+        loads.append(round(os.getloadavg()[0], 1))
         facts["load average after each run, lowest and highest"] = f"{min(loads)}, {max(loads)}"
         report.write(page, results, NAME, facts)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import socket
 import ssl
 import time
@@ -23,16 +22,10 @@ from bench.instance import (
     worker_pids,
     workers_kib,
 )
+from bench.server import cpu_s
 from mailnode.admin.instance import Instance
 
 WATCHED_S = 10.0
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process so far."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        fields = file.read().rpartition(b") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(instance: Instance, sessions: int, context: ssl.SSLContext | None) -> dict[str, float]:

@@ -24,7 +24,7 @@ def facts() -> dict[str, object]:
         "python": platform.python_version(),
         "filesystem": _filesystem(),
         "durable creates one after another, /s": round(durable_creates_per_s()),
-        "load average at start": os.getloadavg()[0],
+        "load average at start": round(os.getloadavg()[0], 1),
         "postfix": _version("postfix"),
         "dovecot": _version("dovecot-core"),
         "mariadb": _version("mariadb-server"),
@@ -91,7 +91,7 @@ def _first(path: str, key: str) -> str:
 
 
 def _filesystem() -> str:
-    command = ["stat", "-f", "-c", "%T", tempfile.gettempdir()]
+    command = ["findmnt", "-n", "-o", "FSTYPE", "-T", tempfile.gettempdir()]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 

@@ -40,6 +40,7 @@ SLICE_ROWS = 64
 SLICE_HEADER_BYTES = 16 * 1024 * 1024
 ROW_BYTES = 100  # what a response takes apart from its content, about
 MAX_FILES = 8  # open files one call may hand out
+_SEEN = int(Flag.SEEN)  # an enum's & is a call, for each message
 # So many answers from memory are put together at once.
 MAX_ROWS = 4000
 PARSED_ROWS = 100  # and so many messages looked into
@@ -219,7 +220,7 @@ class Fetcher:
     ) -> None:
         if not ready:
             return
-        fresh = self._mark_seen(ready, picture, out) if self._marks else {}
+        fresh = self._mark_seen(ready, picture, out)
         if not fresh:
             chosen = rows if len(ready) == len(rows) else list(ready)
             out.pieces.append(self._heads.lines(chosen, picture, list(ready.values())))
@@ -278,8 +279,10 @@ class Fetcher:
         self, rows: Iterable[int], picture: Picture, out: Rendered
     ) -> dict[int, MessageInfo]:
         """RFC 9051 6.4.5: BODY[...] sets \\Seen. The facts of the messages that got it."""
-        unseen = [picture.uids[row] for row in rows if not picture.flags[row] & Flag.SEEN]
-        if not self._marks or not unseen:
+        if not self._marks:
+            return {}
+        unseen = [picture.uids[row] for row in rows if not picture.flags[row] & _SEEN]
+        if not unseen:
             return {}
         try:
             result = self._folder.store_flags(unseen, FlagsOp.ADD, Flag.SEEN, frozenset())

@@ -262,8 +262,13 @@ def keyword_lines(picture: Picture, may: Allowed) -> list[bytes]:
 
 def renamed_line(name: str, asked: str) -> bytes:
     """An untagged LIST for an IMAP4rev2 client, with OLDNAME where it knows another name."""
-    old = b'("OLDNAME" (%b))' % mailbox(asked, utf8=True) if asked not in ("", name) else b""
+    old = old_name(asked if asked != name else "")
     return list_line((), name, utf8=True, extended=old) + b"\r\n"
+
+
+def old_name(asked: str) -> bytes:
+    """RFC 9051 6.3.9.7: the extended item for a name that the client used, empty for none."""
+    return b'("OLDNAME" (%b))' % mailbox(asked, utf8=True) if asked else b""
 
 
 def vanished_lines(spans: Iterable[tuple[int, int]], *, earlier: bool = False) -> Iterator[bytes]:

@@ -18,13 +18,13 @@ from mailnode.access.imap.selected import (
     News,
     Selected,
     keyword_lines,
+    old_name,
     vanished_lines,
 )
 from mailnode.access.imap.session import Session
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, Picture
 from mailnode.wire.imap.ast import Command, NoArgs, QResync, Select, UidExpunge
-from mailnode.wire.imap.format import mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,20 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
         await session.leave()
         session.out.write(b"* OK [CLOSED] previous mailbox closed\r\n")
     examine = command.name == "EXAMINE"
-    opened = await session.means.pool.brisk(open_folder, account, args.mailbox, examine)
+    brisk = session.means.pool.brisk
+    # All that can fail comes before the folder is selected.
+    known = await brisk(read_known, account) if session.enabled.rev2 else None
+    opened = await brisk(open_folder, account, args.mailbox, examine)
     read_only = examine or opened.folder.read_only
     if args.condstore:
         session.turn_condstore_on()
     selected = Selected(opened.folder, opened.picture, opened.recent, read_only, session.enabled)
     session.enter(selected)
     session.out.write(_greeting(selected, opened.first_unseen))
-    if session.enabled.rev2:
+    if known is not None:
         # RFC 9051 6.3.2: the name as the server knows it, and the client's if that is another.
-        known = await session.means.pool.brisk(read_known, account)
-        old = b'("OLDNAME" (%b))' % mailbox(args.asked, utf8=True) if args.asked else b""
-        session.out.write(listed_line(known, args.mailbox, utf8=True, extended=old))
+        line = listed_line(known, args.mailbox, utf8=True, extended=old_name(args.asked))
+        session.out.write(line)
     if args.qresync is not None:
         await _resynchronise(session, args.qresync)
     code = "READ-WRITE" if selected.writable else "READ-ONLY"
