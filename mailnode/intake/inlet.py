@@ -38,7 +38,8 @@ class Inlet:
         self.held += data
         if self._waiter is not None:
             self._wake()
-        elif len(self.held) > _AHEAD_BYTES and not self._paused:
+        # None while TLS takes it over: pausing the one before would stop the new one for good.
+        elif len(self.held) > _AHEAD_BYTES and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
 

@@ -291,6 +291,7 @@ class SmtpSession(SMTP):
         if self.transport is None:
             raise Gone
         users = self._desk.role is Role.SUBMISSION
+        self._inlet.transport = None
         context = self._desk.certificates.asyncio_context(users=users)
         shaking = self.loop.start_tls(
             self.transport,

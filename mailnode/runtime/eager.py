@@ -46,7 +46,9 @@ class _Rest(Coroutine[Any, Any, None]):
         if self._begun:
             return self._work.send(value)
         self._begun = True
-        return self._first
+        # What it waits for may have a large answer, and we live as long as the task.
+        first, self._first = self._first, None
+        return first
 
     def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Any:
         """See ``Coroutine``; cancelled before its first turn, the work still hears of it."""

@@ -42,15 +42,23 @@ class Later(Generic[K, V]):
         self._closed = False
 
     def add(self, key: K, value: V) -> None:
-        """Do it soon."""
+        """Do it soon; after ``close``, at once."""
         with self._changed:
-            first = not self._waiting
-            self._waiting[key] = value
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            elif first:
-                self._changed.notify_all()
+            closed = self._closed
+            if not closed:
+                self._put(key, value)
+        if closed:
+            self._attempt(key, value)
+
+    def _put(self, key: K, value: V) -> None:
+        """Caller holds the lock."""
+        first = not self._waiting
+        self._waiting[key] = value
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        elif first:
+            self._changed.notify_all()
 
     def waiting(self) -> int:
         """How many keys wait for their turn."""

@@ -91,7 +91,8 @@ class FolderState:
     def sizes_of(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
         """Size and internal date of those that are here, by ascending UID."""
         columns = (self.uids, self.sizes, self.internal_us)
-        at, size, us = (picked(column, self.spots(uids)) for column in columns)
+        spots = self.spots(uids)
+        at, size, us = (picked(column, spots) for column in columns)
         return dict(zip(at, zip(size, [one / _MICRO for one in us], strict=True), strict=True))
 
     def name(self, index: int) -> bytes:

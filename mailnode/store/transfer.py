@@ -45,7 +45,7 @@ class Dress(NamedTuple):
 
     def common(self, entry: Added) -> Added:
         """The entry without ``\\Seen`` where that is the reader's own."""
-        return entry._replace(flags=entry.flags & ~Flag.SEEN) if self.seen else entry
+        return entry._replace(flags=entry.flags & ~_SEEN) if self.seen else entry
 
     def note(self, core: FolderCore, entries: list[Added]) -> None:
         """Note the reader's own ``\\Seen`` of messages just recorded (entries as they came), or
