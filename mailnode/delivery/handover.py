@@ -70,8 +70,6 @@ class Handover:
         self, envelope: Envelope, chunks: Chunks, groups: Sequence[Sequence[Copy]]
     ) -> list[Outcome]:
         """One outcome per group, ``LATER`` for every refusal that waiting may cure."""
-        if len(groups) == 1 and len(groups[0]) == 1:
-            return [await self._hand_over_one(envelope, chunks, groups[0][0])]
         copies = list(dict.fromkeys(copy for group in groups for copy in group))
         made = await self._courier.deliver(
             envelope, chunks, [(str(copy.recipient), copy.mailbox) for copy in copies]
@@ -83,14 +81,6 @@ class Handover:
         if any(one.notify for one in envelope.recipients):
             await self._tell_success(envelope, chunks, outcomes)
         return answers
-
-    async def _hand_over_one(self, envelope: Envelope, chunks: Chunks, copy: Copy) -> Outcome:
-        """The same for what nearly all mail is: one copy, which is never owed."""
-        address = (str(copy.recipient), copy.mailbox)
-        outcome = (await self._courier.deliver(envelope, chunks, [address]))[0]
-        if any(one.notify for one in envelope.recipients):
-            await self._tell_success(envelope, chunks, {copy: outcome})
-        return _DONE if outcome.ok else _refusal([outcome])
 
     async def set_aside(
         self, envelope: Envelope, chunks: Chunks, copies: Sequence[Copy], refusal: Outcome

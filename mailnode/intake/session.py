@@ -4,10 +4,10 @@ Promises: bytes are read in bulk into one buffer, replies gathered and sent in o
 each wait (RFC 2920 3.2); a client that is silent too long, does not take its replies, or takes
 too long for one message is sent away; no text of an exception reaches a client.
 
-What aiosmtpd gives is the protocol of a connection and the task that serves it. What it does
-otherwise is replaced here: its streams (``inlet``), its commands (``dialog``), its cancelling of
-the task at end of input (which would abandon a message being delivered), its STARTTLS (see RFC
-3207), its replies made of exceptions.
+It is a session of aiosmtpd's by its type; all that a connection goes through is replaced here:
+the streams (``inlet``), the commands (``dialog``), the cancelling of the task at end of input
+(which would abandon a message being delivered), STARTTLS (see RFC 3207), replies made of
+exceptions.
 """
 
 from __future__ import annotations

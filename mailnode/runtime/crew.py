@@ -14,7 +14,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class _Call(NamedTuple):
@@ -43,8 +45,8 @@ class Crew:
         self._answers: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
 
     def submit(self, work: Callable[..., Any], *args: object) -> asyncio.Future[Any]:
-        """Have ``work(*args)`` done, which raises nothing but an ``Exception``; its answer, in the
-        running loop. Raises ``RuntimeError`` after ``shutdown``."""
+        """Have ``work(*args)`` done, ``guarded``; its answer, in the running loop. Raises
+        ``RuntimeError`` after ``shutdown``."""
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         with self._lock:
@@ -73,7 +75,7 @@ class Crew:
             result, error = None, None
             if not call.answer.cancelled():
                 try:
-                    result = call.work(*call.args)
+                    result = guarded(call.work, *call.args)
                 except Exception as caught:  # noqa: BLE001 - whoever waits for it gets it
                     error = caught
             self._tell(call.loop, _Answer(call.answer, result, error))
@@ -115,3 +117,18 @@ class Crew:
         if wait:
             for thread in threads:
                 thread.join()
+
+
+def guarded(call: Callable[..., T], *args: object) -> T:
+    """Raises ``RuntimeError`` for what no future or coroutine takes, or what would end more than
+    its caller: a ``StopIteration`` is refused by asyncio's future, which then stays without an
+    answer, and a ``SystemExit`` or ``CancelledError`` would end the loop or pass for our own
+    cancelling."""
+    try:
+        return call(*args)
+    except StopIteration as error:
+        raise RuntimeError("StopIteration in a call") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"{type(error).__name__} in a call") from error

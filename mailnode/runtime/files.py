@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, NoReturn
 
 from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
@@ -155,7 +155,7 @@ def chunk_size(chunk: Chunk) -> int:
 
 def write_new(
     path: Path,
-    chunks: Iterable[Chunk],
+    chunks: Sequence[Chunk],
     *,
     mode: int = 0o600,
     mtime: float | None = None,
@@ -176,7 +176,7 @@ def write_new(
 
 
 def write_open(
-    path: Path, chunks: Iterable[Chunk], *, mode: int = 0o600, mtime: float | None = None
+    path: Path, chunks: Sequence[Chunk], *, mode: int = 0o600, mtime: float | None = None
 ) -> tuple[int, int]:
     """The same without waiting for the disk: descriptor and size, for ``sync_and_close``.
 
@@ -207,7 +207,7 @@ def sync_and_close(fd: int, path: Path) -> None:
 
 
 def _create(
-    path: Path, chunks: Iterable[Chunk], mode: int, mtime: float | None, sync: bool
+    path: Path, chunks: Sequence[Chunk], mode: int, mtime: float | None, sync: bool
 ) -> tuple[int, int]:
     _step("create", path)
     fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
@@ -219,7 +219,7 @@ def _create(
         raise
 
 
-def _joined(chunks: list[Chunk]) -> Sequence[Chunk]:
+def _joined(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
     """The chunks of a short file as one, for one call."""
     size = 0
     for chunk in chunks:
@@ -229,9 +229,9 @@ def _joined(chunks: list[Chunk]) -> Sequence[Chunk]:
     return chunks if size > _JOINED_BYTES else (b"".join(chunks),)  # type: ignore[arg-type]  # all bytes
 
 
-def _fill(fd: int, path: Path, chunks: Iterable[Chunk], mtime: float | None, sync: bool) -> int:
+def _fill(fd: int, path: Path, chunks: Sequence[Chunk], mtime: float | None, sync: bool) -> int:
     size = 0
-    for chunk in _joined(list(chunks)):
+    for chunk in _joined(chunks):
         _step("write", path)
         size += _write_chunk(fd, chunk)
     if mtime is not None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from mailnode.runtime.crew import Crew
+from mailnode.runtime.crew import Crew, guarded
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Pool:
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)`` in a thread and await its result."""
-        return cast(T, await self._executor.submit(_guarded, call, *args))
+        return cast(T, await self._executor.submit(call, *args))
 
     async def brisk(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``, which mostly needs no disk, right here if that goes without
@@ -90,7 +90,7 @@ class Pool:
         if began >= self._shy_until:
             _here.brisk = True
             try:
-                return _guarded(call, *args)
+                return guarded(call, *args)
             except MustWait:
                 pass
             finally:
@@ -107,18 +107,3 @@ class Pool:
     def leave(self) -> None:
         """Take no more calls, and wait for none."""
         self._executor.shutdown(wait=False)
-
-
-def _guarded(call: Callable[..., T], *args: object) -> T:
-    """Raises ``RuntimeError`` for what no future or coroutine takes, or what would end more than
-    its caller: a ``StopIteration`` is refused by asyncio's future, which then stays without an
-    answer, and a ``SystemExit`` or ``CancelledError`` would end the loop or pass for our own
-    cancelling."""
-    try:
-        return call(*args)
-    except StopIteration as error:
-        raise RuntimeError("StopIteration in a call") from error
-    except Exception:
-        raise
-    except BaseException as error:
-        raise RuntimeError(f"{type(error).__name__} in a call") from error

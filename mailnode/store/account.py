@@ -77,11 +77,11 @@ class MaildirAccount:
         return list(known.infos)
 
     def _infos(
-        self, found: dict[str, bytes], subscriptions: list[str], told: dict[bytes, str]
+        self, found: dict[str, bytes], listed: list[str], told: dict[bytes, str]
     ) -> list[FolderInfo]:
         disks = {INBOX: b"", **found}
         parents = {parent for name in disks for parent in _parents(name)}
-        subscribed = set(subscriptions)
+        subscribed = set(listed)
         uses = self._uses(disks, told)
         infos = [
             FolderInfo(name, name in disks, name in parents, name in subscribed, uses.get(name, ""))

@@ -104,3 +104,17 @@ async def test_where_the_system_gives_no_more_threads_those_there_do_the_work(
     assert await asyncio.gather(first, second) == [True, (30, 0)]
     calls = [crew.submit(divmod, 60, number) for number in range(1, 5)]
     assert await asyncio.gather(*calls) == [(60, 0), (30, 0), (20, 0), (15, 0)]
+
+
+@pytest.mark.parametrize("thrown", [StopIteration, SystemExit, asyncio.CancelledError])
+async def test_whatever_a_call_raises_is_an_answer_and_ends_no_thread(
+    crew: Crew, thrown: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise thrown
+
+    async with asyncio.timeout(WAIT_S):
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match=thrown.__name__):
+                await crew.submit(fail)
+        assert await crew.submit(int, "7") == 7
