@@ -38,8 +38,9 @@ class LocalHints:
         self._lost = False
         self._resting = False
         self._closed = False
-        self._near: Carrier = UnixPeers(folder, clock=clock, received=self._received)
         self._far: Beyond | None = None
+        # Last: what others send while it greets them is received already.
+        self._near: Carrier = UnixPeers(folder, clock=clock, received=self._received)
 
     def reach(self, make: Callable[[Heard], Beyond]) -> Beyond:
         """Go beyond this node: ``make`` builds the carrier, given whom it is to tell."""

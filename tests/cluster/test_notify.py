@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from mailnode.cluster import notify
-from mailnode.cluster.hint import MAGIC
+from mailnode.cluster.hint import MAGIC, encode
 from mailnode.cluster.notify import LocalHints
 from mailnode.runtime.clock import SystemClock
 
@@ -246,3 +246,19 @@ async def test_after_a_quiet_moment_at_once_then_many_together(make: Make) -> No
     assert sent < 50  # one hundred were published
     while here.heard[-1] != 99:
         await here.until(len(here.heard) + 1)
+
+
+async def test_what_others_send_while_it_is_being_made_is_heard_already(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Early(notify.UnixPeers):
+        def send(self, datagrams: Iterable[bytes]) -> None:
+            self._received(next(iter(encode({"folder": 7}))))
+            super().send(datagrams)
+
+    monkeypatch.setattr(notify, "UnixPeers", Early)
+    ear = Ear()
+    hints = make()
+    hints.subscribe("folder", ear)
+    hints.publish("folder", 8)
+    await ear.until(1)

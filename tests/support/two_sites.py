@@ -42,6 +42,7 @@ cd {root}
 case $1 in
   start)
     "{scripts}/may-serve" || exit 1
+    rm -f {site}/ports
     {python} -m tests.support.live_server {config} >{site}/ports 2>>{site}/stderr </dev/null &
     echo $! >{site}/mailnode.pid
     for step in $(seq 900); do [ -s {site}/ports ] && exit 0; sleep 0.1; done; exit 1 ;;
