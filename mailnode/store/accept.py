@@ -213,6 +213,8 @@ def _place(together: list[_Copy]) -> None:
 
 def _move_and_record(core: FolderCore, together: list[_Copy]) -> int:
     tail = core.tail()
+    account, kept = together[0].delivery.account, sum(copy.kept for copy in together)
+    _home(together[0]).confirm(account, kept, core)
     entries: list[Added] = []
     moved: list[tuple[_Copy, bytes]] = []
     try:

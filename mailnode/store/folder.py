@@ -323,9 +323,9 @@ class MaildirFolder:
         """See ``store.Folder``. Raises ``OverQuota`` before anything is written."""
         self._must_write()
         size = sum(files.chunk_size(chunk) for message in messages for chunk in message.chunks)
-        with self._home.room(self._ref, size, spare_bytes):
+        with self._home.room(self._ref, size, spare_bytes) as fits:
             staged = transfer.stage_all(self._core, messages)
-            uids = transfer.append(self._core, staged, self._arrival())
+            uids = transfer.append(self._core, staged, self._arrival()._replace(fits=fits))
             self._settle()
         return uids
 
@@ -346,10 +346,9 @@ class MaildirFolder:
         self, uids: Iterable[int], target: Folder, kept: Allowed = EVERYTHING
     ) -> list[tuple[int, int]]:
         """See ``store.Folder``. Raises ``OverQuota``."""
-        there = _ours(target)
-        sizes = self._sizes(uids)
-        with there._home.room(there._ref, sum(sizes.values())):
-            pairs = transfer.copy(self._core, sizes, there._core, self._dress(there, kept))
+        there, sizes = _ours(target), self._sizes(uids)
+        with there._home.room(there._ref, sum(sizes.values())) as fits:
+            pairs = transfer.copy(self._core, sizes, there._core, self._dress(there, kept, fits))
             if pairs:
                 there._settle()
         return pairs
@@ -363,8 +362,9 @@ class MaildirFolder:
         there = _ours(target)
         wanted, foreign = list(uids), there._home.path != self._home.path
         size = sum(self._sizes(wanted).values()) if foreign else 0
-        with there._home.room(there._ref, size) if foreign else nullcontext():
-            how = (self._home.services.group.sync_dir, self._dress(there, kept))
+        room = there._home.room(there._ref, size) if foreign else nullcontext(transfer.always)
+        with room as fits:
+            how = (self._home.services.group.sync_dir, self._dress(there, kept, fits))
             pairs = transfer.move(self._core, wanted, there._core, *how)
         if pairs:
             if foreign:
@@ -373,9 +373,9 @@ class MaildirFolder:
             self._home.services.lazy.later(self._core)
         return pairs
 
-    def _dress(self, there: MaildirFolder, kept: Allowed) -> transfer.Dress:
-        mask = int(kept.flags)
-        return there._arrival()._replace(flags=lambda _, f: f & mask, keywords=kept.keywords)
+    def _dress(self, there: MaildirFolder, kept: Allowed, fits: transfer.Fits) -> transfer.Dress:
+        mask, arrival = int(kept.flags), there._arrival()
+        return arrival._replace(flags=lambda _, f: f & mask, keywords=kept.keywords, fits=fits)
 
     def _arrival(self) -> transfer.Dress:
         return transfer.AS_IT_IS

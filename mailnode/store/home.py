@@ -34,6 +34,7 @@ from mailnode.store.quota import Quota
 from mailnode.store.shares import Shares
 from mailnode.store.shelf import Shelf
 from mailnode.store.syncing import GroupSync, LazySync
+from mailnode.store.transfer import Fits
 from mailnode.store.use_mirror import UseMirror
 from mailnode.store.view import View
 
@@ -302,12 +303,18 @@ class Home:
         """Let room go that ``reserve`` kept."""
         self._quota.release(size)
 
+    def confirm(self, ref: AccountRef, size: int, core: FolderCore, spare: int = 0) -> None:
+        """Raise ``RoomTaken`` if others took what ``reserve`` kept; call inside ``core``'s lock."""
+        if ref.quota_bytes and size:
+            self._quota.confirm(core.path, core.tail().totals, size, ref.quota_bytes + spare)
+
     @contextmanager
-    def room(self, ref: AccountRef, size: int, spare: int = 0) -> Iterator[None]:
-        """Store ``size`` bytes inside: see ``reserve``; the use is told of afterwards."""
+    def room(self, ref: AccountRef, size: int, spare: int = 0) -> Iterator[Fits]:
+        """Store ``size`` bytes inside: see ``reserve``; the use is told of afterwards. Gives what
+        is to be asked in the folder's lock: ``confirm``."""
         kept = self.reserve(ref, size, spare)
         try:
-            yield
+            yield lambda core: self.confirm(ref, kept, core, spare)
         finally:
             self.release(kept)
             self.tell_use(ref)

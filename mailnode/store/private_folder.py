@@ -251,12 +251,12 @@ class PrivateFolder(MaildirFolder):
 
     # -- messages that come and go -----------------------------------------------------------
 
-    def _dress(self, there: MaildirFolder, kept: Allowed) -> transfer.Dress:
+    def _dress(self, there: MaildirFolder, kept: Allowed, fits: transfer.Fits) -> transfer.Dress:
         with self._core.ledger.mutex:
             self._reader.picture()
         mask, shown = int(kept.flags), self._reader.shown
         return there._arrival()._replace(
-            flags=lambda uid, flags: shown(uid, flags) & mask, keywords=kept.keywords
+            flags=lambda uid, flags: shown(uid, flags) & mask, keywords=kept.keywords, fits=fits
         )
 
     def _arrival(self) -> transfer.Dress:

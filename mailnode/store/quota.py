@@ -7,8 +7,9 @@ kept for each folder by its journal's inode, size and modification time: a look 
 of the account and one ``stat`` a folder, and only what changed is read again.
 Promises: a message for which there is no room in what the journals tell is refused for good; one
 that only finds no room beside messages under way in this process, for now. Other processes'
-messages count from when they are recorded, so a mailbox may end over its limit by what several
-processes had under way at once.
+messages count from when they are recorded; who has reserved before asks once more (``confirm``)
+under the folder's lock, so that only what several processes record at the same moment in different
+folders of an account can bring it over its limit.
 Fails: ``OverQuota``, ``RoomTaken``, ``StorageGone``.
 Locks: one mutex, for what this process has under way and what it read last. A leaf.
 """
@@ -74,6 +75,16 @@ class Quota:
             if used + self._reserved + size > limit:
                 raise RoomTaken(f"{size} bytes beside {self._reserved} under way")
             self._reserved += size
+
+    def confirm(self, path: bytes, totals: Totals, size: int, limit: int) -> None:
+        """The folder at ``path`` holds ``totals`` by now, and nobody else can add to it: are the
+        ``size`` bytes that were reserved still free? Raises ``RoomTaken``; asked again there may be
+        none. Looks at no disk: other folders count as when room was last reserved."""
+        disk = path[len(self._account) + 1 :]
+        with self._lock:
+            others = sum(seen.totals.size for one, seen in self._seen.items() if one != disk)
+        if others + totals.size + size > limit:
+            raise RoomTaken(f"{size} bytes beside what other processes stored meanwhile")
 
     def release(self, size: int) -> None:
         """Let go what ``reserve`` kept."""

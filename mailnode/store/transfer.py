@@ -28,6 +28,11 @@ _SEEN = int(Flag.SEEN)  # arithmetic with the enum takes microseconds
 _OPEN_FILES = 64
 
 SyncDir = Callable[[bytes], None]
+Fits = Callable[[FolderCore], None]
+
+
+def always(_core: FolderCore) -> None:
+    """What takes no room."""
 
 
 class Dress(NamedTuple):
@@ -36,12 +41,14 @@ class Dress(NamedTuple):
     ``flags``: from a message's UID and flags in the source, those of its copy; ``keywords``: they
     come along; ``seen``: is told the new UIDs that its reader has seen, once they are recorded,
     where ``\\Seen`` is the reader's own (the message itself then has none). Who dies in between
-    leaves messages that were not acknowledged, and unseen.
+    leaves messages that were not acknowledged, and unseen. ``fits``: raises ``RoomTaken`` if there
+    is no room any more for what was reserved; asked under the target's lock.
     """
 
     flags: Callable[[int, int], int] = lambda uid, flags: flags
     keywords: bool = True
     seen: Callable[[list[int]], None] | None = None
+    fits: Fits = always
 
     def common(self, entry: Added) -> Added:
         """The entry without ``\\Seen`` where that is the reader's own."""
@@ -147,6 +154,7 @@ def settle(core: FolderCore, sync_dir: SyncDir) -> None:
 
 
 def _place(core: FolderCore, staged: list[Staged], dress: Dress) -> list[int]:
+    dress.fits(core)
     entries: list[Added] = []
     uid = core.state.uidnext
     for one in staged:
@@ -230,6 +238,7 @@ def move(
 def _copy(
     source: FolderCore, uids: list[int], target: FolderCore, dress: Dress
 ) -> list[tuple[int, int]]:
+    dress.fits(target)
     state = source.state
     old_uids: list[int] = []
     entries: list[Added] = []

@@ -245,6 +245,56 @@ def test_no_failure_keeps_room(opened: OpenStore, work: Callable[[OpenStore], No
     assert findings(opened.root) == []
 
 
+def _copy_into(one: OpenStore, ref: AccountRef) -> None:
+    folder = one.store.account(ref).open("INBOX")
+    try:
+        folder.copy([1], folder)
+    finally:
+        folder.close()
+
+
+def _append_to(one: OpenStore, ref: AccountRef) -> None:
+    folder = one.store.account(ref).open("INBOX")
+    try:
+        folder.append([message("y")])
+    finally:
+        folder.close()
+
+
+def _deliver_to(one: OpenStore, ref: AccountRef) -> None:
+    (outcome,) = one.store.accept([Delivery(ref, message("y"))])
+    if not outcome.ok:
+        assert (outcome.verdict, outcome.code) == (Verdict.LATER, "4.2.2")
+        raise RoomTaken
+
+
+@pytest.mark.parametrize("work", [_deliver_to, _append_to, _copy_into])
+def test_room_that_another_process_took_meanwhile_is_not_used_twice(
+    opened: OpenStore, work: Callable[[OpenStore, AccountRef], None]
+) -> None:
+    """Both had room when they began; the second to record it finds that it is gone."""
+    opened.deliver("a")
+    opened.folder().close()
+    other = OpenStore(opened.root.parent, node="n2")
+    ref = AccountRef(REF.user, REF.maildir, 2 * SIZE)
+    reserve = Quota.reserve
+
+    def outrun(self: Quota, size: int, limit: int) -> None:
+        reserve(self, size, limit)
+        monkeypatch.undo()
+        other.deliver("x", ref=ref)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Quota, "reserve", outrun)
+        with pytest.raises(RoomTaken):
+            work(opened, ref)
+    assert in_use(opened) == by_files(opened) == (2 * SIZE, 2)
+    with pytest.raises(OverQuota):
+        opened.store.home(REF.maildir).reserve(ref, SIZE)
+    assert findings(opened.root) == []
+    other.close()
+
+
 def test_without_a_limit_nothing_is_added_up(
     opened: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
