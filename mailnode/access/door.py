@@ -11,7 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Connection
 from zope.interface import implementer
@@ -27,6 +31,8 @@ from mailnode.runtime.tunnel import OpenSslTunnel, give_back_buffers
 # Output of a command is sent as one, up to about this much.
 FLUSH_PIECES = 256
 FLUSH_BYTES = 64 * 1024
+# So long at most a client that has ended its own side is still answered.
+HALF_CLOSED_S = 300.0
 
 Welcome = Callable[["DoorProtocol", str, bool], Link[Any] | None]
 
@@ -43,7 +49,7 @@ class Doorway:
     log: MailLog
 
 
-@implementer(IPushProducer, IHandshakeListener)
+@implementer(IPushProducer, IHandshakeListener, IHalfCloseableProtocol)
 class DoorProtocol(Arrival):
     """Mixin before one of Twisted's mail protocols: one connection of a client."""
 
@@ -58,6 +64,7 @@ class DoorProtocol(Arrival):
         self._receiving = self._relaxed = False
         self._grown = False  # TLS's buffers are as large as its handshake
         self._shaking = False  # TLS is begun and not there yet
+        self._last_words: asyncio.TimerHandle | None = None  # the client's side has ended
 
     # ------------------------------------------------------------------ from Twisted
 
@@ -104,9 +111,24 @@ class DoorProtocol(Arrival):
                 self._grown = False
                 give_back_buffers(self.transport.getHandle())
 
+    def readConnectionLost(self) -> None:
+        """The client has ended its side, in clear; TLS in between ends both at once. It may wait
+        for answers to what it has sent (RFC 9293 3.6)."""
+        if self.link is None or self._last_words is not None:
+            self.transport.abortConnection()
+            return
+        loop = asyncio.get_running_loop()
+        self._last_words = loop.call_later(HALF_CLOSED_S, self.transport.abortConnection)
+        self.link.ended()
+
+    def writeConnectionLost(self) -> None:
+        """Never: our side is closed with the other one."""
+
     def connectionLost(self, reason: Any = None) -> None:
         """The client is gone, for whatever reason."""
         self.depart()
+        if self._last_words is not None:
+            self._last_words.cancel()
         if self.link is not None:
             self.link.gone()
 
@@ -166,8 +188,9 @@ class DoorProtocol(Arrival):
         self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Read again."""
-        self.transport.resumeProducing()
+        """Read again, unless there is nothing more to read."""
+        if self._last_words is None:
+            self.transport.resumeProducing()
 
     def relax(self) -> None:
         """Give back what TLS no longer needs; again only after the client has spoken again."""

@@ -92,6 +92,7 @@ class Link(ABC, Generic[InputT]):
     __slots__ = (
         "_blocked_at",
         "_clock",
+        "_dry",
         "_input",
         "_input_paused",
         "_on_end",
@@ -126,7 +127,7 @@ class Link(ABC, Generic[InputT]):
         self._wire = wire
         self._on_end = on_end
         self._steps = 0
-        self._input_paused = self._stop = False
+        self._input_paused = self._stop = self._dry = False
         self._task: asyncio.Task[None] | _AtIt | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._blocked_at = 0.0
@@ -184,6 +185,14 @@ class Link(ABC, Generic[InputT]):
         self._blocked_at = 0.0
         self._touched_at = self._clock.monotonic()
         self._release()
+
+    def ended(self) -> None:
+        """The client says no more, and may still read: what it asked is answered, then we close."""
+        self._dry = True
+        if self._task is None:
+            self._start_here()
+        elif not self._blocked_at:
+            self._release()
 
     def gone(self) -> None:
         """The connection is closed; the session ends as soon as its command does."""
@@ -243,6 +252,13 @@ class Link(ABC, Generic[InputT]):
         finally:
             self._waiter = None
 
+    async def _more(self) -> None:
+        """Wait for octets. Raises ``Hangup`` where none can come any more."""
+        if self._dry:
+            raise Hangup
+        self._want_input()
+        await self._wait()
+
     def _want_input(self) -> None:
         if self._input_paused:
             self._input_paused = False
@@ -252,8 +268,10 @@ class Link(ABC, Generic[InputT]):
         try:
             while not self.closing and await self._step():
                 await self._take_turns()
+            if self._dry and not self.closing:
+                self.close()
         except Hangup:
-            self.closing = True
+            self.close()
         except Exception as error:  # noqa: BLE001 - the barrier: a fault of ours ends one connection
             self._failed(error)
         except BaseException:

@@ -83,8 +83,7 @@ class Connection(Link[Receiver]):
             line = self._input.next_line(limit)
             if line is not None:
                 return None if isinstance(line, LineTooLong) else line.data
-            self._want_input()
-            await self._wait()
+            await self._more()
 
     def start_deflate(self) -> None:
         """RFC 4978 3: both directions, from here on."""

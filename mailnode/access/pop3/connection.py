@@ -57,8 +57,7 @@ class Connection(Link[LineReader]):
             line = self._input.next(limit)
             if line is not None:
                 return None if isinstance(line, TooLong) else line
-            self._want_input()
-            await self._wait()
+            await self._more()
 
     # ------------------------------------------------------------------ running
 
