@@ -82,7 +82,7 @@ def test_s3_offered_after_login_and_only_once(imap: ImapServer) -> None:
     )
     imap.play("C: a COMPRESS LZ4\nS: a BAD\nC: b COMPRESS\nS: b BAD")
     compressed(imap).play(
-        "C: a COMPRESS DEFLATE\nS: a NO [COMPRESSIONACTIVE]\n"
+        "C: a COMPRESS DEFLATE\nS: a BAD [COMPRESSIONACTIVE]\n"
         "C: b CAPABILITY\nS~ (?!.*COMPRESS=)\nS: b OK"
     )
 

@@ -416,3 +416,26 @@ def test_s3_1_a_mailbox_that_may_be_seen_but_not_read(imap: ImapServer) -> None:
         S2: b OK
         """,
     )
+
+
+def test_s6_names_in_any_form_of_unicode(imap: ImapServer) -> None:
+    composed, split = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    dialog = imap.play(
+        rf"""
+        C: q ENABLE IMAP4rev2
+        S: * ENABLED
+        S: q OK
+        C: a CREATE "{composed}"
+        S: a OK
+        C: b NOTIFY SET (mailboxes "{split}" {MESSAGES}) (subtree "{split}" (MailboxName))
+        S: b OK
+        """
+    )
+    imap.deliver(message(1), folder=composed)
+    dialog.play(f'S: * STATUS "{composed}" (UIDNEXT 2 MESSAGES 1)')
+    imap.play('C: a CREATE "caf&AOk-/x"\nS: a OK')
+    dialog.play(f"""
+        S~ \\* LIST \\(\\\\HasChildren.*\\) "/" "{composed}"
+        S~ \\* LIST \\(\\\\HasNoChildren.*\\) "/" "{composed}/x"
+        NOTHING:
+        """)

@@ -145,3 +145,42 @@ def test_names_are_spelt_as_the_client_reads_them(imap: ImapServer) -> None:
         S: b OK
         """
     )
+
+
+def test_s2_2_names_in_any_form_of_unicode(imap: ImapServer) -> None:
+    composed, split = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    imap.play(
+        rf"""
+        C: q ENABLE IMAP4rev2
+        S: * ENABLED
+        S: q OK
+        C: a CREATE "{composed}"
+        S: a OK
+        C: b CREATE "{composed}/x"
+        S: b OK
+        """
+    )
+    imap.deliver(message(1), folder=composed)
+    imap.deliver(message(2), folder=f"{composed}/x")
+    imap.play(
+        rf"""
+        C: q ENABLE IMAP4rev2
+        S: * ENABLED
+        S: q OK
+        C: a ESEARCH IN (mailboxes "{split}") RETURN (COUNT) ALL
+        S: * ESEARCH (TAG "a" MAILBOX "{composed}" UIDVALIDITY
+        S: a OK
+        C: b ESEARCH IN (subtree "{split}") RETURN (COUNT) ALL
+        S: * ESEARCH (TAG "b" MAILBOX "{composed}" UIDVALIDITY
+        S: * ESEARCH (TAG "b" MAILBOX "{composed}/x" UIDVALIDITY
+        S: b OK
+        C: c ESEARCH IN (subtree-one ("none" "{split}")) RETURN (COUNT) SUBJECT "number 2"
+        S: * ESEARCH (TAG "c" MAILBOX "{composed}/x" UIDVALIDITY
+        S: c OK
+        # One that has another form from before is found by it.
+        C2: a CREATE "cafe&AwE-"
+        S2: a OK
+        C: d ESEARCH IN (mailboxes "{split}") RETURN (COUNT) ALL
+        S: d OK
+        """
+    )

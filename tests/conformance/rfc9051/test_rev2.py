@@ -237,6 +237,9 @@ def test_s5_1_names_in_any_form_open_the_same_mailbox(imap: ImapServer) -> None:
         C: g LIST (SUBSCRIBED) "" "{composed}"
         S: * LIST (\HasNoChildren \Subscribed) "/" "{composed}"
         S: g OK
+        C: l LIST "" "{split}*"
+        S: * LIST (\HasNoChildren) "/" "{composed}"
+        S: l OK
         C: h RENAME "{split}" "x"
         ...
         S: h OK

@@ -8,23 +8,85 @@ RFC: 9051 5.1 (servers that put names into normal form take them in any form in 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-from mailnode.access.imap.commands.listing import read_known
+from mailnode.access.imap.commands.listing import Known, read_known
+from mailnode.access.imap.patterns import Pattern, combined
 from mailnode.access.imap.session import Session
-from mailnode.wire.imap.ast import Args, Create, OneMailbox, Rename, Select
+from mailnode.wire.imap.ast import (
+    Args,
+    Create,
+    List,
+    MultiSearch,
+    OneMailbox,
+    Rename,
+    Select,
+)
+from mailnode.wire.imap.notify_args import Notify
 
 
 async def as_known(session: Session, args: Args) -> Args:
-    """The arguments of a client that writes names in UTF-8, with the name the mailbox has."""
-    field = "old" if isinstance(args, Rename) else "mailbox"
-    name: str = getattr(args, field, "")
+    """The arguments of a client that writes names in UTF-8, with the names the mailboxes have."""
     # CREATE makes a name, and says so.
-    if name.isascii() or isinstance(args, Create) or unicodedata.is_normalized("NFC", name):
+    if isinstance(args, Create) or all(map(_is_normal, _names(args))):
         return args
     known = await session.means.pool.brisk(read_known, session.owner())
-    if name in known.folders or name in known.subscribed:
-        return args
+    if isinstance(args, MultiSearch):
+        sources = (replace(one, names=_spelt(one.names, known)) for one in args.sources)
+        return replace(args, sources=tuple(sources))
+    if isinstance(args, Notify):
+        groups = (replace(one, names=_spelt(one.names, known)) for one in args.groups)
+        return replace(args, groups=tuple(groups))
+    if isinstance(args, List):
+        return _listed(args, known)
+    field, name = _field(args), _one_name(args)
     told = {"asked": name} if isinstance(args, Select) else {}
-    return replace(cast(OneMailbox, args), **{field: unicodedata.normalize("NFC", name)}, **told)
+    (spelt,) = _spelt((name,), known)
+    return args if spelt == name else replace(cast(OneMailbox, args), **{field: spelt}, **told)
+
+
+def _is_normal(name: str) -> bool:
+    return name.isascii() or unicodedata.is_normalized("NFC", name)
+
+
+def _names(args: Args) -> Iterable[str]:
+    """Every name in the arguments."""
+    if isinstance(args, MultiSearch):
+        return (name for one in args.sources for name in one.names)
+    if isinstance(args, Notify):
+        return (name for one in args.groups for name in one.names)
+    if isinstance(args, List):
+        return args.reference, *args.patterns
+    return (_one_name(args),)
+
+
+def _field(args: Args) -> str:
+    return "old" if isinstance(args, Rename) else "mailbox"
+
+
+def _one_name(args: Args) -> str:
+    name: str = getattr(args, _field(args), "")
+    return name
+
+
+def _spelt(names: tuple[str, ...], known: Known) -> tuple[str, ...]:
+    return tuple(
+        name
+        if name in known.folders or name in known.subscribed
+        else unicodedata.normalize("NFC", name)
+        for name in names
+    )
+
+
+def _listed(args: List, known: Known) -> List:
+    """A pattern stays as it is where it matches something."""
+    there = {*known.folders, *known.subscribed}
+    patterns = []
+    for text in args.patterns:
+        whole = combined(args.reference, text)
+        pattern = Pattern(whole)
+        as_is = any(map(pattern.matches, there))
+        patterns.append(whole if as_is else unicodedata.normalize("NFC", whole))
+    return replace(args, reference="", patterns=tuple(patterns))
