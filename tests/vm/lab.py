@@ -126,7 +126,8 @@ class Lab:
         """Wait for it; the seconds it took."""
         began = time.monotonic()
         while not what():
-            assert time.monotonic() - began < within_s, f"{reason}: not within {within_s:.0f} s"
+            if time.monotonic() - began >= within_s:
+                raise AssertionError(f"{reason}: not within {within_s:.0f} s\n{self._told()}")
             time.sleep(0.2)
         return time.monotonic() - began
 
@@ -170,18 +171,28 @@ class Lab:
 
     def picture(self) -> str:
         """Where both stand, for whoever has to find out why."""
-        command = (
+        told = self._ask_all(
             "uptime; free -m; cat /proc/drbd; mount | grep ocfs2; ip -br addr; "
-            "systemctl --failed --no-legend; systemctl status mailnode --no-pager -n 30; "
-            "tail -n 30 /var/log/ha-log; dmesg | tail -n 30"
+            "systemctl --failed --no-legend; systemctl status mailnode --no-pager -n 12; "
+            "dmesg | tail -n 20"
         )
+        screens = [one.last_words() for one in self.machines.values()]
+        return "\n".join([self._told(), told, *screens])
+
+    def _told(self) -> str:
+        """Heartbeat's side of it, short enough to stand in a failed test's message."""
+        return self._ask_all(
+            "cl_status rscstatus; ps -eo etimes,args | grep -i '[h]eartbeat\\|[m]ailnode cl';"
+            " grep -v 'glib: [bu]' /var/log/ha-log | tail -n 40 | cut -c1-180"
+        )
+
+    def _ask_all(self, command: str) -> str:
         parts = []
         for machine in self.machines.values():
             parts.append(f"==== {machine.name} ({'on' if machine.is_on else 'off'})")
             if machine.is_on:
                 with contextlib.suppress(GuestGone):
                     parts.append(machine.say.run(command, 30).output)
-            parts.append(machine.last_words())
         return "\n".join(parts)
 
     def close(self) -> None:
