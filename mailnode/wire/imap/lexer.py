@@ -99,6 +99,12 @@ class Cursor:
         self._at += len(octets)
         return True
 
+    def skip(self, pattern: re.Pattern[bytes]) -> bool:
+        """Step over ``pattern`` if it comes next."""
+        found = pattern.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+        return found is not None
+
     def expect(self, octets: bytes, name: str) -> None:
         """Step over ``octets``, which must come next."""
         if not self.take(octets):

@@ -365,6 +365,11 @@ def test_fetch_modifiers() -> None:
     assert args(b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5 VANISHED)") == Fetch(
         one(1, STAR), (Fact.FLAGS, Fact.UID, Fact.MODSEQ), 5, True
     )
+    # RFC 8970 6: the list behind PREVIEW is FETCH's, unless it says LAZY.
+    assert args(b"FETCH 1 PREVIEW (PARTIAL 1:2)") == Fetch(one(1), (Preview(),), partial=(1, 2))
+    assert args(b"FETCH 1 PREVIEW (lazy) (PARTIAL 1:2)") == Fetch(
+        one(1), (Preview(lazy=True),), partial=(1, 2)
+    )
     assert args(b"FETCH 1 UID (CHANGEDSINCE 5)") == Fetch(one(1), (Fact.UID, Fact.MODSEQ), 5)
     assert args(b"UID FETCH 1:* UID (PARTIAL -1:-30)") == Fetch(
         one(1, STAR), (Fact.UID,), partial=(-1, -30)

@@ -25,6 +25,7 @@ _FACTS = {fact.value: fact for fact in Fact}
 _SECTION_TEXTS = {kind.value: kind for kind in SectionKind if kind.value}
 _PART = re.compile(rb"[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*")
 _PART_DEPTH = 100
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 
 
 def parse_fetch(cursor: Cursor, uid: bool) -> Fetch:
@@ -151,12 +152,8 @@ def _binary(cursor: Cursor, name: str) -> Binary:
 
 
 def _preview(cursor: Cursor) -> Preview:
-    if not cursor.take(b" ("):
-        return Preview()
-    if cursor.word("PREVIEW modifier") != "LAZY":
-        cursor.fail("unknown PREVIEW modifier")
-    cursor.expect(b")", "end of list")
-    return Preview(lazy=True)
+    # RFC 8970 6: any other list behind it is FETCH's own, as in "PREVIEW (CHANGEDSINCE 9)".
+    return Preview(lazy=cursor.skip(_LAZY))
 
 
 _Modifiers = tuple[int | None, bool, tuple[int, int] | None]
