@@ -1,8 +1,9 @@
 """A search or sort that the client wants kept up to date: what joins and leaves its result.
 
 Promises: the client's list, changed as ``REMOVEFROM`` and ``ADDTO`` say, is at each time what the
-search would find; only messages that changed are looked at again. Time alone moves nothing
-(OLDER, YOUNGER are judged when a message changes).
+search would find; only messages that changed are looked at again, and those that a message number
+or ``*`` in the search names since others came or went. Time alone moves nothing (OLDER, YOUNGER are
+judged when a message changes).
 Fails: ``StorageGone``.
 RFC: 5267 4 (CONTEXT=SEARCH, CONTEXT=SORT).
 """
@@ -19,6 +20,7 @@ from mailnode.access.imap.sort import sort_rows
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import AndKey, Criterion, NotKey, OrKey, SearchKey, SeqKey, UidKey
 from mailnode.wire.imap.format import esearch_line, number_set, ordered_set
+from mailnode.wire.imap.sets import STAR, SequenceSet
 
 if TYPE_CHECKING:
     from mailnode.access.imap.selected import Selected
@@ -49,10 +51,12 @@ class Context:
     criteria: tuple[Criterion, ...]
     uids: list[int]
     on_added: Callable[[list[int]], Awaitable[None]] | None = None
+    before: Picture | None = None  # what the numbers in the key named until now
 
     def expunged(self, picture: Picture, gone: Sequence[int]) -> bytes:
-        """The line that takes expunged messages out, by their old numbers; to be sent before
-        EXPUNGE or VANISHED."""
+        """The line that takes expunged messages out, by their old numbers (those of ``picture``);
+        to be sent before EXPUNGE or VANISHED, and called before ``changed`` in any case."""
+        self.before = picture
         return self._without(set(gone), _namer(picture, self.by_uid)) if gone else b""
 
     def changed(
@@ -60,7 +64,9 @@ class Context:
     ) -> Steps:
         """Steps; at their end the lines for messages that came or got other flags."""
         picture = selected.picture
-        rows = [row for uid in sorted(changed) if (row := selected.row(uid)) is not None]
+        before, self.before = self.before or picture, None
+        again = _renamed(self.key, before, picture).union(changed)
+        rows = [row for uid in sorted(again) if (row := selected.row(uid)) is not None]
         searcher = Searcher(
             selected.folder,
             self.key,
@@ -109,19 +115,54 @@ class Context:
 
 
 def by_content_alone(key: SearchKey) -> bool:
-    """Whether a search can be: not one by message numbers or ``$``, which name others later on."""
+    """Whether what a search finds does not hang on message numbers, nor on ``$``."""
+    return not any(
+        isinstance(at, SeqKey) or (isinstance(at, UidKey) and at.uids.saved) for at in _plain(key)
+    )
+
+
+def can_be_kept_up(key: SearchKey) -> bool:
+    """All but searches in ``$``, which may name others at any command (RFC 5182 2.1)."""
+    return not any(_set_of(at).saved for at in _plain(key) if isinstance(at, SeqKey | UidKey))
+
+
+def _plain(key: SearchKey) -> Iterator[SearchKey]:
+    """The keys at the ends of a tree."""
     pending = [key]
     while pending:
         at = pending.pop()
-        if isinstance(at, SeqKey) or (isinstance(at, UidKey) and at.uids.saved):
-            return False
         if isinstance(at, AndKey):
             pending += at.keys
         elif isinstance(at, OrKey):
             pending += (at.left, at.right)
         elif isinstance(at, NotKey):
             pending.append(at.key)
-    return True
+        else:
+            yield at
+
+
+def _set_of(key: SeqKey | UidKey) -> SequenceSet:
+    return key.uids if isinstance(key, UidKey) else key.messages
+
+
+def _renamed(key: SearchKey, before: Picture, now: Picture) -> set[int]:
+    """The UIDs that a message number, or ``*``, in the key names in one of the pictures only."""
+    found = set[int]()
+    if before.uids == now.uids:
+        return found
+    for at in _plain(key):
+        if isinstance(at, SeqKey) or (isinstance(at, UidKey) and _has_star(at.uids)):
+            found |= _named(at, before) ^ _named(at, now)
+    return found
+
+
+def _has_star(numbers: SequenceSet) -> bool:
+    return any(STAR in pair for pair in numbers.ranges)
+
+
+def _named(key: SeqKey | UidKey, picture: Picture) -> set[int]:
+    spans = _set_of(key).rows(picture.uids, isinstance(key, UidKey))
+    return {uid for span in spans for uid in picture.uids[span.start : span.stop]}
 
 
 def _places(uids: list[int], fresh: set[int], number: Callable[[int], int]) -> Iterator[bytes]:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.access.imap.context import Context, by_content_alone
+from mailnode.access.imap.context import Context, by_content_alone, can_be_kept_up
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.selected import Selected
 from mailnode.model.flags import Flag
 from mailnode.store import AccountRef, FlagsOp, NewMessage
@@ -55,6 +56,22 @@ def applied(lines: bytes, result: list[int]) -> list[int]:
     return result
 
 
+def found(selected: Selected, key: OrKey) -> list[int]:
+    """What the search finds in all of the folder."""
+    searcher = Searcher(
+        selected.folder,
+        key,
+        selected.folder.picture(),
+        is_recent=selected.is_recent,
+        saved=(),
+        now=0.0,
+        cache=MessageCache(),
+    )
+    while not searcher.advance():
+        pass
+    return searcher.uids
+
+
 def run(steps):  # type: ignore[no-untyped-def]  # a generator of steps with its result
     while True:
         try:
@@ -63,13 +80,24 @@ def run(steps):  # type: ignore[no-untyped-def]  # a generator of steps with its
             return stop.value
 
 
+BY_NUMBER = OrKey(
+    AndKey((FlagKey(Flag.FLAGGED), SeqKey(SequenceSet(((2, 4), (0, 0)))))),
+    AndKey((FlagKey(Flag.SEEN, False), NotKey(UidKey(SequenceSet(((7, 0),)))))),
+)
+
+
 @pytest.mark.parametrize("criteria", [(), (Criterion(SortKey.SIZE, True),)])
-@given(CHANGES)
+@pytest.mark.parametrize("key", [KEY, BY_NUMBER])
+@given(changes=CHANGES)
 @settings(max_examples=60, deadline=None)
-def test_the_list_stays_right(criteria: tuple[Criterion, ...], changes: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_the_list_stays_right(
+    criteria: tuple[Criterion, ...],
+    key: OrKey,
+    changes: list[tuple],  # type: ignore[type-arg]
+) -> None:
     folder = FakeStore().account(AccountRef("u", "d/u")).open("INBOX")
     selected = Selected(folder, folder.refresh(), range(0), False, Enabled())
-    context, told = Context("t", True, KEY, criteria, []), list[int]()
+    context, told = Context("t", True, key, criteria, []), list[int]()
 
     def tell() -> None:
         nonlocal told
@@ -95,10 +123,7 @@ def test_the_list_stays_right(criteria: tuple[Criterion, ...], changes: list[tup
             op = FlagsOp.REMOVE if what == "unseen" else FlagsOp.ADD
             flag = Flag.FLAGGED if what == "flag" else Flag.SEEN
             folder.store_flags(uids, op, flag, frozenset())
-    matching = [
-        info for info in folder.infos(folder.picture().uids)
-        if not info.flags & Flag.SEEN or info.flags & Flag.FLAGGED
-    ]  # fmt: skip
+    matching = list(folder.infos(found(selected, key)))
     if criteria:
         matching.sort(key=lambda info: info.size, reverse=True)
     assert told == [info.uid for info in matching]
@@ -106,13 +131,15 @@ def test_the_list_stays_right(criteria: tuple[Criterion, ...], changes: list[tup
 
 
 @pytest.mark.parametrize(
-    ("key", "lasting"),
+    ("key", "lasting", "kept"),
     [
-        (AllKey(), True),
-        (AndKey((ModSeqKey(1), UidKey(SequenceSet(((1, 5),))))), True),
-        (NotKey(SeqKey(SequenceSet(((1, 5),)))), False),
-        (OrKey(AllKey(), UidKey(SequenceSet((), saved=True))), False),
+        (AllKey(), True, True),
+        (AndKey((ModSeqKey(1), UidKey(SequenceSet(((1, 5),))))), True, True),
+        (NotKey(SeqKey(SequenceSet(((1, 5),)))), False, True),
+        (OrKey(AllKey(), UidKey(SequenceSet((), saved=True))), False, False),
+        (NotKey(SeqKey(SequenceSet((), saved=True))), False, False),
     ],
 )
-def test_what_can_be_kept_up(key: AllKey, lasting: bool) -> None:
+def test_what_can_be_kept_up(key: AllKey, lasting: bool, kept: bool) -> None:
     assert by_content_alone(key) is lasting
+    assert can_be_kept_up(key) is kept

@@ -163,7 +163,9 @@ def test_s4_3_noupdate(imap: ImapServer) -> None:
         S: a OK
         C: b CANCELUPDATE "t1" "t2"
         S: b OK
-        C: c SEARCH RETURN (UPDATE) 1:*
+        C: s2 SEARCH RETURN (SAVE) ALL
+        S: s2 OK
+        C: c SEARCH RETURN (UPDATE) $ UNSEEN
         S: * ESEARCH (TAG "c") ALL 1
         S: * NO [NOUPDATE "c"]
         S: c OK
@@ -216,5 +218,78 @@ def test_s4_3_a_tag_names_one_result_at_a_time(imap: ImapServer) -> None:
         C: a SEARCH RETURN (UPDATE) SEEN
         S: * ESEARCH (TAG "a")
         S: a OK
+        """
+    )
+
+
+def test_s4_3_a_search_by_message_numbers_is_kept_up(imap: ImapServer) -> None:
+    imap.deliver(*(message(n) for n in range(1, 6)))
+    imap.play(
+        SELECT
+        + OTHER
+        + r"""
+        C: a UID SEARCH RETURN (UPDATE ALL) 2:3 UNFLAGGED
+        S: * ESEARCH (TAG "a") UID ALL 2:3
+        S: a OK
+        C: b SEARCH RETURN (UPDATE COUNT) *
+        S: * ESEARCH (TAG "b") COUNT 1
+        S: b OK
+        C: c UID SORT RETURN (UPDATE ALL) (SIZE) UTF-8 UID 4:*
+        S: * ESEARCH (TAG "c") UID ALL 4:5
+        S: c OK
+        C2: a UID STORE 2,4 +FLAGS.SILENT (\Flagged)
+        S2: a OK
+        C2: b UID STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: b OK
+        C2: c EXPUNGE
+        ...2:
+        S2: c OK
+        # 1 is gone: numbers 2 and 3 are now UIDs 3 and 4, of which the latter has its flag already.
+        C: d NOOP
+        S: * 1 EXPUNGE
+        ...
+        S: * 3 FETCH (UID 4 FLAGS (\Flagged
+        S: * ESEARCH (TAG "a") UID REMOVEFROM (0 2)
+        S: d OK
+        C2: d UID STORE 4 -FLAGS.SILENT (\Flagged)
+        S2: d OK
+        C: e NOOP
+        ...
+        S: * ESEARCH (TAG "a") UID ADDTO (0 4)
+        S: e OK
+        C2+ f APPEND INBOX {1+}\r\nx\r\n
+        ...2:
+        S2: f OK
+        C: g NOOP
+        S: * 5 EXISTS
+        ...
+        S: * ESEARCH (TAG "b") REMOVEFROM (0 4)
+        S: * ESEARCH (TAG "b") ADDTO (0 5)
+        S: * ESEARCH (TAG "c") UID ADDTO (1 6)
+        S: g OK
+        """
+    )
+
+
+def test_s4_3_star_is_the_last_message_of_the_moment(imap: ImapServer) -> None:
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + OTHER
+        + r"""
+        C: a UID SEARCH RETURN (UPDATE ALL) UID 90:*
+        S: * ESEARCH (TAG "a") UID ALL 2
+        S: a OK
+        C2: a UID STORE 2 +FLAGS.SILENT (\Deleted)
+        S2: a OK
+        C2: b EXPUNGE
+        ...2:
+        S2: b OK
+        C: b NOOP
+        S: * ESEARCH (TAG "a") UID REMOVEFROM (0 2)
+        S: * 2 EXPUNGE
+        ...
+        S: * ESEARCH (TAG "a") UID ADDTO (0 1)
+        S: b OK
         """
     )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from mailnode.access.imap.commands.fetching import send_rows
 from mailnode.access.imap.commands.results import Results
 from mailnode.access.imap.commands.verb import SELECTED, Verb
-from mailnode.access.imap.context import MAX_CONTEXTS, Context, by_content_alone
+from mailnode.access.imap.context import MAX_CONTEXTS, Context, can_be_kept_up
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session
 from mailnode.wire.imap.ast import CancelUpdate, Command, Search, SearchReturn, Sort
@@ -26,7 +26,7 @@ def check_tag(session: Session, tag: str, returns: SearchReturn | None) -> None:
 def keep_up(session: Session, tag: str, args: Search | Sort, results: Results) -> None:
     """Begin to tell what joins and leaves this result, or say that it will not be told."""
     contexts = session.view().contexts
-    if len(contexts) >= MAX_CONTEXTS or not by_content_alone(args.key):
+    if len(contexts) >= MAX_CONTEXTS or not can_be_kept_up(args.key):
         refuse(session, tag)
         return
     uids = [results.picture.uids[row] for row in results.rows]
