@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 from mailnode.model.errors import StorageGone, TooManyAnnotations
 from mailnode.runtime import files
+from mailnode.runtime.tasks import may_wait
 
 FOLDER_FILE = b"/mailnode.annotations"
 SERVER_FILE = b"/mailnode.server-annotations"
@@ -33,6 +34,7 @@ def read(path: bytes) -> Entries:
     """All entries of a file by (user, name); none where there is no file."""
     try:
         with files.storage_errors(path), open(path, "rb") as file:
+            may_wait()
             raw = file.read(_MAX_BYTES)
     except FileNotFoundError:
         return {}

@@ -655,7 +655,9 @@ class FakeAccount:
             if len(new) > max(limit, len(kept)):
                 raise TooManyAnnotations
             if name and new != kept:
-                self._folder(name).modseq += 1  # RFC 7162 3.2
+                folder = self._folder(name)
+                folder.modseq += 1  # RFC 7162 3.2
+                folder.changed()
             kept.clear()
             kept.update(new)
             self._tell()

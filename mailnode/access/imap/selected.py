@@ -26,6 +26,8 @@ LINES_AT_ONCE = 500
 # Ranges in one VANISHED line; some clients have buffers of a few KiB for a line.
 RANGES_AT_ONCE = 200
 NOTHING = Allowed(NO_FLAGS, False)
+# RFC 4467 8: how URLs of this mailbox can be authorized.
+URLMECH = b"* OK [URLMECH INTERNAL] URLs can be authorized\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Selected:
         "folder",
         "heard",
         "heard_key",
+        "keys",
         "keywords",
         "made",
         "must_look",
@@ -78,6 +81,7 @@ class Selected:
         self.saved: tuple[int, ...] = ()
         self.contexts: dict[str, Context] = {}  # by tag: results to be kept up to date
         self.name = folder.name  # the one the client knows; the folder may have got another
+        self.keys = b""  # ``url_keys.mark`` of the keys that were there when the client was told
         self.heard_key = ""
         self._silence: Callable[[], None] | None = None
 

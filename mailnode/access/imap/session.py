@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO, TypeVar
 
+from mailnode.access.imap import url_keys
 from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.means import Means, Out
 from mailnode.access.imap.reply import Refused, bad, no, ok
-from mailnode.access.imap.selected import News, Selected, renamed_line
+from mailnode.access.imap.selected import URLMECH, News, Selected, renamed_line
 from mailnode.access.imap.watch import Watch
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageFull, StorageGone
 from mailnode.runtime.maillog import Event
@@ -219,6 +220,7 @@ class Session:
             return
         if news.picture.uidvalidity != selected.picture.uidvalidity:
             raise FolderLost
+        await self._tell_keys(news)
         # RFC 3501 7.4.1: message numbers must not move during FETCH, STORE and SEARCH.
         if news.diff.expunged and not expunge:
             selected.must_look = True
@@ -240,6 +242,18 @@ class Session:
             fresh -= await self._keep_up(context, news, fresh)
         if watch is not None and watch.on_added is not None and fresh:
             await watch.on_added(sorted(fresh))
+
+    async def _tell_keys(self, news: News) -> None:
+        """RFC 4467 7 (RESETKEY): sessions that have the mailbox selected hear of other keys. These
+        move the modseq on without any message. Where there was none, no URL has lost its worth, so
+        that a change that comes with others need not be looked for."""
+        selected, diff = self.view(), news.diff
+        moved = news.picture.highestmodseq != selected.picture.highestmodseq
+        if moved and (selected.keys or not (diff.expunged or diff.added or diff.flagged)):
+            now = await self.means.pool.brisk(url_keys.mark, self.owner(), selected.folder.name)
+            if now != selected.keys:
+                selected.keys = now
+                self.out.write(URLMECH)
 
     async def _keep_up(self, context: Context, news: News, fresh: set[int]) -> set[int]:
         """RFC 5267 4.3: tell what joined and left a result, or that this will be told no more.

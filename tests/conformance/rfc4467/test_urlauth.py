@@ -218,6 +218,95 @@ def test_s7_resetkey(imap: ImapServer) -> None:
     assert fetched(imap, "user2", drafts) == "NIL"
 
 
+def test_s7_resetkey_reaches_the_other_sessions(imap: ImapServer) -> None:
+    # RFC 4467 7: any session of the user that has the mailbox selected hears URLMECH.
+    opened(imap, TEXT)
+    made(imap, URL + ";URLAUTH=authuser")
+    imap.play(
+        """
+        C1: s SELECT INBOX
+        ...1:
+        S1: s OK
+        C1: i IDLE
+        S1: + idling
+        C2: s EXAMINE INBOX
+        ...2:
+        S2: s OK
+        C3: s SELECT Drafts
+        ...3:
+        S3: s OK
+        C4: s SELECT INBOX
+        ...4:
+        S4: s OK
+        C4: r RESETKEY INBOX
+        S4: r OK [URLMECH INTERNAL]
+        S1: * OK [URLMECH INTERNAL]
+        C2: n NOOP
+        S2: * OK [URLMECH INTERNAL]
+        S2: n OK
+        C3: n NOOP
+        S3: n OK
+        # The one that did it has heard it by the reply.
+        C4: n NOOP
+        S4: n OK
+        C3: r RESETKEY
+        S3: r OK
+        S1: * OK [URLMECH INTERNAL]
+        C4: n NOOP
+        S4: * OK [URLMECH INTERNAL]
+        S4: n OK
+        # Neither other annotations nor mail are other keys.
+        C3: a SETMETADATA INBOX (/private/comment "x")
+        S3: a OK
+        C3: b APPEND INBOX {3+}
+        C3: a:b
+        S3: b OK
+        S1: * 2 EXISTS
+        C4: n NOOP
+        S4: * 2 EXISTS
+        ...4:
+        S4: n OK
+        """
+    )
+
+
+def test_s7_resetkey_along_with_mail(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    made(imap, URL + ";URLAUTH=authuser")
+    imap.play(
+        """
+        C1: s SELECT INBOX
+        ...1:
+        S1: s OK
+        C2: a APPEND INBOX {3+}
+        C2: a:b
+        S2: a OK
+        C2: r RESETKEY INBOX
+        S2: r OK
+        C1: n NOOP
+        S1: * OK [URLMECH INTERNAL]
+        S1: * 2 EXISTS
+        ...1:
+        S1: n OK
+        """
+    )
+
+
+def test_s7_the_first_key_is_no_other_key(imap: ImapServer) -> None:
+    opened(imap, TEXT)
+    imap.play(
+        """
+        C1: s SELECT INBOX
+        ...1:
+        S1: s OK
+        C2: r RESETKEY
+        S2: r OK
+        C1: n NOOP
+        S1: n OK
+        """
+    )
+
+
 def test_s4_urlmech_and_capability(imap: ImapServer) -> None:
     imap.play(
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailnode.access.imap import url_keys
 from mailnode.access.imap.commands.choosing import batches, chosen
 from mailnode.access.imap.commands.listing import listed_line, read_known
 from mailnode.access.imap.commands.resync import resynced
@@ -15,6 +16,7 @@ from mailnode.access.imap.commands.verb import KNOWN, SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.selected import (
     LINES_AT_ONCE,
+    URLMECH,
     News,
     Selected,
     keyword_lines,
@@ -35,16 +37,19 @@ class Opened:
     picture: Picture
     recent: range
     first_unseen: int
+    keys: bytes
 
 
 def open_folder(account: Account, name: str, read_only: bool) -> Opened:
     """Blocking. Raises ``NoSuchFolder``."""
     folder = account.open(name, read_only)
     try:
+        # Before the picture: a key that changes in between is told of once too often, not never.
+        keys = url_keys.mark(account, name)
         picture = folder.refresh()
         frozen = read_only or folder.read_only
         recent = folder.peek_recent() if frozen else folder.claim_recent()
-        return Opened(folder, picture, recent, folder.first_unseen(picture) + 1)
+        return Opened(folder, picture, recent, folder.first_unseen(picture) + 1, keys)
     except BaseException:
         folder.close()
         raise
@@ -71,6 +76,7 @@ async def do_select(session: Session, command: Command, args: Select) -> Reply:
     if args.condstore:
         session.turn_condstore_on()
     selected = Selected(opened.folder, opened.picture, opened.recent, read_only, session.enabled)
+    selected.keys = opened.keys
     session.enter(selected)
     session.out.write(_greeting(selected, opened.first_unseen))
     if known is not None:
@@ -99,8 +105,7 @@ def _greeting(selected: Selected, first_unseen: int) -> bytes:
     # RFC 8474 4.2
     mailbox_id = selected.folder.mailbox_id.encode()
     lines.append(b"* OK [MAILBOXID (%b)] mailbox id\r\n" % mailbox_id)
-    # RFC 4467 4: how URLs of this mailbox can be authorized.
-    lines.append(b"* OK [URLMECH INTERNAL] URLs can be authorized\r\n")
+    lines.append(URLMECH)
     return b"".join(lines)
 
 

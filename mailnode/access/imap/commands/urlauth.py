@@ -11,7 +11,7 @@ from mailnode.access.imap.authorized import authorize, completed
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, no, ok
 from mailnode.access.imap.session import Session
-from mailnode.access.imap.url_keys import key_of, reset, reset_all
+from mailnode.access.imap.url_keys import key_of, mark, reset, reset_all
 from mailnode.model.errors import NoPermission, NoSuchFolder
 from mailnode.wire.imap.account_args import GenUrlAuth, ResetKey, UrlFetch
 from mailnode.wire.imap.ast import Command
@@ -65,6 +65,10 @@ async def do_resetkey(session: Session, command: Command, args: ResetKey) -> Rep
         return ok("all keys are new")
     if not args.mechanisms or INTERNAL in args.mechanisms:
         await session.means.pool.run(reset, account, args.mailbox)
+        selected = session.selected
+        if selected is not None and selected.name == args.mailbox:
+            # Ours are told by the reply.
+            selected.keys = await session.means.pool.run(mark, account, args.mailbox)
     return ok("the key is new", _MECHANISMS)
 
 
