@@ -1,5 +1,7 @@
 """RFC 3501 6.3: commands on mailboxes."""
 
+import pytest
+
 from tests.support.imap_server import ImapServer, message
 
 
@@ -274,6 +276,29 @@ def test_folder_deleted_under_another_session(imap: ImapServer) -> None:
         S2: * BYE [UNAVAILABLE]
         CLOSED2:
         """
+    )
+
+
+@pytest.mark.parametrize("text", ["UID COPY 1 INBOX", "UID MOVE 1 INBOX", "REPLACE 1 INBOX {1+}"])
+def test_folder_deleted_under_another_session_is_no_target_to_create(
+    imap: ImapServer, text: str
+) -> None:
+    imap.play(
+        f"""
+        C: a CREATE Gone
+        S: a OK
+        C: b APPEND Gone {{3+}}
+        C: abc
+        S: b OK
+        C2: a SELECT Gone
+        ...2:
+        S2: a OK
+        C: c DELETE Gone
+        S: c OK
+        C2: b {text}
+        """
+        + ("C2: x\n" if "REPLACE" in text else "")
+        + "S2: * BYE [UNAVAILABLE]\nCLOSED2:"
     )
 
 

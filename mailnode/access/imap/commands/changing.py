@@ -15,7 +15,8 @@ from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, ok
 from mailnode.access.imap.selected import News, Selected, fetch_head, format_flags_fetch
-from mailnode.access.imap.session import Session
+from mailnode.access.imap.session import FolderLost, Session
+from mailnode.model.errors import NoSuchFolder
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult, guarded
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
 from mailnode.wire.imap.format import number_set, uid_pairs
@@ -171,8 +172,9 @@ async def _transfer(session: Session, command: Command, args: CopyTo, *, move: b
 def transfer(
     account: Account, source: Folder, uids: list[int], name: str, lenient: bool, move: bool
 ) -> Transfer:
-    """Blocking. Raises ``NoSuchFolder``, ``OverQuota``; ``Refused`` when messages are gone."""
-    there = source.refresh()
+    """Blocking. Raises ``NoSuchFolder`` for the target, ``OverQuota``; ``Refused`` when messages
+    are gone, ``FolderLost`` when the source is."""
+    there = still_there(source)
     left = [uid for uid in uids if find_row(there, uid) is not None]
     # RFC 2180 4.4.1: COPY of what others expunged fails as a whole; a UID that is gone is
     # passed over (RFC 3501 6.4.8).
@@ -185,6 +187,15 @@ def transfer(
         return Transfer(target.key, validity, pairs, "r" in target.rights)
     finally:
         target.close()
+
+
+def still_there(source: Folder) -> Picture:
+    """Blocking: the selected folder as it is now. Raises ``FolderLost``, so that nobody takes it
+    for the target, which a client may CREATE."""
+    try:
+        return source.refresh()
+    except NoSuchFolder:
+        raise FolderLost from None
 
 
 VERBS = {
