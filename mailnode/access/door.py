@@ -23,6 +23,7 @@ from zope.interface import implementer
 from mailnode.access.arrival import Arrival
 from mailnode.access.link import Link
 from mailnode.model.tunnel import Tunnel
+from mailnode.runtime import carrier
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
@@ -81,9 +82,6 @@ class DoorProtocol(Arrival):
                 self.transport.write(self.full)
             self.transport.loseConnection()
             return
-        if hasattr(self.transport, "setTcpNoDelay"):  # not on a Unix socket
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
         if self._door.implicit_tls:
             self.start_tls()
         self.transport.registerProducer(self, True)
@@ -98,7 +96,8 @@ class DoorProtocol(Arrival):
 
     def dataReceived(self, data: bytes) -> None:
         """Octets from the client, decrypted."""
-        data = self.arrived(data, self.service, self._door.log)
+        if self._fresh or self._held is not None:
+            data = self.arrived(data, self.service, self._door.log)
         if data and self.link is not None:
             self._receiving, self._relaxed = True, False
             try:
@@ -162,17 +161,17 @@ class DoorProtocol(Arrival):
             return
         data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
         self._unsent.clear()
-        carrier = self.transport
+        transport = self.transport
         # Twisted's write asks the kernel when the socket is ready, which it nearly always is:
         # three system calls for one. It keeps what it has in these two buffers.
         if (
-            isinstance(carrier, Connection)
-            and not (carrier.TLS or carrier.dataBuffer or carrier._tempDataBuffer)
-            and not (carrier.disconnecting or carrier.disconnected)
+            isinstance(transport, Connection)
+            and not (transport.TLS or transport.dataBuffer or transport._tempDataBuffer)
+            and not (transport.disconnecting or transport.disconnected)
         ):
-            data = _sent_at_once(carrier, data)
+            data = _sent_at_once(transport, data)
         if data:
-            carrier.write(data)
+            transport.write(data)
 
     def start_tls(self) -> None:
         """Begin the handshake, with the newest certificate."""
@@ -213,18 +212,19 @@ class DoorProtocol(Arrival):
         self.transport.abortConnection()
 
 
-def _sent_at_once(carrier: Connection, data: bytes) -> bytes:
+def _sent_at_once(to: Connection, data: bytes) -> bytes:
     """Give the kernel as much as it takes now; the rest, mostly nothing."""
+    # An error shows again, and is dealt with, when the reactor comes to write.
+    sent = to.writeSomeData(data)
+    if sent == len(data):
+        return b""
     left = memoryview(data)
-    while left:
-        # An error shows again, and is dealt with, when the reactor comes to write.
-        sent = carrier.writeSomeData(left)  # type: ignore[arg-type]  # any buffer will do
-        if not isinstance(sent, int):
-            break
-        full = sent < min(len(left), carrier.SEND_LIMIT)
+    while isinstance(sent, int):
+        full = sent < min(len(left), to.SEND_LIMIT)
         left = left[sent:]
-        if full:
+        if full or not left:
             break
+        sent = to.writeSomeData(left)  # type: ignore[arg-type]  # any buffer will do
     return bytes(left)
 
 
@@ -243,6 +243,4 @@ class DoorFactory(Factory):
 
 def listen(sock: Any, protocol: type[DoorProtocol], door: Doorway) -> Any:
     """Accept on a bound and listening socket; the port, whose ``stopListening`` ends it."""
-    from twisted.internet import reactor
-
-    return reactor.adoptStreamPort(sock.fileno(), sock.family, DoorFactory(protocol, door))
+    return carrier.listen(sock, DoorFactory(protocol, door))
