@@ -8,6 +8,7 @@ Locks: every function runs inside ``core.changing`` (or the rebuild), save ``loo
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import defaultdict
 from itertools import islice
@@ -37,6 +38,7 @@ __all__ = ["Foreign", "adopt_new", "foreign_state", "move_new", "reconcile"]
 
 # One record's worth of adopted messages.
 _BATCH = 1000
+_SORTED_AT_ONCE = 20_000
 
 
 def reconcile(core: FolderCore, foreign: Foreign | None = None) -> None:
@@ -156,10 +158,7 @@ def _adopt(core: FolderCore, unknown: list[FoundFile], foreign: Foreign | None) 
     """Give files without a record their UID: the old server's, or the next ones by age."""
     uids = foreign.uids if foreign and foreign.uidvalidity else {}
     kept = sorted((uids[file.base], file) for file in unknown if file.base in uids)
-    fresh = sorted(
-        (file for file in unknown if file.base not in uids),
-        key=lambda file: names.arrival_order(file.base),
-    )
+    fresh = _oldest_first([file for file in unknown if file.base not in uids])
     if any(b"P" in file.letters for file in unknown):
         core.keyword_bits(frozenset({"$Forwarded"}))
     next_uid = max(core.state.uidnext, foreign.uidnext if foreign else 1, *(u + 1 for u, _ in kept))
@@ -171,6 +170,20 @@ def _adopt(core: FolderCore, unknown: list[FoundFile], foreign: Foreign | None) 
             core.commit(Kind.ADD, pack_added(added), uidnext=added[-1].uid + 1)
     if core.state.uidnext < next_uid:
         core.commit(Kind.MARK, b"", uidnext=next_uid, quiet=True)
+
+
+def _oldest_first(files: list[FoundFile]) -> list[FoundFile]:
+    """A sort lets no other thread run until it is done, and of a million names that is so long that
+    the worker would be taken for stuck: so it is done piece by piece."""
+    parts = [
+        sorted(files[start : start + _SORTED_AT_ONCE], key=_age)
+        for start in range(0, len(files), _SORTED_AT_ONCE)
+    ]
+    return parts[0] if len(parts) == 1 else list(heapq.merge(*parts, key=_age))
+
+
+def _age(file: FoundFile) -> tuple[int, int, bytes]:
+    return names.arrival_order(file.base)
 
 
 def _describe(core: FolderCore, uid: int, file: FoundFile, foreign: Foreign | None) -> Added | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import mailbox
 import os
+import random
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
 from mailnode.runtime import files
-from mailnode.store import FlagsOp
+from mailnode.store import FlagsOp, rescan
 from mailnode.store.journal import HEADER_SIZE
 from tests.support.mail_store import FailAt, OpenStore, message, texts
 
@@ -225,3 +228,25 @@ def test_a_compaction_that_fails_hurts_nobody(
         assert folder.store_flags([1], FlagsOp.REMOVE, Flag.SEEN, NONE).modified == ()
         assert there.folder().refresh() == folder.refresh()
     there.close()
+
+
+def test_a_large_adoption_goes_by_age_and_sorts_little_at_a_time(
+    opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A sort keeps every other thread from running, however many messages there are.
+    lengths: list[int] = []
+
+    def watched(found: Iterable[object], **options: Any) -> list[object]:
+        whole = list(found)
+        lengths.append(len(whole))
+        return sorted(whole, **options)
+
+    monkeypatch.setattr(rescan, "sorted", watched, raising=False)
+    monkeypatch.setattr(rescan, "_SORTED_AT_ONCE", 4)
+    folder = opened.folder()
+    folder.refresh()
+    for at in random.Random(7).sample(range(30), 30):
+        text = b"Subject: %02d\n\nx\n" % at
+        Path(opened.path("new"), f"{1_700_000_000 + at // 3}.M{at % 3}P1Q1.x").write_bytes(text)
+    assert texts(folder) == [f"{at:02}" for at in range(30)]
+    assert max(lengths) == 4
