@@ -299,8 +299,12 @@ class Account(Protocol):
     def folders(self) -> list[FolderInfo]:
         """Every folder and every missing parent, sorted by name, INBOX first."""
 
-    def create(self, name: str, special_use: str = "") -> str:
-        """Make a folder (and its parents appear); the mailbox id (RFC 8474)."""
+    def create(self, name: str, use: str = "") -> str:
+        """Make a folder (and its parents appear), with a special use; the mailbox id (RFC 8474)."""
+
+    def use_for(self, name: str, use: str) -> None:
+        """Give a folder a special use, or (empty) none; what other folder had that use has none
+        then (RFC 6154 4)."""
 
     def delete(self, name: str) -> None:
         """Delete a folder and its mail; children stay (RFC 9051 6.3.5)."""
@@ -325,7 +329,8 @@ class Account(Protocol):
         """Use and limit."""
 
     def annotations(self, name: str, user: str) -> dict[str, bytes]:
-        """Annotations of a folder (``""``: of none) that ``user`` may see, by lower-case name."""
+        """Annotations of a folder, or of a name that is only a parent (``""``: of none), that
+        ``user`` may see, by lower-case name."""
 
     def annotate(
         self, name: str, user: str, changes: Mapping[str, bytes | None], limit: int

@@ -23,9 +23,10 @@ from mailnode.store import (
     QuotaUse,
     account_key,
     acl,
+    annotating,
     names,
-    notes,
     share_key,
+    special_use,
     subscriptions,
 )
 from mailnode.store.acl import Acl, Person
@@ -82,20 +83,29 @@ class MaildirAccount:
         disks = {INBOX: b"", **found}
         parents = {parent for name in disks for parent in _parents(name)}
         subscribed = set(listed)
-        uses = self._uses(disks, told)
+        uses = special_use.in_effect(disks, told, self._usual)
         infos = [
             FolderInfo(name, name in disks, name in parents, name in subscribed, uses.get(name, ""))
             for name in disks.keys() | parents
         ]
         return sorted(infos, key=lambda info: (info.name != INBOX, info.name))
 
-    def _uses(self, disks: dict[str, bytes], told: dict[bytes, str]) -> dict[str, str]:
-        """Uses by folder name: what clients set, then what the settings name."""
-        uses = {name: told[disk] for name, disk in disks.items() if disk in told}
-        for use, name in self._home.services.core.settings.special_folders.items():
-            if use not in uses.values():
-                uses.setdefault(names.canonical(name), use)
-        return uses
+    @property
+    def _usual(self) -> dict[str, str]:
+        return self._home.services.core.settings.special_folders
+
+    @_verb
+    def use_for(self, name: str, use: str) -> None:
+        """See ``store.Account``. Raises ``NoSuchFolder``, ``BadFolderName``."""
+        if names.canonical(name) == INBOX:
+            raise BadFolderName(name, "INBOX has a use of its own")
+        self._home.services.guard()
+        with self._home.lock():
+            disk, told = self._home.disk_name(name), subscriptions.read_uses(self._home.path)
+            disks = {**self._home.disk_names(), names.canonical(name): disk}
+            after = special_use.given(disks, told, self._usual, names.canonical(name), use)
+            subscriptions.write_uses(self._home.path, after)
+        self._tell()
 
     @_verb
     def subscribe(self, name: str, on: bool) -> None:
@@ -202,7 +212,7 @@ class MaildirAccount:
     @_verb
     def annotations(self, name: str, user: str) -> dict[str, bytes]:
         """See ``store.Account``. Raises ``NoSuchFolder``."""
-        return notes.visible(notes.read(self._annotations_path(name)), user)
+        return annotating.read(self._home, name, user)
 
     @_verb
     def annotate(
@@ -210,9 +220,7 @@ class MaildirAccount:
     ) -> None:
         """See ``store.Account``. Raises ``NoSuchFolder``."""
         self._home.services.guard()
-        with self._home.lock():
-            changed = notes.change(self._annotations_path(name), user, changes, limit)
-        if changed and name:
+        if annotating.change(self._home, name, user, changes, limit):
             folder = self.open(name)
             try:
                 folder.touch()
@@ -220,15 +228,10 @@ class MaildirAccount:
                 folder.close()
         self._tell()
 
-    def _annotations_path(self, name: str) -> bytes:
-        if not name:
-            return self._home.path + notes.SERVER_FILE
-        return self._home.folder_path(self._home.disk_name(name)) + notes.FOLDER_FILE
-
     # -- the set of folders ----------------------------------------------------------------
 
     @_verb
-    def create(self, name: str, special_use: str = "") -> str:
+    def create(self, name: str, use: str = "") -> str:
         """See ``store.Account``. Raises ``FolderExists``, ``BadFolderName``."""
         name = names.check_new(name)
         self._home.services.guard()
@@ -238,9 +241,11 @@ class MaildirAccount:
             disk = names.folder_to_disk(name)
             self._home.make_folder(disk)
             self._inherit(name, disk)
-            if special_use:
+            annotating.made(self._home, name)
+            if use:
                 uses = subscriptions.read_uses(self._home.path)
-                subscriptions.write_uses(self._home.path, {**uses, disk: special_use})
+                others = {other: its for other, its in uses.items() if its != use}
+                subscriptions.write_uses(self._home.path, {**others, disk: use})
         self._tell()
         folder = self.open(name, read_only=True)
         try:
@@ -261,8 +266,9 @@ class MaildirAccount:
             trash = self._home.path + b"/" + _TRASH_PREFIX + os.urandom(8).hex().encode()
             self._rename_folder(disk, trash)
             uses = subscriptions.read_uses(self._home.path)
-            if uses.pop(disk, None):
+            if uses.pop(disk, None) is not None:
                 subscriptions.write_uses(self._home.path, uses)
+            annotating.settle(self._home)
         self._tell()
         self._empty_trash()
         self._home.tell_use(self.ref)
@@ -319,6 +325,7 @@ class MaildirAccount:
                     self._rename_folder(source, self._home.folder_path(target))
                 raise
             self._rename_uses(dict(moves))
+            annotating.settle(self._home, names.canonical(old), new)
         self._tell()
 
     def _rename_uses(self, moves: dict[bytes, bytes]) -> None:
@@ -331,10 +338,7 @@ class MaildirAccount:
         # RFC 9051 6.3.6: INBOX stays, empty; its messages move, its children do not.
         self.create(new)
         # RFC 5464 4.1: annotations are copied, and stay with INBOX.
-        noted = notes.read(self._annotations_path(INBOX))
-        if noted:
-            with self._home.lock():
-                notes.write(self._annotations_path(new), noted)
+        annotating.copy(self._home, INBOX, new)
         inbox, target = self.open(INBOX), self.open(new)
         try:
             inbox.move(inbox.refresh().uids, target)

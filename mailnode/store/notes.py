@@ -53,10 +53,17 @@ def visible(entries: Entries, user: str) -> dict[str, bytes]:
 
 
 def change(path: bytes, user: str, changes: Mapping[str, bytes | None], limit: int) -> bool:
-    """Set or (``None``) remove entries, all or none; ``limit`` counts what ``user`` sees. True if
-    anything is different now."""
-    entries = read(path)
-    before = dict(entries)
+    """See ``altered``. True if anything is different now."""
+    before = read(path)
+    after = altered(before, user, changes, limit)
+    if after != before:
+        write(path, after)
+    return after != before
+
+
+def altered(before: Entries, user: str, changes: Mapping[str, bytes | None], limit: int) -> Entries:
+    """Set or (``None``) remove entries, all or none; ``limit`` counts what ``user`` sees."""
+    entries = dict(before)
     for name, value in changes.items():
         key = (user if name.startswith(_PRIVATE) else "", name)
         if value is None:
@@ -64,10 +71,8 @@ def change(path: bytes, user: str, changes: Mapping[str, bytes | None], limit: i
         else:
             entries[key] = value
     if len(visible(entries, user)) > max(limit, len(visible(before, user))):
-        raise TooManyAnnotations(path.decode("ascii", "backslashreplace"))
-    if entries != before:
-        write(path, entries)
-    return entries != before
+        raise TooManyAnnotations(f"more than {limit}")
+    return entries
 
 
 def write(path: bytes, entries: Entries) -> None:

@@ -193,17 +193,25 @@ class WideAccount:
                 if "l" in rights:
                     yield FolderInfo(prefix + info.name, True, False, False, shared=True)
 
-    def create(self, name: str, special_use: str = "") -> str:
+    def create(self, name: str, use: str = "") -> str:
         """See ``store.Account``; RFC 4314 4: needs ``k`` on the parent."""
         place = self.place(name)
         if place is None:
             if name and name in (self.spaces.others, self.spaces.public):
                 raise BadFolderName(name, "this name is for shared mailboxes")
-            return self._own.create(name, special_use)
-        if special_use:
+            return self._own.create(name, use)
+        if use:
             raise BadFolderName(name, "special uses are for your own mailboxes")
         self._demand(self._above(place), "k")
         return place.account.create(place.inner)
+
+    def use_for(self, name: str, use: str) -> None:
+        """See ``store.Account``. RFC 6154 7: what becomes e.g. Junk must not be seen by others."""
+        place = self.place(name)
+        if place is not None:
+            demand(self._rights(place), "l", place.inner)
+            raise BadFolderName(name, "special uses are for your own mailboxes")
+        self._own.use_for(name, use)
 
     def _above(self, place: Place) -> Place:
         """The nearest folder above that is there; of public ones, the whole as the last."""
@@ -372,7 +380,10 @@ class WideAccount:
         """What tells of changes to all that ``folders`` shows."""
         mine = [account_key(self.ref)]
         mine += map(share_key, heard_by(self.person, self.spaces.everywhere))
-        return mine + [account_key(account.ref) for _, account, _ in self._neighbours()]
+        if self.spaces.public and self.person.domain:
+            # Also before there is any: the first one is news like the others.
+            mine.append(account_key(public_ref(self.person.domain)))
+        return mine + [account_key(one.ref) for _, one, owner in self._neighbours() if owner]
 
 
 def _parents(name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 ``subscriptions`` is Dovecot's file, version 2 (levels parted by tabs); an older one, or
 Courier's, is read and replaced at the first change. ``mailnode.special-use`` has a line
-``<use> <name on disk>`` per folder made with CREATE-SPECIAL-USE.
+``<use> <name on disk>`` per folder that a client gave a use; an empty use says that it has none.
 What was read last of some thousand accounts is kept, and believed while the file looks the same.
 Locks: writing is done under the account's lock; reading needs none, files are replaced whole.
 """

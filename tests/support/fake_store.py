@@ -503,6 +503,7 @@ class FakeAccount:
         self.create("INBOX")
         for name, use in () if ref.user.startswith("/public/") else USUAL:
             self.create(name, use)
+        self.parent_notes: dict[str, dict[tuple[str, str], bytes]] = {}
             self.subscribe(name, True)
 
     def folders(self) -> list[FolderInfo]:
@@ -523,7 +524,16 @@ class FakeAccount:
                 for name in order
             ]
 
-    def create(self, name: str, special_use: str = "") -> str:
+    def use_for(self, name: str, use: str) -> None:
+        with self.store.lock:
+            self._folder(name)
+            if name == "INBOX":
+                raise BadFolderName(name, "INBOX has a use of its own")
+            self.uses = {other: its for other, its in self.uses.items() if its != use}
+            self.uses[name] = use
+            self._tell()
+
+    def create(self, name: str, use: str = "") -> str:
         with self.store.lock:
             if name in self.kept:
                 raise FolderExists(name)
@@ -532,8 +542,10 @@ class FakeAccount:
                 raise BadFolderName(name)
             self.kept[name] = FakeFolder(self, name, next(self.store.validities))
             self.kept[name].list = self._inherited(name)
-            if special_use:
-                self.uses[name] = special_use
+            if use:
+                self.uses = {other: its for other, its in self.uses.items() if its != use}
+                self.uses[name] = use
+            self.kept[name].notes.update(self.parent_notes.pop(name, {}))
             self._tell()
             return self.kept[name].mailbox_id
 
@@ -583,6 +595,8 @@ class FakeAccount:
             self._tell()
 
     def rename(self, old: str, new: str) -> None:
+            for parent in [up for up in self.parent_notes if not self._is_parent(up)]:
+                del self.parent_notes[parent]
         with self.store.lock:
             if old == "INBOX":
                 self.create(new)
@@ -604,6 +618,10 @@ class FakeAccount:
             self._tell()
 
     def subscribe(self, name: str, on: bool) -> None:
+                if name in self.uses:
+                    self.uses[folder.name] = self.uses.pop(name)
+            for name in [up for up in self.parent_notes if f"{up}/".startswith(f"{old}/")]:
+                self.parent_notes[new + name[len(old) :]] = self.parent_notes.pop(name)
         with self.store.lock:
             (self.subscribed.add if on else self.subscribed.discard)(name)
             self._tell()
@@ -638,14 +656,22 @@ class FakeAccount:
 
     def annotations(self, name: str, user: str) -> dict[str, bytes]:
         with self.store.lock:
-            kept = self._folder(name).notes if name else self.notes
+            kept = self._notes(name)
+    def _is_parent(self, name: str) -> bool:
+        return any(other.startswith(f"{name}/") for other in self.kept)
+
+    def _notes(self, name: str) -> dict[tuple[str, str], bytes]:
+        if name not in self.kept and self._is_parent(name):
+            return self.parent_notes.setdefault(name, {})
+        return self._folder(name).notes if name else self.notes
+
             return {entry: value for (who, entry), value in kept.items() if who in ("", user)}
 
     def annotate(
         self, name: str, user: str, changes: Mapping[str, bytes | None], limit: int
     ) -> None:
         with self.store.lock:
-            kept = self._folder(name).notes if name else self.notes
+            kept = self._notes(name)
             new = dict(kept)
             for entry, value in changes.items():
                 key = (user if entry.startswith("/private/") else "", entry)
@@ -654,8 +680,8 @@ class FakeAccount:
                     new[key] = value
             if len(new) > max(limit, len(kept)):
                 raise TooManyAnnotations
-            if name and new != kept:
-                folder = self._folder(name)
+            folder = self.kept.get(name)
+            if folder is not None and new != kept:
                 folder.modseq += 1  # RFC 7162 3.2
                 folder.changed()
             kept.clear()

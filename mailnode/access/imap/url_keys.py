@@ -38,6 +38,7 @@ def key_of(account: Account, name: str) -> bytes:
     known = keys_of(account, name)
     if known:
         return known[0]
+    account.status(name)  # a name that is only a parent has annotations, and no messages
     entry, key = _new_key()
     account.annotate(name, _OWNER, {entry: key}, _LIMIT)
     return key
@@ -60,6 +61,7 @@ def reset(account: Account, name: str) -> None:
     """RFC 4467 7: end every URL that was made for the mailbox, by a new key."""
     if not _is_own(account, name):
         raise NoPermission(name)
+    account.status(name)
     entry, key = _new_key()
     account.annotate(name, _OWNER, {**dict.fromkeys(_entries(account, name)), entry: key}, _LIMIT)
 

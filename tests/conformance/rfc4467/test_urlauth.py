@@ -270,6 +270,19 @@ def test_s7_resetkey_reaches_the_other_sessions(imap: ImapServer) -> None:
     )
 
 
+def test_s7_a_name_without_a_mailbox_has_no_key(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: a CREATE Work/Now
+        S: a OK
+        C: b RESETKEY Work
+        S: b NO [NONEXISTENT]
+        C: c GENURLAUTH "imap://user1@mail.test/Work/;UID=1;URLAUTH=authuser" INTERNAL
+        S: c BAD [NONEXISTENT]
+        """
+    )
+
+
 def test_s7_resetkey_along_with_mail(imap: ImapServer) -> None:
     opened(imap, TEXT)
     made(imap, URL + ";URLAUTH=authuser")

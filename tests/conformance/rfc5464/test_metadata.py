@@ -159,6 +159,77 @@ def test_s4_1_annotations_follow_the_mailbox(imap: ImapServer) -> None:
     )
 
 
+def test_s4_1_names_that_are_only_parents_have_annotations(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: a CREATE Work/Old/Deep
+        S: a OK
+        C: b SETMETADATA Work (/shared/comment "w" /private/comment "p")
+        S: b OK
+        C: c SETMETADATA Work/Old (/shared/comment "o")
+        S: c OK
+        C: d GETMETADATA Work (/shared/comment /private/comment)
+        S: * METADATA "Work" (/shared/comment "w" /private/comment "p")
+        S: d OK
+        C: e RENAME Work Job
+        S: e OK
+        C: f GETMETADATA Job/Old /shared/comment
+        S: * METADATA "Job/Old" (/shared/comment "o")
+        S: f OK
+        C: g GETMETADATA Work /shared/comment
+        S: g NO [NONEXISTENT]
+        # The folder that is made under the name takes them.
+        C: h CREATE Job
+        S: h OK
+        C: i GETMETADATA Job /shared/comment
+        S: * METADATA "Job" (/shared/comment "w")
+        S: i OK
+        # They go with the folder, also where the name stays.
+        C: j DELETE Job
+        S: j OK
+        C: k GETMETADATA Job /shared/comment
+        S: * METADATA "Job" (/shared/comment NIL)
+        S: k OK
+        # And with the last folder below the name.
+        C: l DELETE Job/Old/Deep
+        S: l OK
+        C: m GETMETADATA Job/Old /shared/comment
+        S: m NO [NONEXISTENT]
+        C: n CREATE Job/Old/Deep
+        S: n OK
+        C: o GETMETADATA Job/Old /shared/comment
+        S: * METADATA "Job/Old" (/shared/comment NIL)
+        S: o OK
+        C: p SETMETADATA Job/Old (/shared/comment "o" /private/x "y")
+        S: p OK
+        C: q SETMETADATA Job/Old (/shared/comment NIL)
+        S: q OK
+        C: r GETMETADATA (DEPTH infinity) Job/Old (/shared /private)
+        S: * METADATA "Job/Old" (/private/x "y")
+        S: r OK
+        """
+    )
+
+
+def test_s4_1_parents_have_the_same_limit(tmp_path: Path) -> None:
+    settings = ImapSettings(plaintext_login=True, annotations=10, annotation_bytes=1024)
+    nine = " ".join(f'/private/a{n} "{n}"' for n in range(9))
+    with imap_server(settings, maildir_store(tmp_path)) as server:
+        server.play(
+            f"""
+            C: c CREATE Work/Now
+            S: c OK
+            C: a SETMETADATA Work ({nine})
+            S: a OK
+            C: b SETMETADATA Work (/private/a0 "changed" /private/x "10" /shared/y "11")
+            S: b NO [METADATA TOOMANY]
+            C: d GETMETADATA Work (/private/a0 /private/x)
+            S: * METADATA "Work" (/private/a0 "0" /private/x NIL)
+            S: d OK
+            """
+        )
+
+
 def test_s4_3_limits_and_all_or_nothing(tmp_path: Path) -> None:
     settings = ImapSettings(plaintext_login=True, annotations=10, annotation_bytes=1024)
     nine = " ".join(f'/private/a{n} "{n}"' for n in range(9))

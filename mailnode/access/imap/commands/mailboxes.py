@@ -7,7 +7,7 @@ RFC: 3501 6.3.3-6.3.7, 6.3.10; 9051 6.3.1, 6.3.4, 6.3.6, 6.3.9.7; 2342; 5161; 61
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailnode.access.imap.commands.acl import reach
 from mailnode.access.imap.commands.batching import each_folder
@@ -20,18 +20,23 @@ from mailnode.store import Account, FolderStatus
 from mailnode.wire.imap.ast import Command, Create, Enable, NoArgs, OneMailbox, Rename, Status
 from mailnode.wire.imap.format import mailbox, status_line
 
-# RFC 6154 2: what CREATE may set here. \All and \Flagged would be views of other folders.
+# RFC 6154 2: what may be set here. \All and \Flagged would be views of other folders.
 USES = {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
+
+
+def one_use(asked: Sequence[str]) -> str:
+    """The special use that a client wants for a mailbox, empty for none. Raises ``Refused``."""
+    uses = [USES.get(use.lower(), "") for use in asked]
+    # RFC 6154 3: "USEATTR" when a use is unknown, or when there are more than we can keep.
+    if "" in uses or len(uses) > 1:
+        raise Refused(no("special use not supported", "USEATTR"))
+    return uses[0] if uses else ""
 
 
 async def do_create(session: Session, command: Command, args: Create) -> Reply:
     """RFC 3501 6.3.3, with a special use (RFC 6154 3)."""
-    uses = [USES.get(use.lower(), "") for use in args.special_use]
-    # RFC 6154 3: "USEATTR" when a use is unknown, or when there are more than we can keep.
-    if "" in uses or len(uses) > 1:
-        return no("special use not supported", "USEATTR")
+    use = one_use(args.special_use)
     account, name = session.owner(), _net_unicode(session, args.mailbox)
-    use = uses[0] if uses else ""
     session.did(name)
     mailbox_id = await session.means.pool.run(account.create, name, use)
     _tell_name(session, name, args.asked or args.mailbox)

@@ -1,8 +1,8 @@
 """GETMETADATA and SETMETADATA: annotations on mailboxes and on the server.
 
 Promises: private entries are the user's own; shared entries of the server are the operator's
-(settings) and cannot be set.
-RFC: 5464, 9590; 6154 4.
+(settings) and cannot be set. A mailbox's special use is an entry like others, and not kept as one.
+RFC: 5464, 9590; 6154 4, 5.4.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from mailnode.access.imap.commands.batching import each_folder
+from mailnode.access.imap.commands.mailboxes import one_use
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.reply import Refused, Reply, no, ok
 from mailnode.access.imap.session import Session
-from mailnode.model.errors import TooManyAnnotations
+from mailnode.model.errors import BadFolderName, NoSuchFolder, TooManyAnnotations
 from mailnode.store import Account
 from mailnode.wire.imap.account_args import GetMetadata, SetMetadata
 from mailnode.wire.imap.ast import Command
@@ -92,18 +93,51 @@ async def do_set_metadata(session: Session, command: Command, args: SetMetadata)
     if not args.mailbox and any(name.startswith("/shared/") for name in changes):
         # RFC 5464 3.3: the server may restrict who annotates it.
         raise Refused(no("the operator sets these", "NOPERM"))
-    if args.mailbox and SPECIAL_USE in changes:
-        # RFC 6154 4: setting it is the server's to allow, and never blindly.
-        raise Refused(no("CREATE gives a mailbox its special use", "CANNOT"))
+    use = _use_wanted(args.mailbox, changes)
     if any(len(value or b"") > settings.annotation_bytes for value in changes.values()):
         return no("value too large", f"METADATA MAXSIZE {settings.annotation_bytes}")
     account, limit = session.owner(), settings.annotations
     session.did(args.mailbox)
+    if use is not None:
+        await session.means.pool.run(_may_have_use, account, args.mailbox)
     try:
-        await session.means.pool.run(account.annotate, args.mailbox, session.user, changes, limit)
+        if changes:
+            note = account.annotate
+            await session.means.pool.run(note, args.mailbox, session.user, changes, limit)
     except TooManyAnnotations:
         return no("too many annotations", "METADATA TOOMANY")
+    if use is not None:
+        for name in await session.means.pool.run(_give_use, account, args.mailbox, use):
+            session.out.write(metadata_line(name, [(SPECIAL_USE, None)], session.enabled.utf8))
     return ok("done")
+
+
+def _use_wanted(name: str, changes: dict[str, bytes | None]) -> str | None:
+    """The special use that is to be set (empty: none), taken out of the changes; ``None`` where
+    none of them is about it. RFC 6154 4: never blindly."""
+    if not name or SPECIAL_USE not in changes:
+        return None
+    value = changes.pop(SPECIAL_USE)
+    if name == "INBOX" or value == b"":
+        raise Refused(no("special use not supported", "USEATTR"))
+    return one_use(value.decode("utf-8", "replace").split(" ")) if value is not None else ""
+
+
+def _may_have_use(account: Account, name: str) -> None:
+    """Blocking: before anything is set, for it is all or none (RFC 5464 4.3)."""
+    info = next((info for info in account.folders() if info.name == name), None)
+    if info is None or not info.selectable:
+        raise NoSuchFolder(name)
+    if info.shared:
+        # RFC 6154 7: what becomes e.g. Junk must not be seen by others.
+        raise BadFolderName(name)
+
+
+def _give_use(account: Account, name: str, use: str) -> list[str]:
+    """Blocking: set it; which mailboxes had it before and do not have it now (RFC 6154 5.4)."""
+    before = special_uses(account)
+    account.use_for(name, use)
+    return sorted(before.keys() - special_uses(account).keys() - {name})
 
 
 def metadata_line(name: str, found: Iterable[tuple[str, bytes | None]], utf8: bool) -> bytes:
