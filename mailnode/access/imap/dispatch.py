@@ -14,11 +14,11 @@ from uuid import uuid4
 from mailnode.access.imap.commands import VERBS
 from mailnode.access.imap.commands.searching import names_numbers
 from mailnode.access.imap.commands.spelling import as_known
-from mailnode.access.imap.commands.verb import After, Verb
+from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
 from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
 from mailnode.access.link import Hangup
-from mailnode.model.errors import MailnodeError
+from mailnode.model.errors import MailnodeError, NoSuchFolder
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
 from mailnode.wire.imap.parse import UID_COMMANDS
@@ -88,6 +88,11 @@ async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | No
         return await verb.run(session, command, args)
     except Refused as refused:
         return refused.reply
+    except NoSuchFolder as error:
+        if verb.states == SELECTED and command.name not in MAY_CREATE:
+            # RFC 2180 3.3: no other folder can be meant than the selected one.
+            raise FolderLost from None
+        return _domain(session, command, error)
     except MailnodeError as error:
         return _domain(session, command, error)
     except (FolderLost, Hangup):

@@ -279,7 +279,17 @@ def test_folder_deleted_under_another_session(imap: ImapServer) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["UID COPY 1 INBOX", "UID MOVE 1 INBOX", "REPLACE 1 INBOX {1+}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UID COPY 1 INBOX",
+        "UID MOVE 1 INBOX",
+        "REPLACE 1 INBOX {1+}",
+        "UID STORE 1 FLAGS x",
+        "UID EXPUNGE 1",
+        "CLOSE",
+    ],
+)
 def test_folder_deleted_under_another_session_is_no_target_to_create(
     imap: ImapServer, text: str
 ) -> None:

@@ -8,6 +8,7 @@ RFC: 3501 6.4.6, 6.4.7; 2180 4.2, 4.4; 4315; 6851; 7162 3.1.3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
@@ -174,28 +175,34 @@ def transfer(
 ) -> Transfer:
     """Blocking. Raises ``NoSuchFolder`` for the target, ``OverQuota``; ``Refused`` when messages
     are gone, ``FolderLost`` when the source is."""
-    there = still_there(source)
-    left = [uid for uid in uids if find_row(there, uid) is not None]
-    # RFC 2180 4.4.1: COPY of what others expunged fails as a whole; a UID that is gone is
-    # passed over (RFC 3501 6.4.8).
-    if len(left) < len(uids) and not lenient:
-        raise Refused(SOME_GONE)
-    target = account.open(name)
-    try:
-        pairs = (guarded.move if move else guarded.copy)(source, left, target) if left else []
-        validity = target.picture().uidvalidity
-        return Transfer(target.key, validity, pairs, "r" in target.rights)
-    finally:
-        target.close()
+    with source_apart(source):
+        there = source.refresh()
+        left = [uid for uid in uids if find_row(there, uid) is not None]
+        # RFC 2180 4.4.1: COPY of what others expunged fails as a whole; a UID that is gone is
+        # passed over (RFC 3501 6.4.8).
+        if len(left) < len(uids) and not lenient:
+            raise Refused(SOME_GONE)
+        target = account.open(name)
+        try:
+            pairs = (guarded.move if move else guarded.copy)(source, left, target) if left else []
+            validity = target.picture().uidvalidity
+            return Transfer(target.key, validity, pairs, "r" in target.rights)
+        finally:
+            target.close()
 
 
-def still_there(source: Folder) -> Picture:
-    """Blocking: the selected folder as it is now. Raises ``FolderLost``, so that nobody takes it
-    for the target, which a client may CREATE."""
+@contextmanager
+def source_apart(source: Folder) -> Iterator[None]:
+    """Blocking: ``FolderLost`` where it is the selected folder that is gone, so that nobody takes
+    it for the target, which a client may CREATE."""
     try:
-        return source.refresh()
+        yield
     except NoSuchFolder:
-        raise FolderLost from None
+        try:
+            source.refresh()
+        except NoSuchFolder:
+            raise FolderLost from None
+        raise
 
 
 VERBS = {

@@ -8,7 +8,7 @@ RFC: 8508.
 from __future__ import annotations
 
 from mailnode.access.imap.commands.append import Appended, append, prepared
-from mailnode.access.imap.commands.changing import find_row, still_there
+from mailnode.access.imap.commands.changing import find_row, source_apart
 from mailnode.access.imap.commands.choosing import SOME_GONE, chosen
 from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
@@ -45,13 +45,14 @@ async def do_replace(session: Session, command: Command, args: Replace) -> Reply
 def replace(account: Account, source: Folder, uid: int, name: str, message: NewMessage) -> Appended:
     """Blocking. Raises ``NoSuchFolder`` for the target, ``OverQuota``; ``Refused`` when the old
     message is gone, ``FolderLost`` when its folder is."""
-    demand(source.rights, "te", source.key)  # before anything is stored
-    if find_row(still_there(source), uid) is None:
-        raise Refused(SOME_GONE)
-    spare = sum(info.size for info in source.infos([uid]))
-    done = append(account, name, [message], spare, source.key)
-    source.remove([uid])
-    return done
+    with source_apart(source):
+        demand(source.rights, "te", source.key)  # before anything is stored
+        if find_row(source.refresh(), uid) is None:
+            raise Refused(SOME_GONE)
+        spare = sum(info.size for info in source.infos([uid]))
+        done = append(account, name, [message], spare, source.key)
+        source.remove([uid])
+        return done
 
 
 VERBS = {"REPLACE": Verb(do_replace, SELECTED, After.NONE)}
