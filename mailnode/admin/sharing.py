@@ -1,7 +1,7 @@
 """Who may use which mailbox, and the public mailboxes of a domain, from the command line.
 
-Promises: the same locks and files as the server's own; running workers see what was done here at
-their next look. ``account`` is a user's address, or ``@domain`` for a domain's public mailboxes.
+Promises: the same locks and files as the server's own; running workers are told of what was done
+here. ``account`` is a user's address, or ``@domain`` for a domain's public mailboxes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Work on stored mail from the command line, beside running workers.
 
-Promises: the same locks as the server's own; a running worker sees what was done here at its
-next look at the folder; what root does here is done as the mail root's owner, so that the service
-can read what is left.
+Promises: the same locks as the server's own; running workers are told of what was done here, so
+that their clients hear of it as of anything else; what root does here is done as the mail root's
+owner, so that the service can read what is left.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from mailnode.admin.cli.frame import CliError
 from mailnode.admin.owner import become_owner
+from mailnode.cluster.outside import Outside
 from mailnode.directory import Mailbox
 from mailnode.directory.build import open_directory
 from mailnode.model.address import Address
@@ -35,22 +36,24 @@ from mailnode.store.repair import Repairer
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[MaildirStore]:
     """The store of these settings, closed at the end. Root becomes the owner of the mail root."""
-    server = settings.server
+    server, clock = settings.server, SystemClock()
     become_owner(server.mail_dir)
+    outside = Outside(server.run_dir / "hints", clock)
     store = MaildirStore(
         root=server.mail_dir,
         state=server.state_dir / "view",
         node=server.node,
         settings=settings.storage,
-        clock=SystemClock(),
+        clock=clock,
         log=NullLog(),
-        on_change=lambda key, modseq: None,
+        on_change=outside.publish,
         on_use=lambda user, size_bytes, messages: None,
     )
     try:
         yield store
     finally:
         store.close()
+        outside.close()
 
 
 def find_mailbox(settings: Settings, user: str) -> Mailbox:

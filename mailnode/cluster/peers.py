@@ -17,7 +17,7 @@ from typing import Protocol
 from mailnode.cluster.hint import DATAGRAM_MAX_BYTES, MAGIC
 from mailnode.runtime.clock import Clock
 
-_SUFFIX = ".hint"
+SUFFIX = ".hint"
 _READS_PER_WAKE = 64
 _RELIST_S = 5.0
 
@@ -40,7 +40,7 @@ class UnixPeers:
         self._clock = clock
         self._received = received
         self._loop = asyncio.get_running_loop()
-        self._name = f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
         # A socket's path is limited to 107 bytes, a folder's is not: go by way of its descriptor.
         self._folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._near = f"/proc/self/fd/{self._folder_fd}"
@@ -91,7 +91,7 @@ class UnixPeers:
             names = os.listdir(self._folder_fd)
         except OSError:
             return
-        self._peers = {name for name in names if name.endswith(_SUFFIX) and name != self._name}
+        self._peers = {name for name in names if name.endswith(SUFFIX) and name != self._name}
 
     def _read(self) -> None:
         for _ in range(_READS_PER_WAKE):
@@ -105,7 +105,7 @@ class UnixPeers:
     def _meet(self, sender: object) -> None:
         """A sender is a peer, known before the next listing."""
         name = os.path.basename(sender) if isinstance(sender, str) else ""
-        if name.endswith(_SUFFIX) and name != self._name:
+        if name.endswith(SUFFIX) and name != self._name:
             self._peers.add(name)
 
     def _unlink(self, name: str) -> None:

@@ -84,6 +84,8 @@ class Repairer:
         try:
             _repair_core(core, broken)
             _sweep_tmp(path, self._checker.now())
+            # Also where nothing moved on, as in a journal that begins anew.
+            core.context.on_change(core.key, 0)
         finally:
             home.release_core(core)
 
