@@ -26,7 +26,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that fails tells how both machines are."""
     report = yield
-    lab = item.funcargs.get("lab") if isinstance(item, pytest.Function) else None
+    found = item.funcargs if isinstance(item, pytest.Function) else {}
+    lab = found.get("lab", found.get("pair"))
     if report.failed and isinstance(lab, Lab):
         report.sections.append(("both machines", lab.picture()))
     return report
@@ -49,6 +50,7 @@ def _need_lab() -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
+    """Both machines with one file system, each with its mailnode; no service addresses yet."""
     _need_lab()
     with laboratory() as found:
         try:
@@ -57,3 +59,16 @@ def lab() -> Iterator[Lab]:
             print(found.picture())
             raise
         yield found
+
+
+@pytest.fixture(scope="session")
+def pair(lab: Lab) -> Lab:
+    """The lab with Heartbeat and the service addresses, each at home. What mailnode does under
+    Heartbeat is held by tests/cluster as well; here a Heartbeat that comes up on no try is a lab
+    that cannot be had."""
+    try:
+        lab.raise_addresses()
+    except AssertionError as error:
+        print(lab.picture())
+        pytest.skip(f"Heartbeat did not raise the addresses: {error}")
+    return lab

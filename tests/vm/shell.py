@@ -23,6 +23,7 @@ def main() -> None:
     with laboratory() as lab:
         try:
             lab.bring_up()
+            lab.raise_addresses()
         except (AssertionError, GuestGone) as error:
             print(error, lab.picture(), sep="\n")
         print(__doc__, flush=True)

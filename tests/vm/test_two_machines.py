@@ -94,7 +94,7 @@ def whole_again(lab: Lab, back: Spot) -> float:
 # -- the story -------------------------------------------------------------------------------------
 
 
-def test_what_one_machine_takes_the_other_shows(lab: Lab) -> None:
+def test_what_one_machine_takes_the_other_shows(pair: Lab) -> None:
     own(N1).send("from-one", ANN)
     state, _ = seen_on(own(N2), ANN)
     assert ("INBOX", "from-one") in state
@@ -140,86 +140,86 @@ def test_crowd_at_the_same_mailboxes_on_both_machines(lab: Lab) -> None:
     no_findings(lab, lab.two)
 
 
-def test_machine_is_killed_under_load(lab: Lab) -> None:
-    with _owed(lab) as owed:
+def test_machine_is_killed_under_load(pair: Lab) -> None:
+    with _owed(pair) as owed:
         loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
-        _until_busy(lab, loads)
+        _until_busy(pair, loads)
         greetings = Greetings(N1.service)
         killed_at = time.monotonic()
-        lab.one.power_off()
-    lab.until_addresses({"n2": [N1, N2]})
+        pair.one.power_off()
+    pair.until_addresses({"n2": [N1, N2]})
     # What the watcher orders where storage waits for the dead: nobody is there to hand over to.
-    lab.two.say("/usr/share/heartbeat/hb_standby all")
-    _until_busy(lab, loads)
+    pair.two.say("/usr/share/heartbeat/hb_standby all")
+    _until_busy(pair, loads)
     promised = [load.end() for load in loads]
     greetings.end()
     print(f"no greeting for {greetings.gap_s(killed_at):.1f} s; {_told(promised)}")
     kept(own(N2), promised, killed_at)
     # What the dead machine had accepted and not delivered, the survivor delivers.
-    lab.until(lambda: _states(lab, lab.two)["n1"] == "adopted", SURVIVAL_S, "n1 is adopted")
-    lab.until(
+    pair.until(lambda: _states(pair, pair.two)["n1"] == "adopted", SURVIVAL_S, "n1 is adopted")
+    pair.until(
         lambda: ("INBOX", owed) in seen_on(own(N2), CYD)[0], SURVIVAL_S, "its queue is worked off"
     )
-    assert lab.addresses(lab.two) == {N1.service, N1.service6, N2.service, N2.service6}
-    no_findings(lab, lab.two)
+    assert pair.addresses(pair.two) == {N1.service, N1.service6, N2.service, N2.service6}
+    no_findings(pair, pair.two)
 
 
-def test_killed_machine_comes_back(lab: Lab) -> None:
+def test_killed_machine_comes_back(pair: Lab) -> None:
     before = {user: seen_on(own(N2), user)[1] for user in USERS}
-    print(f"whole after {whole_again(lab, N1):.0f} s")
+    print(f"whole after {whole_again(pair, N1):.0f} s")
     for user in USERS:
         assert seen_on(own(N1), user)[1] == before[user]
     service(N1).send("back", ANN)
     same_on_both()
-    no_findings(lab, lab.one)
+    no_findings(pair, pair.one)
 
 
-def test_machine_that_is_cut_off_is_switched_off_and_harms_nothing(lab: Lab) -> None:
+def test_machine_that_is_cut_off_is_switched_off_and_harms_nothing(pair: Lab) -> None:
     loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
-    _until_busy(lab, loads)
-    lab.fenced.clear()
+    _until_busy(pair, loads)
+    pair.fenced.clear()
     greetings = Greetings(N2.service)
     cut_at = time.monotonic()
-    lab.cut_off(N2)
-    lab.until(lambda: not lab.two.is_on, SURVIVAL_S, "n2 is switched off")
+    pair.cut_off(N2)
+    pair.until(lambda: not pair.two.is_on, SURVIVAL_S, "n2 is switched off")
     off_s = time.monotonic() - cut_at
-    assert set(lab.fenced) == {("n2", "n1")}
-    lab.until_addresses({"n1": [N1, N2]})
-    _until_busy(lab, loads)
+    assert set(pair.fenced) == {("n2", "n1")}
+    pair.until_addresses({"n1": [N1, N2]})
+    _until_busy(pair, loads)
     promised = [load.end() for load in loads]
     greetings.end()
     print(f"off {off_s:.1f} s after the cut, no greeting for {greetings.gap_s(cut_at):.1f} s;")
     print(_told(promised))
     kept(own(N1), promised, cut_at)
-    no_findings(lab, lab.one)
+    no_findings(pair, pair.one)
 
 
-def test_fenced_machine_comes_back(lab: Lab) -> None:
-    lab.mend(N2)
+def test_fenced_machine_comes_back(pair: Lab) -> None:
+    pair.mend(N2)
     before = {user: seen_on(own(N1), user)[1] for user in USERS}
-    print(f"whole after {whole_again(lab, N2):.0f} s")
+    print(f"whole after {whole_again(pair, N2):.0f} s")
     for user in USERS:
         assert seen_on(own(N2), user)[1] == before[user]
     service(N2).send("back-too", ANN)
     same_on_both()
-    for machine in lab.machines.values():
-        no_findings(lab, machine)
+    for machine in pair.machines.values():
+        no_findings(pair, machine)
 
 
-def test_power_fails_for_both_at_once(lab: Lab) -> None:
+def test_power_fails_for_both_at_once(pair: Lab) -> None:
     loads = [Load("n1", service(N1), (ANN, BEN)), Load("n2", service(N2), (ANN, BEN))]
-    _until_busy(lab, loads)
+    _until_busy(pair, loads)
     failed_at = time.monotonic()
-    for machine in lab.machines.values():
+    for machine in pair.machines.values():
         machine.power_off()
-    lab.power_returns()
+    pair.power_returns()
     print(f"serves again {time.monotonic() - failed_at:.0f} s after the power failed")
-    _until_busy(lab, loads)
+    _until_busy(pair, loads)
     promised = [load.end() for load in loads]
     print(_told(promised))
     kept(own(N1), promised, failed_at)
     same_on_both()
-    no_findings(lab, lab.two)
+    no_findings(pair, pair.two)
 
 
 # -- steps -----------------------------------------------------------------------------------------
