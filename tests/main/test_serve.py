@@ -17,12 +17,14 @@ from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.pem import make_self_signed
 from mailnode.worker import _read_again
 from tests.support.live_server import LiveServer
+from tests.support.namespaces import need_namespaces
 
 pytestmark = pytest.mark.e2e
 Start = Callable[..., LiveServer]
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "lmtp": b"220 "}
 GREETINGS |= {"imap": b"* OK", "pop3": b"+OK"}
+UNIT_KEYS = ("CapabilityBoundingSet", "AmbientCapabilities")
 IMPLICIT = {"submissions": b"220 ", "imaps": b"* OK", "pop3s": b"+OK"}
 
 
@@ -158,6 +160,46 @@ def test_sighup_with_wrong_settings_keeps_the_old_ones(start: Start) -> None:
     assert set(server.workers()) == workers
     with server.connect("imap") as sock:
         assert sock.recv(1000).startswith(b"* OK")
+
+
+class Caged(LiveServer):
+    """Alone on a network of its own, with no more rights than these."""
+
+    capabilities = "-all"
+
+    def python(self, *words: str) -> list[str]:
+        cage = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "cage"]
+        cage += [
+            "setpriv",
+            f"--bounding-set={self.capabilities}",
+            f"--inh-caps={self.capabilities}",
+        ]
+        return [*cage, *super().python(*words)]
+
+
+@pytest.mark.parametrize("capabilities", ["-all", "-all,+net_bind_service"])
+def test_a_new_port_below_1024_at_sighup(tmp_path: Path, capabilities: str) -> None:
+    """With what the unit leaves it may be bound; else it is refused with a remedy."""
+    need_namespaces()
+    unit = (Path(__file__).parents[2] / "systemd/mailnode.service").read_text().splitlines()
+    assert {f"{key}=CAP_NET_BIND_SERVICE" for key in UNIT_KEYS} <= set(unit)
+    server = Caged(tmp_path)
+    server.capabilities = capabilities
+    try:
+        server.start()
+        workers = set(server.workers())
+        server.sections["listen"]["smtp"] = ["127.0.0.1:25"]
+        server.write()
+        server.signal(signal.SIGHUP)
+        if capabilities == "-all":
+            told = "[listen] smtp: cannot bind 127.0.0.1:25: not allowed; start anew as root with "
+            told += "server.user set, or by systemd, or set listen.smtp to a port above 1023"
+            server.until_event("settings", reason=told)
+            assert set(server.workers()) == workers
+        else:
+            server.until_event("reloaded", settings="changed")
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be told so")
