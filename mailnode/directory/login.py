@@ -216,9 +216,14 @@ class Logins:
             raise DirectoryGone("too many logins wait for hashing", "server is busy, try later")
         running = asyncio.create_task(self._hash(stored, password, user))
         self._running[mark] = running
-        running.add_done_callback(lambda _: self._running.pop(mark))
+        running.add_done_callback(lambda done: self._hashing_ended(mark, done))
         # Whoever leaves meanwhile does not take the verdict from the others.
         return await asyncio.shield(running), True
+
+    def _hashing_ended(self, mark: bytes, done: asyncio.Task[Match]) -> None:
+        del self._running[mark]
+        if not done.cancelled():
+            done.exception()  # heard by those who wait, unless all have gone
 
     async def _hash(self, stored: str, password: str, user: str) -> Match:
         async with self._slots:

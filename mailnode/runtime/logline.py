@@ -39,11 +39,11 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def quick_logfmt(fields: Mapping[str, object], head: str = "") -> bytes | None:
+def quick_logfmt(fields: Mapping[str, object], head: str) -> bytes | None:
     """The same as ``format_line`` for the plain values that nearly all lines are made of, at a
     fifth of the cost; ``None`` where the long way is needed. Keys must be bare names. ``head`` is
     the beginning of the line, already as it has to be."""
-    parts = [head] if head else []
+    parts = [head]
     for key, value in fields.items():
         # Not isinstance, for bool is an int and written otherwise.
         if type(value) is str:

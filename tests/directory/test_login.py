@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -179,6 +180,35 @@ async def test_connections_that_come_at_once_have_one_hash(
     assert answers[5:] == [LoginFailure.PASSWORD] * 5
     assert isinstance(await live.login("u@a.test", "pw", IMAP, "::1"), Mailbox)
     assert sorted(hashed) == ["no", "pw"]
+
+
+async def test_hashing_that_fails_when_all_have_gone_is_no_complaint_of_the_loop(
+    live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    begun, go_on = threading.Event(), threading.Event()
+    complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+
+    def failing(*_: object) -> Match:
+        begun.set()
+        assert go_on.wait(60)
+        raise MemoryError
+
+    monkeypatch.setattr(login_module, "check", failing)
+    login = asyncio.create_task(live.login("u@a.test", "pw", IMAP, "::1"))
+    await asyncio.to_thread(begun.wait, 60)
+    login.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await login
+    running = live._logins._running
+    assert len(running) == 1
+    go_on.set()
+    while running:
+        await asyncio.sleep(0.01)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_who_was_just_let_in_is_let_in_again(

@@ -54,7 +54,7 @@ async def do_search(session: Session, command: Command, args: Search) -> Reply:
     if with_modseq:
         session.turn_condstore_on()
     selected = session.view()
-    by_uid = command.uid and not has_numbers(args.key)
+    by_uid = speaks_of_uids(command, args.key)
     picture = await session.current(look=with_modseq, expunge=by_uid)
     try:
         found = await find(session, args.key, picture)
@@ -135,6 +135,12 @@ def asks_modseq(key: SearchKey) -> bool:
 def has_numbers(key: SearchKey) -> bool:
     """Whether message numbers are anywhere in a key; ``$`` is none."""
     return any(isinstance(at, SeqKey) and not at.messages.saved for at in every_key(key))
+
+
+def speaks_of_uids(command: Command, key: SearchKey) -> bool:
+    """Whether neither question nor answer has message numbers, so that expunges may be told
+    before it."""
+    return command.uid and not has_numbers(key)
 
 
 def names_numbers(args: object) -> bool:

@@ -12,7 +12,7 @@ from mailnode.access.imap.commands.searching import (
     asks_modseq,
     check_relevancy,
     find,
-    has_numbers,
+    speaks_of_uids,
 )
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Reply, ok
@@ -68,7 +68,7 @@ async def _picture(session: Session, command: Command, key: SearchKey) -> tuple[
     with_modseq = asks_modseq(key)
     if with_modseq:
         session.turn_condstore_on()
-    by_uid = command.uid and not has_numbers(key)
+    by_uid = speaks_of_uids(command, key)
     return await session.current(look=with_modseq, expunge=by_uid), with_modseq
 
 
