@@ -86,6 +86,14 @@ def user_names(count: int, domain: str = DOMAIN) -> list[str]:
     return [f"user{number}@{domain}" for number in range(1, count + 1)]
 
 
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that at no moment others may read. Raises ``OSError``."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open(os.open(path, flags, mode), "w", encoding="utf-8") as opened:
+        os.fchmod(opened.fileno(), mode)
+        opened.write(text)
+
+
 def kept_password(folder: Path) -> str:
     """The folder's password, made at the first start."""
     path = folder / "password"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailnode.admin.cli.frame import CliError
-from mailnode.admin.instance import settings_text
+from mailnode.admin.instance import settings_text, write_private
 from mailnode.directory.passwords import hash_new
 from mailnode.directory.registry import open_registry
 from mailnode.runtime.settings.load import load_settings
@@ -87,7 +87,7 @@ class Machine:
         make_mail_root(self._state / "mail")
         certificate = Path(f"/etc/letsencrypt/live/{self._hostname}/fullchain.pem")
         text = settings_text(self._values(database, certificate), self._heading())
-        self._write_config(text)
+        write_private(self.config, text, 0o640)  # it may hold the database's password
         if not certificate.exists():
             notes.append(
                 "the certificate is self-signed and mail clients will warn: get a real one "
@@ -113,13 +113,6 @@ class Machine:
     @property
     def _real(self) -> bool:
         return self._root == Path("/")
-
-    def _write_config(self, text: str) -> None:
-        """At no moment to be read by others: it may hold the database's password."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with open(os.open(self.config, flags, 0o640), "w", encoding="utf-8") as opened:
-            os.fchmod(opened.fileno(), 0o640)
-            opened.write(text)
 
     def _below(self, path: str) -> Path:
         return self._root / path.lstrip("/")

@@ -144,6 +144,7 @@ def _sqlite_engine(url: URL, limits: Limits, _wires: Wires) -> AsyncEngine:
     engine = create_async_engine(
         url, pool_size=limits.pool_size, max_overflow=0, **_sqlite_options(limits)
     )
+    event.listen(engine.sync_engine, "do_connect", _make_private)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 
@@ -151,6 +152,7 @@ def _sqlite_engine(url: URL, limits: Limits, _wires: Wires) -> AsyncEngine:
 def _sqlite_reader(url: URL, limits: Limits) -> Engine:
     """The same file without the async driver around it."""
     engine = create_engine(url.set(drivername="sqlite"), pool_size=1, **_sqlite_options(limits))
+    event.listen(engine, "do_connect", _make_private)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -162,6 +164,12 @@ def _sqlite_options(limits: Limits) -> dict[str, Any]:
         "pool_timeout": limits.connect_timeout_s,
         "hide_parameters": True,
     }
+
+
+def _make_private(_dialect: object, _record: object, where: Sequence[str], _how: object) -> None:
+    """SQLite would make a file that all may read; what it makes beside it has the file's mode."""
+    with suppress(OSError):  # there already, or SQLite says what is wrong
+        os.close(os.open(where[0], os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,35 @@ def _demo(folder: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+def _open_to_all(folder: Path) -> list[Path]:
+    """What any user of the machine may read: the certificate at most."""
+    reach = [folder, *folder.rglob("*")]
+    closed = [one for one in reach if one.is_dir() and not one.stat().st_mode & stat.S_IXOTH]
+    return [
+        one
+        for one in reach
+        if one.is_file() and one.stat().st_mode & stat.S_IROTH
+        and not any(above in one.parents for above in closed if above != folder)
+    ]  # fmt: skip
+
+
+def test_a_demo_of_an_earlier_version_closes_its_database(tmp_path: Path) -> None:
+    lax = tmp_path / "d" / "directory.db"
+    lax.parent.mkdir()
+    lax.touch(mode=0o644)
+    with _demo(tmp_path / "d", "--once") as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stat.S_IMODE(lax.stat().st_mode) == 0o600
+
+
 def test_the_tour_holds_and_ends(tmp_path: Path) -> None:
     with _demo(tmp_path / "d", "--tour", "--once") as process:
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert said.count("\nok ") == TOUR_STEPS
     assert "failed" not in said
+    assert _open_to_all(tmp_path / "d") == []
 
 
 def test_the_server_stays_and_ends_with_the_command(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -57,6 +59,27 @@ async def test_reads_and_writes(database: Database) -> None:
     with pytest.raises(Duplicate):
         await database.write(again)
     assert await database.read(count) == 1  # the half transaction is gone
+
+
+@pytest.mark.parametrize("first", ["reader", "writer"])
+async def test_a_new_file_is_private_with_what_lies_beside_it(
+    tmp_path: Path, log: ListLog, first: str
+) -> None:
+    async def make(connection: AsyncConnection) -> None:
+        await connection.execute(text("CREATE TABLE t (k VARCHAR(9) PRIMARY KEY)"))
+
+    before = os.umask(0)  # as lax as can be
+    opened = Database([f"sqlite:///{tmp_path}/d.db"], log=log, limits=QUICK)
+    try:
+        if first == "reader":
+            await opened.rows([(text("SELECT 1"), {})])
+        await opened.write(make)
+        found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        await opened.close()
+        os.umask(before)
+    assert "d.db-wal" in found
+    assert set(found.values()) == {0o600}, found
 
 
 async def test_a_wrong_statement_is_an_unknown_state(database: Database) -> None:

@@ -7,7 +7,6 @@ ends on SIGTERM or Ctrl-C with nothing left running.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -31,6 +30,7 @@ from mailnode.admin.instance import (
     kept_password,
     settings_text,
     user_names,
+    write_private,
 )
 from mailnode.admin.tour import Tour
 
@@ -46,6 +46,7 @@ _PREFERRED = {
     "pop3s": 2995,
 }
 _MANY = 100_000
+_DATABASE = "directory.db"
 
 
 def demo(
@@ -118,10 +119,11 @@ def _prepare(
     from mailnode.admin.setup import fill_directory, make_mail_root
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         path = folder / "mailnode.toml"
-        path.write_text(_settings(folder, database, host, ports, workers))
-        os.chmod(path, 0o600)  # it may hold a database password
+        write_private(path, _settings(folder, database, host, ports, workers))
+        if (own := folder / _DATABASE).exists():
+            own.chmod(0o600)  # an earlier version's may be read by all
         make_mail_root(folder / "mail")
         password = kept_password(folder)
     except OSError as error:
@@ -149,7 +151,7 @@ def _settings(
             "listen": {name: [f"{spot}:{port}"] for name, port in ports.items()},
             "tls": {"self_signed": True},
             "log": {"destination": "file", "file": str(folder / "mail.log")},
-            "directory": {"urls": [database or f"sqlite:///{folder}/directory.db"]},
+            "directory": {"urls": [database or f"sqlite:///{folder}/{_DATABASE}"]},
             "smtp": {
                 "auth_without_tls_on_loopback": True,
                 "max_connections": many,
@@ -181,7 +183,7 @@ def _serve(folder: Path, settings: Path, users: int, *, as_json: bool, database:
             users=tuple(user_names(users)),
             password=kept_password(folder),
             certificate=str(folder / "state" / "tls" / "self-signed.pem"),
-            database=_without_password(database) or f"sqlite:///{folder}/directory.db",
+            database=_without_password(database) or f"sqlite:///{folder}/{_DATABASE}",
             services={
                 name: (spots[0].host, spots[0].port) for name, spots in found.services.items()
             },
