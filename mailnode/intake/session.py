@@ -26,9 +26,10 @@ from mailnode.intake.inlet import Inlet
 from mailnode.intake.transport import cipher_of, feed_tls, local_host, peer_of, send_at_once
 from mailnode.intake.wire import Gone
 from mailnode.model.tunnel import Tunnel
+from mailnode.runtime.exporting import ExportingObject
 from mailnode.runtime.maillog import Event
 from mailnode.runtime.proxies import HEADER_WITHIN_S, TrustedProxies
-from mailnode.runtime.tunnel import SslTunnel
+from mailnode.runtime.tunnel import OpenSslTunnel
 from mailnode.wire.smtp import reply as say
 from mailnode.wire.smtp.reply import Reply
 
@@ -274,7 +275,8 @@ class SmtpSession(SMTP):
     def tunnel(self) -> Tunnel | None:
         """See ``Wire``."""
         shown = self.transport.get_extra_info("ssl_object") if self.transport and self.tls else None
-        return SslTunnel(shown) if shown is not None else None
+        # Others than submission's have none, and nobody logs in there.
+        return OpenSslTunnel(shown.connection) if isinstance(shown, ExportingObject) else None
 
     async def start_tls(self) -> None:
         """See ``Wire``."""

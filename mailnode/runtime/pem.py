@@ -47,11 +47,6 @@ def read_pair(certificate: Path, key: Path, now: float) -> tuple[str, ...]:
     return ()
 
 
-def read_first(certificate: Path) -> x509.Certificate:
-    """The server's own certificate. Raises ``BadSettings``."""
-    return _certificates(certificate)[0]
-
-
 def read_authorities(path: Path, now: float) -> tuple[str, ...]:
     """Check the certificates that sign our users'; warnings for people (expiry). Raises
     ``BadSettings``."""

@@ -20,15 +20,14 @@ from zope.interface import implementer
 
 from mailnode.model.errors import BadSettings
 from mailnode.runtime.clock import Clock
+from mailnode.runtime.exporting import ExportingContext
 from mailnode.runtime.pem import (
     make_self_signed,
     read_authorities,
-    read_first,
     read_pair,
     read_revoked,
 )
 from mailnode.runtime.settings.tls import TlsSettings
-from mailnode.runtime.tunnel import EndPointContext, end_point
 
 # RFC 9325 4.2: forward secrecy and AEAD. TLS 1.3 suites are all of that kind.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
@@ -41,8 +40,9 @@ class Certificates(Protocol):
     """The server's certificate and key; ``reload`` swaps them for new connections only."""
 
     def asyncio_context(self, *, users: bool = False) -> ssl.SSLContext:
-        """A server-side context for aiosmtpd; the same object until ``reload``. With ``users`` it
-        asks for client certificates, where the settings name who signs them."""
+        """A server-side context for asyncio; the same object until ``reload``. With ``users`` it
+        is for those who log in: its connections can be bound to, and it asks for client
+        certificates where the settings name who signs them."""
 
     def twisted_options(self) -> Any:
         """What ``transport.startTLS`` and ``TLSMemoryBIOFactory`` take
@@ -112,29 +112,21 @@ class PemCertificates:
             warnings += read_authorities(self._clients.authorities, self._clock.now())
         revoked = read_revoked(self._clients.revoked) if self._clients else []
         try:
-            plain = self._asyncio_context(None)
-            users = self._asyncio_context(self._clients) if self._clients else plain
-            contexts = _Contexts(plain, users, self._openssl_context(revoked))
+            users = ExportingContext(ssl.PROTOCOL_TLS_SERVER)
+            users.made_by = self._openssl_context(revoked)
+            contexts = _Contexts(self._asyncio_context(), users, users.made_by)
         except (ssl.SSLError, SSL.Error, OSError) as error:
             reason = getattr(error, "reason", None) or "OpenSSL cannot use it"
             raise BadSettings(f"{self._certificate}, {self._key}: {reason}") from None
         self._contexts = contexts
         self.warnings = warnings
 
-    def _asyncio_context(self, clients: Clients | None) -> ssl.SSLContext:
-        context = EndPointContext(ssl.PROTOCOL_TLS_SERVER)
-        context.end_point = end_point(read_first(self._certificate))
+    def _asyncio_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[self._min_version][0]
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.load_cert_chain(self._certificate, self._key, _no_passphrase)
-        if clients is not None:
-            # A client may show none; one that cannot be verified ends the handshake.
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(clients.authorities)
-            if clients.revoked is not None:
-                context.load_verify_locations(clients.revoked)
-                context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         return context
 
     def _openssl_context(self, revoked: Sequence[Any]) -> SSL.Context:
@@ -153,6 +145,7 @@ class PemCertificates:
             authorities = str(self._clients.authorities).encode()
             context.load_verify_locations(authorities)
             context.load_client_ca(authorities)
+            # A client may show none; one that cannot be verified ends the handshake.
             context.set_verify(SSL.VERIFY_PEER, _as_openssl_found)
             # Without one no session with a client's certificate could be resumed.
             context.set_session_id(b"mailnode")

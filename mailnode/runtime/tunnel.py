@@ -1,4 +1,4 @@
-"""``Tunnel`` for both TLS stacks: channel bindings, and who the client's certificate names.
+"""``Tunnel``: channel bindings, and who the client's certificate names.
 
 Promises: a channel binding is offered only where its RFC allows it; nothing here raises for a
 connection that is already gone.
@@ -8,7 +8,6 @@ RFC: 5929 3 (tls-unique), 4 (tls-server-end-point); 7627 (why TLS 1.2 needs more
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 from cryptography import x509
@@ -48,7 +47,7 @@ def give_back_buffers(connection: Any) -> None:
 
 
 class OpenSslTunnel:
-    """A pyOpenSSL connection, as Twisted has it."""
+    """A pyOpenSSL connection, as Twisted has it, and asyncio by ``runtime.exporting``."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -95,43 +94,6 @@ class OpenSslTunnel:
         """See ``Tunnel``."""
         shown = self._connection.get_peer_certificate(as_cryptography=True)
         return () if shown is None else names_of(shown)
-
-
-class EndPointContext(ssl.SSLContext):
-    """A context that knows what tls-server-end-point is for its connections."""
-
-    end_point: bytes | None = None
-
-
-class SslTunnel:
-    """An ``ssl.SSLObject``, as asyncio has it. There is no exporter in Python's ``ssl``, so that
-    no channel binding can be offered under TLS 1.3, whose clients would use that one."""
-
-    def __init__(self, shown: Any) -> None:
-        self._shown = shown
-
-    def bindings(self) -> tuple[str, ...]:
-        """See ``Tunnel``."""
-        if self._shown.version() != "TLSv1.2":
-            return ()
-        names = (END_POINT,) if self.binding(END_POINT) else ()
-        # RFC 7627 1: a resumed session may be one that an attacker shares with both.
-        return names if self._shown.session_reused else (UNIQUE, *names)
-
-    def binding(self, name: str) -> bytes | None:
-        """See ``Tunnel``."""
-        if name == END_POINT:
-            found: bytes | None = getattr(self._shown.context, "end_point", None)
-            return found
-        if name != UNIQUE or name not in self.bindings():
-            return None
-        unique: bytes | None = self._shown.get_channel_binding(UNIQUE)
-        return unique
-
-    def client_names(self) -> tuple[str, ...]:
-        """See ``Tunnel``."""
-        der = self._shown.getpeercert(binary_form=True)
-        return names_of(x509.load_der_x509_certificate(der)) if der else ()
 
 
 def end_point(certificate: x509.Certificate) -> bytes | None:
