@@ -102,7 +102,7 @@ class Carrier(tcp.Server):
         """Where nothing is left to be sent the socket need not be asked whether it takes any."""
         waits = self.TLS or self.dataBuffer or self._tempDataBuffer or self.producer is not None
         if waits or not self.connected or self.disconnecting or self._writeDisconnected:
-            super().loseConnection()  # type: ignore[no-untyped-call]
+            super().loseConnection()  # type: ignore[no-untyped-call]  # Twisted left it so
             return
         self.stopReading()
         self.disconnecting = 1
@@ -127,7 +127,7 @@ class CarrierPort(tcp.Port):
                 return
             except OSError:
                 # It knows what to do where there are no descriptors left.
-                super().doRead()  # type: ignore[no-untyped-call]
+                super().doRead()  # type: ignore[no-untyped-call]  # Twisted left it so
                 return
             self._begin(sock, client)
         self.numberAccepts = min(most + 1, _MOST_ACCEPTED)
