@@ -34,6 +34,7 @@ from mailnode.store.view_database import (
 )
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.summary import header_block, summarise
+from mailnode.wire.mime.surrogate import make_growth
 
 T = TypeVar("T")
 
@@ -47,7 +48,10 @@ _COLUMNS = {
     "summary": ("envelope", "bodystructure", "body"),
     "header": ("headers",),
     "sorting": ("sortkeys",),
+    "growing": ("growth",),
 }
+# What is made of the header block alone, and read without it.
+_OF_HEADERS = {"sortkeys": make_keys, "growth": make_growth}
 _TEXTED = ("texted",) if fulltext.AVAILABLE else ()
 # One row where any of these keys has one, in whatever table.
 _ANYTHING = " UNION ALL ".join(
@@ -182,7 +186,7 @@ class View:
 class FolderView:
     """Summaries of one folder under one UIDVALIDITY.
 
-    Kinds: ``wire.mime.summary.KINDS`` and ``sortkeys``.
+    Kinds: ``wire.mime.summary.KINDS``, ``sortkeys`` and ``growth``.
     """
 
     def __init__(self, view: View, user: str, mailbox_id: str, uidvalidity: int) -> None:
@@ -200,7 +204,7 @@ class FolderView:
         if first_key is None:
             return {}
         found: dict[int, bytes] = {}
-        # The kind is one of five words of ours, looked up in a table.
+        # The kind is one of six words of ours, looked up in a table.
         query = (
             f"SELECT key - ?1, {kind} FROM {_TABLES[kind]} WHERE {kind} IS NOT NULL AND key IN "  # noqa: S608
             "(SELECT value + ?1 FROM json_each(?2))"
@@ -334,9 +338,9 @@ class FolderView:
         missing = [uid for uid in wanted if uid not in found]
         if missing:
             may_wait()
-        if kind == "sortkeys":
+        if kind in _OF_HEADERS:
             headers = self.summaries(missing, "headers", read, read_head) if missing else {}
-            keys = {uid: make_keys(block) for uid, block in headers.items()}
+            keys = {uid: _OF_HEADERS[kind](block) for uid, block in headers.items()}
             self.put({uid: {kind: raw} for uid, raw in keys.items()})
             return found | keys
         fresh: dict[int, Mapping[str, bytes]] = {}

@@ -18,7 +18,7 @@ from mailnode.runtime.tasks import Mutex, may_wait
 from mailnode.store import fulltext
 from mailnode.wire.mime.summary import SUMMARY_VERSION
 
-_FORMAT = 3
+_FORMAT = 4
 _NAME = f"f{_FORMAT}s{SUMMARY_VERSION}"
 # A put waits so long for another process's put; then the summaries are simply not kept.
 _BUSY_S = 2.0
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS summary (
   key INTEGER PRIMARY KEY, envelope BLOB, bodystructure BLOB, body BLOB);
 CREATE TABLE IF NOT EXISTS header (key INTEGER PRIMARY KEY, headers BLOB);
 CREATE TABLE IF NOT EXISTS sorting (key INTEGER PRIMARY KEY, sortkeys BLOB);
+CREATE TABLE IF NOT EXISTS growing (key INTEGER PRIMARY KEY, growth BLOB);
 """
 
 

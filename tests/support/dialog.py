@@ -54,6 +54,10 @@ class Client:
 
     def line(self) -> str:
         """The next response with its literals inlined, without its CRLF."""
+        return self.raw_line().decode("utf-8", "replace")
+
+    def raw_line(self) -> bytes:
+        """The same, octet by octet."""
         end = 0
         while True:
             at = self._buffer.find(b"\r\n", end)
@@ -69,7 +73,7 @@ class Client:
                 if not self._fill():
                     raise AssertionError("closed by the server within a literal")
         line, self._buffer = self._buffer[:at], self._buffer[at + 2 :]
-        return line.decode("utf-8", "replace")
+        return line
 
     def closed(self) -> bool:
         """Wait for the end of the connection; False if more octets come."""

@@ -48,6 +48,7 @@ from mailnode.store.acl import NOBODY, Acl, Person
 from mailnode.store.shares import heard_by, stands_under
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.structure import to_crlf
+from mailnode.wire.mime.surrogate import make_growth
 
 USUAL = (
     ("Drafts", "\\Drafts"),
@@ -191,6 +192,8 @@ class FakeFolder:
         return io.BytesIO(self.read(uid))
 
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        if kind == "growth":
+            return {u: make_growth(head) for u, head in self.summaries(uids, "headers").items()}
         return {
             uid: self.account.store.summary(self.kept[uid].data, kind)
             for uid in uids

@@ -6,15 +6,17 @@ hold the answer; a call of ``render`` holds about ``max_bytes`` of answers, and 
 above ``STREAM_BYTES`` stay on disk (``FilePart``).
 Fails: ``StorageGone``. A message that is gone is left out and named in ``Rendered.gone`` (RFC 2180
 4.1.2), one that BINARY cannot decode in ``Rendered.undecodable``.
-RFC: 3501 6.4.5 and 7.4.2, 9051 6.4.5 and 7.5.2, 7162 3.1.4.
+RFC: 3501 6.4.5 and 7.4.2, 9051 6.4.5 and 7.5.2, 7162 3.1.4; 6855 8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from mailnode.access.imap.ascii_folder import AsciiFolder, source_of
 from mailnode.access.imap.fetch_bulk import BulkContent, Sizes, is_bulk
 from mailnode.access.imap.fetch_content import (
     STREAM_BYTES,
@@ -81,7 +83,8 @@ class Fetcher:
 
     ``condstore``: MODSEQ goes with the FLAGS that tell of a new ``\\Seen``; ``read_only``: nothing
     becomes seen (EXAMINE); ``recent`` are the UIDs that are ``\\Recent`` to this session; ``cache``
-    is shared by the sessions of a worker; ``uid_only``: answers are UIDFETCH (RFC 9586).
+    is shared by the sessions of a worker; ``uid_only``: answers are UIDFETCH (RFC 9586);
+    ``ascii_only``: headers are shown in ASCII (RFC 6855 8).
     """
 
     def __init__(
@@ -94,16 +97,19 @@ class Fetcher:
         recent: Sequence[range],
         cache: MessageCache,
         uid_only: bool = False,
+        ascii_only: bool = False,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._folder = folder
         items = tuple(items)
+        source = source_of(folder, ascii_only=ascii_only, sized=Fact.SIZE in items)
+        self._source = source
         facts = FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
         content = [item for item in items if item not in FROM_PICTURE]
         self._content, self._cache = content, cache
-        self._bulk = BulkContent(folder, content) if all(map(is_bulk, content)) else None
+        self._bulk = BulkContent(source, content) if all(map(is_bulk, content)) else None
         self._kept = cache.rows if all(map(is_constant, content)) else None
-        self._kept_key = (folder.key, *content)
+        self._kept_key = (source.key, *content)
         self._marks = not read_only and any(map(_marks_seen, items))
         self._heads = Heads(
             facts, content=bool(content), condstore=condstore, uid_only=uid_only, recent=recent
@@ -117,7 +123,12 @@ class Fetcher:
 
     @cached_property
     def _writer(self) -> ContentWriter:
-        return ContentWriter(self._folder, self._content, self._cache)
+        return ContentWriter(self._source, self._content, self._cache)
+
+    @property
+    def downgraded(self) -> AbstractSet[int]:
+        """UIDs of messages that were not shown as they are (RFC 6858 3)."""
+        return self._source.changed if isinstance(self._source, AsciiFolder) else frozenset()
 
     def render(self, rows: Sequence[int], picture: Picture) -> Rendered:
         """Answer for the first of these rows of ``picture``, one of them at least. Raises
@@ -164,7 +175,7 @@ class Fetcher:
     def _some(self, rows: Sequence[int], picture: Picture, out: Rendered) -> bool:
         """Answer for the first of these rows; False where others should have their turn now."""
         uids = picked(picture.uids, rows)
-        sizes = self._folder.sizes(uids)
+        sizes = self._source.sizes(uids)
         count = self._bearable(uids, sizes, self._max_bytes - out.held)
         if self._bulk is not None and count:
             return self._in_bulk(self._bulk, rows[:count], picture, sizes, out)
@@ -234,7 +245,12 @@ class Fetcher:
         """Keep what will be the same at the next FETCH."""
         if self._kept is None:
             return
-        short = {uid: text for uid, text in made.items() if text and len(text) <= WORTH_BYTES}
+        # What was downgraded is said each time.
+        short = {
+            uid: text
+            for uid, text in made.items()
+            if text and len(text) <= WORTH_BYTES and uid not in self.downgraded
+        }
         self._kept.keep((picture.uidvalidity, *self._kept_key), short)
 
     # -------------------------------------------------------------- one by one
@@ -266,7 +282,7 @@ class Fetcher:
     def _rows(self, rows: Sequence[int], picture: Picture) -> list[Row]:
         """The rows with their facts and summaries."""
         found = [Row(at, picture.uids[at]) for at in rows]
-        infos = {info.uid: info for info in self._folder.infos([row.uid for row in found])}
+        infos = {info.uid: info for info in self._source.infos([row.uid for row in found])}
         for row in found:
             row.info = infos.get(row.uid)
             row.uidvalidity = picture.uidvalidity

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from mailnode.access.imap.fetch_content import HEADER_KINDS, SUMMARY_OF, fact_text, section_name
-from mailnode.store import Folder
+from mailnode.access.imap.message_file import Source
 from mailnode.wire.imap.fetch_items import Fact, FetchItem, Section, SectionKind
 from mailnode.wire.imap.format import date_time
 from mailnode.wire.mime.sections import Text, cut, field_chooser, is_selection
@@ -26,7 +26,7 @@ class BulkContent:
     """Writes a command's items, those from the picture apart; all of them must be ``is_bulk``.
     ``whole``: messages themselves are among them."""
 
-    def __init__(self, folder: Folder, items: Iterable[FetchItem]) -> None:
+    def __init__(self, folder: Source, items: Iterable[FetchItem]) -> None:
         items = list(items)
         self.whole = any(map(_is_whole, items))
         parts = [_part(folder, item) for item in items]
@@ -49,7 +49,7 @@ class BulkContent:
 # Functions, not methods: what keeps itself alive waits for the collector of cyclic garbage.
 
 
-def _part(folder: Folder, item: FetchItem) -> tuple[bytes, Maker]:
+def _part(folder: Source, item: FetchItem) -> tuple[bytes, Maker]:
     if isinstance(item, Section):
         name = section_name(item).replace(b"%", b"%%")
         make = _whole(folder, item) if _is_whole(item) else _headers(folder, item)
@@ -64,14 +64,14 @@ def _part(folder: Folder, item: FetchItem) -> tuple[bytes, Maker]:
     return b"%b", _facts(folder, item)
 
 
-def _summaries(folder: Folder, kind: str) -> Maker:
+def _summaries(folder: Source, kind: str) -> Maker:
     def make(uids: Sequence[int], _: Sizes) -> list[Column]:
         return [list(map(folder.summaries(uids, kind).get, uids))]
 
     return make
 
 
-def _headers(folder: Folder, section: Section) -> Maker:
+def _headers(folder: Source, section: Section) -> Maker:
     text, partial = Text(section.kind.value), section.partial
     choose = field_chooser(text, section.fields) if is_selection(text) else bytes
 
@@ -83,7 +83,7 @@ def _headers(folder: Folder, section: Section) -> Maker:
     return make
 
 
-def _whole(folder: Folder, section: Section) -> Maker:
+def _whole(folder: Source, section: Section) -> Maker:
     def make(uids: Sequence[int], _: Sizes) -> list[Column]:
         found = folder.read_some(uids)
         if section.partial is not None:
@@ -93,7 +93,7 @@ def _whole(folder: Folder, section: Section) -> Maker:
     return make
 
 
-def _facts(folder: Folder, item: Fact) -> Maker:
+def _facts(folder: Source, item: Fact) -> Maker:
     def make(uids: Sequence[int], _: Sizes) -> list[Column]:
         found = {info.uid: fact_text(item, info) for info in folder.infos(uids)}
         return [[found.get(uid) for uid in uids]]

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mailnode.access.imap.message_file import FilePart, Message, MessageCache
+from mailnode.access.imap.message_file import FilePart, Message, MessageCache, Source
 from mailnode.model.errors import NoSuchMessage, PermanentError
 from mailnode.runtime.tasks import may_wait
-from mailnode.store import Folder, MessageInfo
+from mailnode.store import MessageInfo
 from mailnode.wire.imap.fetch_items import (
     Binary,
     Fact,
@@ -65,7 +65,7 @@ class Row:
 class ContentWriter:
     """Writes a command's items, those from the picture apart, for one row after the other."""
 
-    def __init__(self, folder: Folder, items: Iterable[FetchItem], cache: MessageCache) -> None:
+    def __init__(self, folder: Source, items: Iterable[FetchItem], cache: MessageCache) -> None:
         self._folder = folder
         self._cache = cache
         self._writers = [self._writer(item) for item in items]

@@ -92,6 +92,7 @@ def fill(account: Account, name: str, cache: MessageCache, clock: Clock) -> bool
 def _fill_some(folder: Folder, uidvalidity: int, uids: Sequence[int], cache: MessageCache) -> None:
     folder.summaries(uids, "envelope")
     folder.summaries(uids, "sortkeys")
+    folder.summaries(uids, "growth")
     texts: dict[int, str] = {}
     for uid in uids:
         try:

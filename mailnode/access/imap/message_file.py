@@ -10,15 +10,15 @@ RFC: 3501 2.3.4 (sizes are those of the CRLF form).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import SEEK_END
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from mailnode.access.imap.row_cache import RowCache
 from mailnode.model.errors import StorageGone
-from mailnode.store import Folder
+from mailnode.store import MessageInfo
 from mailnode.wire.mime.decode import walk
 from mailnode.wire.mime.structure import Part, parse, to_crlf
 
@@ -109,6 +109,32 @@ class FilePart:
         self._file.close()
 
 
+class Source(Protocol):
+    """What FETCH reads of a folder; see ``store.Folder``."""
+
+    @property
+    def key(self) -> str:
+        """What answers may be remembered by."""
+
+    def sizes(self, uids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """See ``store.Folder``."""
+
+    def infos(self, uids: Iterable[int]) -> list[MessageInfo]:
+        """See ``store.Folder``."""
+
+    def read(self, uid: int) -> bytes:
+        """See ``store.Folder``."""
+
+    def read_some(self, uids: Sequence[int]) -> list[bytes | None]:
+        """See ``store.Folder``."""
+
+    def open(self, uid: int) -> BinaryIO:
+        """See ``store.Folder``."""
+
+    def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
+        """See ``store.Folder``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message in memory, in CRLF form, and its parts."""
@@ -134,7 +160,7 @@ class MessageCache:
         self._lock = Lock()
         self.rows = RowCache()
 
-    def load(self, folder: Folder, uidvalidity: int, uid: int) -> Message:
+    def load(self, folder: Source, uidvalidity: int, uid: int) -> Message:
         """The message, parsed. Raises ``NoSuchMessage``, ``StorageGone``."""
         key = (folder.key, uidvalidity, uid)
         with self._lock:
@@ -147,12 +173,12 @@ class MessageCache:
             self._keep(key, message)
         return message
 
-    def raw(self, folder: Folder, uid: int) -> bytes:
+    def raw(self, folder: Source, uid: int) -> bytes:
         """The whole message, not parsed. Raises ``NoSuchMessage``, ``StorageGone``."""
         return to_crlf(folder.read(uid))
 
     def measure(
-        self, folder: Folder, uidvalidity: int, uid: int, file: BinaryIO
+        self, folder: Source, uidvalidity: int, uid: int, file: BinaryIO
     ) -> tuple[int, int]:
         """``measure(file)``, remembered while the file's size stays what it was."""
         key = (folder.key, uidvalidity, uid)

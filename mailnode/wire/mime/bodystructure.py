@@ -6,6 +6,8 @@ RFC: 3501 7.4.2 and 9 ("body"), 9051 7.5.2; 2045, 2183, 1864 (MD5), 3282, 2557, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.parameters import (
     MAX_VALUE,
@@ -23,9 +25,11 @@ def format_body(message: bytes, root: Part, *, extended: bool) -> bytes:
     return format_both(message, root)[0 if extended else 1]
 
 
-def format_both(message: bytes, root: Part) -> tuple[bytes, bytes]:
-    """BODYSTRUCTURE and BODY."""
-    writer = _Writer(message)
+def format_both(
+    message: bytes, root: Part, show_header: Callable[[bytes], bytes] = bytes
+) -> tuple[bytes, bytes]:
+    """BODYSTRUCTURE and BODY; ``show_header``: how the headers of embedded messages are shown."""
+    writer = _Writer(message, show_header)
     writer.part(root)
     return b"".join(writer.pieces), b"".join(writer.plain)
 
@@ -34,8 +38,8 @@ class _Writer:
     """Collects the pieces, and those of them that are no extension data; recursion is bounded by
     the parser's depth."""
 
-    def __init__(self, message: bytes) -> None:
-        self._message = message
+    def __init__(self, message: bytes, show_header: Callable[[bytes], bytes]) -> None:
+        self._message, self._show_header = message, show_header
         self.pieces: list[bytes] = []
         self.plain: list[bytes] = []
 
@@ -67,7 +71,8 @@ class _Writer:
         )
         if part.is_message:
             child = part.parts[0]
-            self._add(b"", format_envelope(self._message[child.start : child.body_start]), b"")
+            header = self._show_header(self._message[child.start : child.body_start])
+            self._add(b"", format_envelope(header), b"")
             self.part(child)
         # RFC 9051 9 "body-type-text", "body-type-msg": these two, and no others, tell their lines.
         if part.is_message or content.main == b"text":

@@ -92,6 +92,11 @@ class Part:
         return bool(self.parts) and self.content.main == b"message"
 
 
+def describing_fields(block: bytes) -> dict[bytes, bytes]:
+    """What ``Part.fields`` holds of a header block."""
+    return {name: found[0] for name, found in collect(block, _DESCRIBING).items()}
+
+
 def parse(message: bytes) -> Part:
     """The tree of a whole message."""
     return _Parser(message).run()
@@ -161,8 +166,7 @@ class _Parser:
 
     def _open(self, start: int, default: ContentType) -> Part:
         body_start = self._header_end(start)
-        values = collect(self._data[start:body_start], _DESCRIBING)
-        fields = {name: found[0] for name, found in values.items()}
+        fields = describing_fields(self._data[start:body_start])
         content = default
         if b"content-type" in fields:
             content = parse_content_type(fields[b"content-type"]) or PLAIN

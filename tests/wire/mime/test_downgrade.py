@@ -8,7 +8,7 @@ from email.header import decode_header, make_header
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.wire.mime.downgrade import ALLOWANCE, downgrade_header
@@ -100,6 +100,7 @@ def test_parts_and_embedded_messages() -> None:
 
 
 @given(st.lists(st.integers(0, len(MESSAGE)), max_size=8))
+@settings(deadline=None)
 def test_pieces_do_not_matter(cuts: list[int]) -> None:
     assert run(MESSAGE, *cuts) == EXPECTED
     bare = MESSAGE.replace(b"\r\n", b"\n")

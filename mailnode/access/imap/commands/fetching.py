@@ -2,7 +2,7 @@
 
 Promises: a bounded piece of the answer is in memory at a time, and the next is made when the
 client has taken it.
-RFC: 3501 6.4.5; 2180 4.1; 7162 3.1.4, 3.2.6; 9394 3.3.
+RFC: 3501 6.4.5; 2180 4.1; 6855 8; 6858 3; 7162 3.1.4, 3.2.6; 9394 3.3.
 """
 
 from __future__ import annotations
@@ -25,19 +25,23 @@ from mailnode.model.errors import NoSuchFolder, StorageGone
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, Fetch
 from mailnode.wire.imap.fetch_items import Fact, FetchItem
+from mailnode.wire.imap.format import ordered_set
 
 ANSWER_BYTES = 256 * 1024
 DRAIN_BYTES = 32 * 1024
 LOOKED_AT = 50_000  # modseqs at once
+MAX_NAMED = 500  # UIDs in a response code; some clients have buffers of a few KiB for a line
 UNKNOWN_ENCODING = no("the transfer encoding of a part is not known", "UNKNOWN-CTE")
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """Whether messages were left out of an answer, and why."""
+    """Whether messages were left out of an answer, and why; ``downgraded``: UIDs of those that
+    were shown in another form."""
 
     gone: bool = False
     undecodable: bool = False
+    downgraded: tuple[int, ...] = ()
 
 
 async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
@@ -62,7 +66,15 @@ async def do_fetch(session: Session, command: Command, args: Fetch) -> Reply:
     if left_out.undecodable:
         return UNKNOWN_ENCODING
     # RFC 2180 4.1.2: the rest was answered; a UID that is gone is no error (RFC 3501 6.4.8).
-    return SOME_GONE if left_out.gone and not command.uid else ok("done")
+    if left_out.gone and not command.uid:
+        return SOME_GONE
+    return ok("done", _downgraded(left_out.downgraded))
+
+
+def _downgraded(uids: Sequence[int]) -> str:
+    """RFC 6858 3: which of the messages were surrogates, by UID; it need not name all."""
+    named = ordered_set(sorted(uids)[:MAX_NAMED]).decode()
+    return f"DOWNGRADED {named}" if named else ""
 
 
 async def send_rows(session: Session, items: Sequence[FetchItem], uids: Sequence[int]) -> None:
@@ -78,6 +90,8 @@ def _fetcher(session: Session, selected: Selected, items: Sequence[FetchItem]) -
         items,
         condstore=session.enabled.condstore,
         uid_only=session.enabled.uidonly,
+        # RFC 6855 8: whoever has not enabled UTF-8 is shown what RFC 5322 allows.
+        ascii_only=session.means.settings.downgrade_headers and not session.enabled.utf8,
         # RFC 4314 4: without "s" nothing becomes seen, and that is no error.
         read_only=selected.read_only or "s" not in selected.folder.rights,
         recent=selected.recents,
@@ -138,6 +152,7 @@ async def _send_all(
             rendered.close()
         if at < len(rows):
             await asyncio.sleep(0)  # others have their turn
+    left_out.downgraded = tuple(fetcher.downgraded)
     return left_out
 
 
