@@ -43,6 +43,7 @@ def values(plan: Plan) -> dict[str, str]:
         "drbd_device": plan.drbd_device,
         "program": plan.program,
         "names": " ".join(node.name for node in nodes),
+        "services4": " ".join(node.service for node in nodes),
         "names_listed": ", ".join(node.name for node in nodes),
         "first_name": first.name,
         "first_address": first.address,
@@ -140,6 +141,12 @@ def _long(address: str) -> str:
 def _fence_cases(plan: Plan) -> list[str]:
     # 198.51.100.0/24 is for documentation (RFC 5737): nobody's board is reached by mistake.
     return [f"  {node.name}) board=198.51.100.{number} ;;" for number, node in _numbered(plan)]
+
+
+def _own_address_cases(plan: Plan) -> list[str]:
+    # Asked for by ARP, which IPv6 does not have.
+    four = [node for node in plan.nodes if ":" not in node.address]
+    return [f"    {node.name}) echo {node.address} ;;" for node in four] or ["    *) ;;"]
 
 
 def _peer_cases(plan: Plan) -> list[str]:
@@ -364,6 +371,7 @@ _REPEATED: dict[str, Callable[[Plan], list[str]]] = {
     "node_lines": lambda plan: [f"node {node.name}" for node in plan.nodes],
     "haresources_lines": _haresources,
     "fence_cases": _fence_cases,
+    "own_address_cases": _own_address_cases,
     "peer_cases": _peer_cases,
     "drbd_on_lines": _drbd_on,
     "ocfs2_conf": _ocfs2,
