@@ -35,6 +35,11 @@ _HELD: dict[str, frozenset[Part]] = {
 }
 
 
+def held_parts(said: str) -> frozenset[Part] | None:
+    """What Heartbeat's word for it means; ``None`` while it is not at rest, or says nothing."""
+    return _HELD.get(said)
+
+
 def hand_over(
     part: Part,
     *,

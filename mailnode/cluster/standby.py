@@ -45,7 +45,7 @@ class Rhythm:
 class Watcher:
     """``ask(level)`` answers in its own time, level 0 or 10; ``holds`` tells whether there may be
     something to give up; ``give_up`` hands the addresses over and returns whether it could;
-    ``say`` tells people."""
+    ``say`` tells people; ``tend`` is done after each look at a server that serves."""
 
     def __init__(
         self,
@@ -55,9 +55,10 @@ class Watcher:
         give_up: Callable[[], bool],
         say: Callable[[str], None],
         rhythm: Rhythm,
+        tend: Callable[[], None] = lambda: None,
     ) -> None:
         self._ask, self._holds, self._give_up, self._say = ask, holds, give_up, say
-        self._rhythm = rhythm
+        self._rhythm, self._tend = rhythm, tend
         self._began = time.monotonic()
         self._served = False
         self._failing = False
@@ -81,6 +82,7 @@ class Watcher:
             answer = self._answer(level)
         if answer is Answer.SERVES:
             self._serves()
+            self._tend()
         elif not stop.is_set():
             self._fails(answer, now)
 

@@ -27,7 +27,7 @@ WITHIN_S = 120.0
 
 
 @contextmanager
-def pair_in_temporary_folder(fencing: bool) -> Iterator[Pair]:
+def pair_in_temporary_folder(fencing: bool, *, start: bool = True) -> Iterator[Pair]:
     if reason := why_no_heartbeat():
         pytest.skip(reason)
     # Not tmp_path: Heartbeat's files take no names with other signs.
@@ -35,7 +35,8 @@ def pair_in_temporary_folder(fencing: bool) -> Iterator[Pair]:
         tempfile.TemporaryDirectory(prefix="mailnode-ha-", ignore_cleanup_errors=True) as folder,
         pair_of(Pair, Path(folder), fencing=fencing) as found,
     ):
-        found.start()
+        if start:
+            found.start()
         yield found
 
 

@@ -1,8 +1,11 @@
-"""``mailnode cluster watch``: gives the addresses up under Heartbeat when mailnode cannot serve."""
+"""``mailnode cluster watch``: gives the addresses up under Heartbeat when mailnode cannot serve,
+and has those raised that Heartbeat has forgotten."""
 
 from __future__ import annotations
 
+import os
 import signal
+import syslog
 import threading
 import time
 from collections.abc import Callable
@@ -11,13 +14,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailnode.admin.cli.cluster_heartbeat import HB_STANDBY, holds_something, patiently
+from mailnode.admin.cli.cluster_heartbeat import (
+    HB_STANDBY,
+    held_here,
+    holds_something,
+    obstacle,
+    patiently,
+    request,
+)
 from mailnode.admin.cli.frame import Config, read_settings
 
 if TYPE_CHECKING:
+    from mailnode.cluster.missing import Fetcher, Group
     from mailnode.cluster.standby import Answer
     from mailnode.runtime.settings.load import Settings
 
+HARESOURCES = Path("/etc/ha.d/haresources")
 # A move that is under way, and then our own, each with its drain; then we look whether mailnode
 # serves meanwhile, as it does when storage hung while a dead node's share was recovered.
 _GIVE_UP_S = 30.0
@@ -42,10 +54,14 @@ def watch(
     command: Annotated[
         Path, typer.Option(help="Gives everything to the other node; called with: all.")
     ] = HB_STANDBY,
+    resources: Annotated[
+        Path, typer.Option(help="Heartbeat's list of addresses and their homes.")
+    ] = HARESOURCES,
 ) -> None:
     """Watch this node's mailnode; when it cannot serve, have Heartbeat move the addresses.
 
-    The same when its clients' interface lost its cable.
+    The same when its clients' interface lost its cable. An address that Heartbeat holds here
+    and that is raised nowhere for half a minute is asked for again.
 
     Heartbeat runs it itself (ha.cf: respawn). Pacemaker does not need it.
     """
@@ -56,18 +72,50 @@ def watch(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     give_up = patiently(command, stop)
+
     Watcher(
         ask=_question(settings, within, nic),
         holds=holds_something,
         give_up=lambda: give_up(_GIVE_UP_S),
-        say=lambda text: typer.echo(text, err=True),
+        say=_say,
         rhythm=Rhythm(
             look_s=interval,
             deep_s=deep,
             answer_s=max(deep, 2 * within),
             patience_s=patience_s(time.clock_gettime(time.CLOCK_BOOTTIME)),
         ),
+        tend=_fetcher(resources).look,
     ).run(stop)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+    # Heartbeat gives those it starts no place to write to.
+    syslog.openlog("mailnode-watch", facility=syslog.LOG_DAEMON)
+    syslog.syslog(syslog.LOG_NOTICE, text)
+
+
+def _fetcher(resources: Path) -> Fetcher:
+    from mailnode.cluster.missing import Fetcher, Patience, read_groups
+    from mailnode.runtime.addresses import local_addresses
+
+    groups: tuple[Group, ...] = ()
+    try:
+        groups = read_groups(resources)
+    except FileNotFoundError:
+        pass  # no Heartbeat that could forget something
+    except OSError as error:
+        _say(f"addresses that Heartbeat forgets will not be noticed: {error}")
+    return Fetcher(
+        me=os.uname().nodename,
+        groups=groups,
+        held=held_here,
+        raised=local_addresses,
+        obstacle=obstacle,
+        request=request,
+        say=_say,
+        patience=Patience(),
+    )
 
 
 def patience_s(up_s: float) -> float:
