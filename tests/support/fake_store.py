@@ -503,10 +503,10 @@ class FakeAccount:
         self.uses: dict[str, str] = {}
         self.subscribed: set[str] = set()
         self.notes: dict[tuple[str, str], bytes] = {}
+        self.parent_notes: dict[str, dict[tuple[str, str], bytes]] = {}
         self.create("INBOX")
         for name, use in () if ref.user.startswith("/public/") else USUAL:
             self.create(name, use)
-        self.parent_notes: dict[str, dict[tuple[str, str], bytes]] = {}
             self.subscribe(name, True)
 
     def folders(self) -> list[FolderInfo]:
@@ -595,11 +595,11 @@ class FakeAccount:
             self._folder(name).gone = True
             self.store.on_change(self.kept.pop(name).key, 0)
             self.uses.pop(name, None)
+            for parent in [up for up in self.parent_notes if not self._is_parent(up)]:
+                del self.parent_notes[parent]
             self._tell()
 
     def rename(self, old: str, new: str) -> None:
-            for parent in [up for up in self.parent_notes if not self._is_parent(up)]:
-                del self.parent_notes[parent]
         with self.store.lock:
             if old == "INBOX":
                 self.create(new)
@@ -618,13 +618,13 @@ class FakeAccount:
                 folder = self.kept.pop(name)
                 folder.name = new + name[len(old) :]
                 self.kept[folder.name] = folder
-            self._tell()
-
-    def subscribe(self, name: str, on: bool) -> None:
                 if name in self.uses:
                     self.uses[folder.name] = self.uses.pop(name)
             for name in [up for up in self.parent_notes if f"{up}/".startswith(f"{old}/")]:
                 self.parent_notes[new + name[len(old) :]] = self.parent_notes.pop(name)
+            self._tell()
+
+    def subscribe(self, name: str, on: bool) -> None:
         with self.store.lock:
             (self.subscribed.add if on else self.subscribed.discard)(name)
             self._tell()
@@ -657,9 +657,6 @@ class FakeAccount:
         if limit and self.quota().used_bytes + size > limit:
             raise OverQuota
 
-    def annotations(self, name: str, user: str) -> dict[str, bytes]:
-        with self.store.lock:
-            kept = self._notes(name)
     def _is_parent(self, name: str) -> bool:
         return any(other.startswith(f"{name}/") for other in self.kept)
 
@@ -668,6 +665,9 @@ class FakeAccount:
             return self.parent_notes.setdefault(name, {})
         return self._folder(name).notes if name else self.notes
 
+    def annotations(self, name: str, user: str) -> dict[str, bytes]:
+        with self.store.lock:
+            kept = self._notes(name)
             return {entry: value for (who, entry), value in kept.items() if who in ("", user)}
 
     def annotate(
