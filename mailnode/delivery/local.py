@@ -13,10 +13,13 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from mailnode.delivery.posting import detail_of, folder_for
 from mailnode.directory import Mailbox
 from mailnode.model.envelope import Envelope
 from mailnode.model.errors import MailnodeError, StorageFull, StorageGone
@@ -38,6 +41,7 @@ _FULL = Outcome(Verdict.LATER, "4.2.2", "mailbox is full")
 _NEVER_FITS = Outcome(Verdict.NEVER, "5.2.3", "message is larger than the mailbox may become")
 _UNKNOWN = Outcome(Verdict.LATER, "4.3.0", "temporary failure, try again later")
 
+T = TypeVar("T")
 # Copies of one message and where their outcomes are awaited.
 _Asked = tuple[list[Delivery], asyncio.Future[list[Outcome]]]
 
@@ -46,13 +50,22 @@ class LocalCourier:
     """Courier over a ``Store``."""
 
     def __init__(
-        self, *, store: Store, pool: Pool, log: MailLog, clock: Clock, hostname: str
+        self,
+        *,
+        store: Store,
+        pool: Pool,
+        log: MailLog,
+        clock: Clock,
+        hostname: str,
+        delimiters: str = "",
     ) -> None:
+        """``delimiters``: what may part a user's name from that of a folder in an address."""
         self._store = store
         self._pool = pool
         self._log = log
         self._clock = clock
         self._hostname = hostname
+        self._delimiters = delimiters
         self._waiting: list[_Asked] = []
         self._running: set[asyncio.Task[None]] = set()
         self._roomy: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -66,7 +79,13 @@ class LocalCourier:
         """See ``Courier``."""
         if not copies:
             return []
+        details = [detail_of(one, mailbox.user, self._delimiters) for one, mailbox in copies]
         batch = _deliveries(envelope, chunks, copies)
+        if any(details):
+            placed = await self._asked(partial(self._into_folders, batch, details))
+            if isinstance(placed, Outcome):
+                return [placed] * len(copies)
+            batch = placed
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, answer))
         self._start()
@@ -80,6 +99,24 @@ class LocalCourier:
                     mailbox=mailbox.user,
                 )
         return outcomes
+
+    def _into_folders(self, batch: list[Delivery], details: list[str]) -> list[Delivery]:
+        return [
+            replace(one, folder=folder_for(self._store.account(one.account), detail))
+            if detail
+            else one
+            for one, detail in zip(batch, details, strict=True)
+        ]
+
+    async def _asked(self, ask: Callable[[], T]) -> T | Outcome:
+        """What the store says, beside the loop; or why that is not known."""
+        try:
+            return await self._pool.run(ask)
+        except MailnodeError as error:
+            return self._storage_outcome(error)
+        except Exception:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
+            self._log.event(Event.ERROR, what="delivery", cause=traceback.format_exc())
+            return _UNKNOWN
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < _BATCHES:
@@ -111,16 +148,13 @@ class LocalCourier:
                     answer.set_result([_UNKNOWN] * len(batch))
 
     async def _accept(self, flat: list[Delivery]) -> list[Outcome]:
-        try:
-            outcomes = await self._pool.run(self._store.accept, flat)
-            if len(outcomes) == len(flat):
-                return outcomes
-            cause = f"{len(outcomes)} outcomes for {len(flat)} copies"
-            self._log.event(Event.ERROR, what="delivery", cause=cause)
-        except MailnodeError as error:
-            return [self._storage_outcome(error)] * len(flat)
-        except Exception:  # noqa: BLE001 - barrier: an unknown failure is a temporary one
-            self._log.event(Event.ERROR, what="delivery", cause=traceback.format_exc())
+        outcomes = await self._asked(partial(self._store.accept, flat))
+        if isinstance(outcomes, Outcome):
+            return [outcomes] * len(flat)
+        if len(outcomes) == len(flat):
+            return outcomes
+        cause = f"{len(outcomes)} outcomes for {len(flat)} copies"
+        self._log.event(Event.ERROR, what="delivery", cause=cause)
         return [_UNKNOWN] * len(flat)
 
     def _storage_outcome(self, error: MailnodeError) -> Outcome:
@@ -138,13 +172,9 @@ class LocalCourier:
             return _NEVER_FITS
         if self._has_plenty(mailbox.user, size_bytes):
             return None
-        try:
-            use = await self._pool.run(self._quota, mailbox)
-        except MailnodeError as error:
-            return self._storage_outcome(error)
-        except Exception:  # noqa: BLE001 - barrier, as above
-            self._log.event(Event.ERROR, what="quota", cause=traceback.format_exc())
-            return _UNKNOWN
+        use = await self._asked(partial(self._quota, mailbox))
+        if isinstance(use, Outcome):
+            return use
         # What fits exactly fits; a mailbox at its limit takes nothing of unknown size.
         if use.used_bytes + max(size_bytes, 1) > limit:
             return _FULL

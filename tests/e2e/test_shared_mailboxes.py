@@ -241,6 +241,27 @@ def _ask_with_imaplib(client: imaplib.IMAP4) -> None:
     ]
 
 
+def test_mail_by_a_folders_own_address(world: ClusterWorld, nodes: tuple[Node, Node]) -> None:
+    """RFC 4314 2.1 "p", given on one node and obeyed on the other."""
+    one, two = nodes
+    dialog = OnNodes(one, two)
+    dialog.play("C1: a CREATE Lists\nS1: a OK")
+    two.send("user1+lists", "before")
+    dialog.play("C1: b SETACL Lists anyone p\nS1: b OK")
+    two.send("user1+lists", "after")
+    dialog.play(
+        """
+        C1: c STATUS INBOX (MESSAGES)
+        S1: * STATUS "INBOX" (MESSAGES 1)
+        S1: c OK
+        C1: d STATUS Lists (MESSAGES)
+        S1: * STATUS "Lists" (MESSAGES 1)
+        S1: d OK
+        """
+    )
+    dialog.close()
+
+
 def _take_from_desk(client: imaplib.IMAP4) -> int:
     """Take messages one by one, as someone at a desk would; how many were had."""
     had = 0
