@@ -27,6 +27,7 @@ from mailnode.runtime import carrier
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
 from mailnode.runtime.tls import Certificates
+from mailnode.runtime.tls_layer import begin_tls, handle_of
 from mailnode.runtime.tunnel import OpenSslTunnel, give_back_buffers
 
 # Output of a command is sent as one, up to about this much.
@@ -108,7 +109,7 @@ class DoorProtocol(Arrival):
             if self._grown:
                 # So soon that the next handshake has them.
                 self._grown = False
-                give_back_buffers(self.transport.getHandle())
+                give_back_buffers(handle_of(self.transport))
 
     def readConnectionLost(self) -> None:
         """The client has ended its side, in clear; TLS in between ends both at once. It may wait
@@ -176,11 +177,11 @@ class DoorProtocol(Arrival):
     def start_tls(self) -> None:
         """Begin the handshake, with the newest certificate."""
         self._shaking = True
-        self.transport.startTLS(self._door.certificates.twisted_options())
+        begin_tls(self.transport, self._door.certificates.twisted_options())
 
     def tunnel(self) -> Tunnel:
         """The TLS connection."""
-        return OpenSslTunnel(self.transport.getHandle())
+        return OpenSslTunnel(handle_of(self.transport))
 
     def pause(self) -> None:
         """Stop reading from the socket."""
@@ -195,7 +196,7 @@ class DoorProtocol(Arrival):
         """Give back what TLS no longer needs; again only after the client has spoken again."""
         if not (self._relaxed or self._shaking):
             self._relaxed = True
-            give_back_buffers(self.transport.getHandle())
+            give_back_buffers(handle_of(self.transport))
 
     def close(self) -> None:
         """Send what is queued, then close."""
