@@ -22,11 +22,14 @@ from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.structure import to_crlf
 from mailnode.wire.mime.surrogate import (
     has_ascii_header,
+    is_plain_structure,
     read_growth,
     shown_header,
     shown_message,
     shown_structure,
 )
+
+_STRUCTURES = frozenset(("bodystructure", "body"))
 
 
 class AsciiFolder:
@@ -110,7 +113,8 @@ class AsciiFolder:
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
         found = self._inner.summaries(uids, kind)
-        others = [uid for uid, text in found.items() if not text.isascii()]
+        as_it_is = is_plain_structure if kind in _STRUCTURES else bytes.isascii
+        others = [uid for uid, text in found.items() if not as_it_is(text)]
         if not others:
             return found
         headers = found if kind == "headers" else self._inner.summaries(others, "headers")

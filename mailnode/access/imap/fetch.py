@@ -245,12 +245,9 @@ class Fetcher:
         """Keep what will be the same at the next FETCH."""
         if self._kept is None:
             return
-        # What was downgraded is said each time.
-        short = {
-            uid: text
-            for uid, text in made.items()
-            if text and len(text) <= WORTH_BYTES and uid not in self.downgraded
-        }
+        short = {uid: text for uid, text in made.items() if text and len(text) <= WORTH_BYTES}
+        for uid in self.downgraded & short.keys():
+            del short[uid]  # that it was downgraded is said each time
         self._kept.keep((picture.uidvalidity, *self._kept_key), short)
 
     # -------------------------------------------------------------- one by one

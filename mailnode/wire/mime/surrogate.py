@@ -6,7 +6,7 @@ IMAP tells of the parts (BODYSTRUCTURE) is ASCII as well.
 Promises: ``growth`` and ``shown_header`` depend on the header block alone and agree with each
 other; a message with an ASCII header passes unchanged; linear, the dear part bounded
 (``downgrade.ALLOWANCE``); never raises.
-RFC: 6855 7 and 8 (9755 8, 9), 6858 2.
+RFC: 6855 7 and 8 (9755 6, 8, 9), 6858 2.
 """
 
 from __future__ import annotations
@@ -56,15 +56,22 @@ def _body_start(message: bytes) -> int:
     return header_end(message) or parse(message).body_start
 
 
+def is_plain_structure(text: bytes) -> bool:
+    """Whether a BODYSTRUCTURE or BODY is shown as it is."""
+    return text.isascii() and b'"global"' not in text
+
+
 def shown_structure(shown: bytes) -> tuple[bytes, bytes]:
-    """BODYSTRUCTURE and BODY of a message that is already as it is shown, in ASCII."""
+    """BODYSTRUCTURE and BODY of a message that is already as it is shown, in ASCII, and by the
+    grammar of RFC 3501: there message/global is a type like any other (RFC 9755 6)."""
     return format_both(shown, _described(shown, parse(shown)), shown_header)
 
 
 def _described(message: bytes, root: Part) -> Part:
     """The tree, with what the headers of its parts say in ASCII."""
     block = message[root.start : root.body_start]
-    parts = [_described(message, part) for part in root.parts]
+    inner = () if root.content.is_(b"message", b"global") else root.parts
+    parts = [_described(message, part) for part in inner]
     if block.isascii():
         return replace(root, parts=parts)
     fields = describing_fields(shown_header(block))
@@ -75,5 +82,6 @@ def _described(message: bytes, root: Part) -> Part:
 def _content(content: ContentType, shown: bytes) -> ContentType:
     """The type that counts, with the parameters of the field as it is shown."""
     made = parse_content_type(shown)
-    parameters = made.parameters if made is not None else ()
-    return ContentType(blot(content.main), blot(content.sub), parameters)
+    if made is None:
+        return content  # what counts where nothing is said
+    return ContentType(blot(content.main), blot(content.sub), made.parameters)

@@ -169,3 +169,14 @@ def test_s8_can_be_switched_off(tmp_path: Path) -> None:
         assert literal(fetched(dialog, "BODY.PEEK[]")) == MODERN
         assert fetched(dialog, "RFC822.SIZE") == b"RFC822.SIZE %d" % len(MODERN)
         assert "Grüße".encode() in fetched(dialog, "ENVELOPE")
+
+
+def test_rfc9755_s6_message_global(real: ImapServer) -> None:
+    # RFC 3501 9 knows no message in it; its grammar ends with the size there.
+    real.deliver(b"Content-Type: message/global\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n")
+    old = real.play(SELECT)
+    assert fetched(old, "BODY") == b'BODY ("message" "global" NIL NIL NIL "7bit" 18)'
+    assert literal(fetched(old, "BODY.PEEK[1]")) == b"Subject: \xc3\xbc\r\n\r\nx\r\n"
+    for enable in (UTF8, "C: u ENABLE IMAP4rev2\nS: * ENABLED\nS: u OK\n"):
+        structure = fetched(real.play(enable + SELECT), "BODY")
+        assert structure.startswith(b'BODY ("message" "global" NIL NIL NIL "7bit" 18 (NIL {2}')

@@ -10,6 +10,7 @@ from mailnode.wire.mime.structure import parse, to_crlf
 from mailnode.wire.mime.summary import summarise
 from mailnode.wire.mime.surrogate import (
     has_ascii_header,
+    is_plain_structure,
     make_growth,
     read_growth,
     shown_header,
@@ -76,3 +77,18 @@ def test_the_structure_of_parts_has_their_names_as_rfc_2231_does() -> None:
     assert b'("charset" "us-ascii" "name*" "utf-8\'\'%C3%BC.txt") NIL "=?utf-8?' in plain
     assert b'("attachment" ("filename*" "utf-8\'\'%C3%BC.txt"))' in extended
     assert [part.octets for part in parse(message).parts] == [1]
+
+
+def test_parts_without_a_type_have_the_usual_one() -> None:
+    _, plain = shown_structure(
+        b"Content-Type: message/rfc822\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n"
+    )
+    assert b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 1)' in plain
+
+
+def test_message_global_is_no_message_to_old_clients() -> None:
+    mail = b"Content-Type: message/global\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n"
+    assert not is_plain_structure(summarise(mail)["body"])
+    extended, plain = shown_structure(mail)
+    assert plain == b'("message" "global" NIL NIL NIL "7bit" 18)'
+    assert extended == b'("message" "global" NIL NIL NIL "7bit" 18 NIL NIL NIL NIL)'
