@@ -175,10 +175,7 @@ async def open_rooms(tools: Equipment, stack: AsyncExitStack) -> Rooms:
     stack.callback(store.close)
     gate = _gate(directory, tools, stack)
     spool = _spool(settings.spool_folder, tools)
-    courier = LocalCourier(
-        store=store, pool=pool, log=log, clock=clock, hostname=server.hostname,
-        delimiters=settings.routing.delimiter,
-    )  # fmt: skip
+    courier = LocalCourier(settings.routing.delimiter, store=store, pool=pool, log=log, clock=clock)
     return Rooms(directory, gate, store, spool, courier, hints, pool, beyond)
 
 

@@ -50,21 +50,13 @@ class LocalCourier:
     """Courier over a ``Store``."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        pool: Pool,
-        log: MailLog,
-        clock: Clock,
-        hostname: str,
-        delimiters: str = "",
+        self, delimiters: str = "", *, store: Store, pool: Pool, log: MailLog, clock: Clock
     ) -> None:
         """``delimiters``: what may part a user's name from that of a folder in an address."""
         self._store = store
         self._pool = pool
         self._log = log
         self._clock = clock
-        self._hostname = hostname
         self._delimiters = delimiters
         self._waiting: list[_Asked] = []
         self._running: set[asyncio.Task[None]] = set()

@@ -42,9 +42,7 @@ def store(tmp_path: Path) -> Iterator[MaildirStore]:
 
 
 def use_store(world: World, store: MaildirStore) -> LocalCourier:
-    courier = LocalCourier(
-        store=store, pool=world.pool, log=world.log, clock=world.clock, hostname="mx.here.test"
-    )
+    courier = LocalCourier(store=store, pool=world.pool, log=world.log, clock=world.clock)
     world.service._desk.handover._courier = courier
     return courier
 

@@ -56,7 +56,6 @@ class Bench:
             pool=self.pool,
             log=self.log,
             clock=self.clock,
-            hostname="mx.here.test",
         )
 
     async def one(self, number: int = 1) -> Outcome:

@@ -32,12 +32,7 @@ class Post:
         self.store, self.pool = store, Pool(4, "post")
         self.account: Account = store.account(REF)
         self.courier = LocalCourier(
-            store=store,
-            pool=self.pool,
-            log=ListLog(),
-            clock=FakeClock(),
-            hostname="mx.here.test",
-            delimiters="+-",
+            "+-", store=store, pool=self.pool, log=ListLog(), clock=FakeClock()
         )
         for name in ("Lists", "Work/Now", "Private"):
             self.account.create(name)
