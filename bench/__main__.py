@@ -21,7 +21,7 @@ from bench.instance import allow_many_sockets
 from bench.options import OneLineParser
 from bench.ours import NAME
 from bench.peers.stack import missing
-from bench.plan import SCENARIOS, Scenario
+from bench.plan import SCENARIOS, Scenario, big
 from bench.result import Result
 from bench.scenarios import failover
 
@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help=f"nothing begins after; default: {_ALL_MIN} for all, else as long as it takes",
     )
+    parser.add_argument(
+        "--without-text",
+        action="store_true",
+        help="big-mailbox: no SEARCH TEXT in more than 10000, whose index takes long to make",
+    )
     matrix.add_options(parser)
     return parser
 
@@ -131,9 +136,10 @@ def _chosen(
         if names != ["deliver"]:
             parser.error("size, sessions and the like are options of deliver alone")
         return [matrix.scenario(options, parser)]
-    if everything:
-        return list(SCENARIOS.items())
-    return [(name, SCENARIOS[name]) for name in dict.fromkeys(names)]
+    found = dict(SCENARIOS)
+    if options.without_text:
+        found["big-mailbox"] = big(text=False)
+    return list(found.items()) if everything else [(n, found[n]) for n in dict.fromkeys(names)]
 
 
 if __name__ == "__main__":

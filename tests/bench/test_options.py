@@ -11,6 +11,9 @@ import pytest
 from bench import __main__ as command
 from bench import flame, matrix
 from bench.plan import SCENARIOS, Scenario
+from bench.result import Result
+from bench.scenarios import big_mailbox
+from bench.server import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,3 +97,19 @@ def test_a_delivery_of_ones_own_choice() -> None:
     ((name, scenario),) = chosen(words)
     assert name == load.name
     assert scenario.users(1.0) >= 40
+
+
+@pytest.mark.parametrize(("words", "indexed"), [("", True), ("--without-text", False)])
+def test_the_text_of_a_million_messages_can_be_left_out(
+    words: str, indexed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[int], bool]] = []
+
+    def run(_server: object, sizes: list[int], *, indexed: bool) -> list[Result]:
+        asked.append((sizes, indexed))
+        return []
+
+    monkeypatch.setattr(big_mailbox, "run", run)
+    ((_, scenario),) = chosen(f"big-mailbox --scale 100 {words}")
+    scenario.run(Server("mailnode", (), "", {}, list, Path()), 100.0)
+    assert asked == [([10, 1000, 10_000, 100_000, 1_000_000], indexed)]
