@@ -156,9 +156,9 @@ class LoginGate:
     ) -> Mailbox | LoginFailure:
         try:
             return await ask
-        except DirectoryGone:
+        except DirectoryGone as error:
             self._networks.count(network)
-            self._say(service, peer, name, "directory not available")
+            self._say(service, peer, name, f"directory not available: {error}")
             raise
 
     def _say(self, service: Service, peer: str, name: str, reason: str) -> None:

@@ -44,9 +44,10 @@ def _storable(text: str) -> bool:
 
 
 def maildir_path(raw: str) -> str | None:
-    """The maildir column as a safe relative path without trailing slash; ``None`` if it escapes."""
+    """The maildir column as a safe relative path without trailing slash; ``None`` if it escapes, or
+    leads to where the store keeps what is nobody's mailbox (its top-level names with a dot)."""
     path = raw.rstrip("/")
     parts = path.split("/")
-    if not path or path.startswith("/") or not path.isprintable() or len(path) > MAX_KEY:
+    if not path or path[0] in "/." or not path.isprintable() or len(path) > MAX_KEY:
         return None
     return path if all(part not in ("", ".", "..") for part in parts) else None

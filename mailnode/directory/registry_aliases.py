@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
+from mailnode.directory.goto import parse_goto
 from mailnode.directory.ledger import (
     Change,
     Ledger,
@@ -16,7 +17,6 @@ from mailnode.directory.ledger import (
     good_target,
 )
 from mailnode.directory.rows import AliasRow
-from mailnode.directory.sql import parse_goto
 
 
 class AliasRegistry(Ledger):
@@ -102,7 +102,7 @@ class AliasRegistry(Ledger):
         if key is not None:
             asked = asked.where(a.address == key)
         return [
-            AliasRow(row[0], parse_goto(row[1]), row[2], bool(row[3]), row[4] is not None)
+            AliasRow(row[0], parse_goto(row[1] or ""), row[2], bool(row[3]), row[4] is not None)
             for row in await change.execute(asked.order_by(a.domain, a.address))
         ]
 

@@ -8,10 +8,10 @@ Fails: ``DirectoryGone``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, select, update
 from sqlalchemy.dialects.mysql import insert as mysql_insert
@@ -22,13 +22,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mailnode.directory import DomainKind, Mailbox
 from mailnode.directory.found import Found, look
 from mailnode.directory.gathering import Facts
+from mailnode.directory.goto import parse_goto
 from mailnode.directory.keys import address_key, domain_key, maildir_path, split_key
 from mailnode.directory.schema import last_login_table, postfixadmin_tables, scram_table
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.clock import Clock
-from mailnode.runtime.sql import Database
+from mailnode.runtime.sql import Database, Work
 
+T = TypeVar("T")
 MAX_APP_PASSWORDS = 20  # each may cost a slow hash at every failed login
 _LOOK_AGAIN_S = 600.0
 _QUOTA2_NAME = 100  # quota2.username is shorter than mailbox.username
@@ -86,7 +88,7 @@ class SqlDirectory:
                 return DomainKind.ALIAS
             return _kind(row)
 
-        return await self._database.read(work)
+        return await self._read(work)
 
     def _alias_of(self, key: str) -> Any:
         table = self._tables.alias_domain
@@ -103,7 +105,7 @@ class SqlDirectory:
         if folded is None:
             return None
 
-        goto = await self._database.read(lambda connection: self._goto_of(connection, folded))
+        goto = await self._read(lambda connection: self._goto_of(connection, folded))
         return None if goto is None else parse_goto(goto)
 
     async def facts(self, keys: Sequence[str]) -> dict[str, Facts]:
@@ -116,10 +118,10 @@ class SqlDirectory:
 
         found = await self._known()
         values = {"keys": asked}
-        rows, boxes = await self._database.rows(
-            [(self._gotos, values), (self._mailbox_rows(found), values)]
+        rows, boxes = await self._asked(
+            self._database.rows([(self._gotos, values), (self._mailbox_rows(found), values)])
         )
-        gotos = {row[0].lower(): row[1] for row in rows}
+        gotos = {row[0].lower(): row[1] or "" for row in rows}
         gotos |= await self._other_gotos([key for key in asked if key not in gotos])
         mailboxes = _usable([row._mapping for row in boxes])
         return {
@@ -140,7 +142,7 @@ class SqlDirectory:
             gotos = {key: await self._goto_of(connection, key) for key in keys}
             return {key: goto for key, goto in gotos.items() if goto is not None}
 
-        return await self._database.read(work)
+        return await self._read(work)
 
     @cached_property
     def _gotos(self) -> Any:
@@ -156,7 +158,8 @@ class SqlDirectory:
 
     def _goto(self, key: str) -> Any:
         table = self._tables.alias
-        return select(table.c.goto).where(table.c.address == key).where(table.c.active == 1)
+        goto = func.coalesce(table.c.goto, "")
+        return select(goto).where(table.c.address == key).where(table.c.active == 1)
 
     async def _through_alias_domain(self, connection: AsyncConnection, key: str) -> str | None:
         """The same key in the target domain, where its domain is an alias."""
@@ -180,7 +183,7 @@ class SqlDirectory:
                 return None
             return (await connection.execute(self._mailbox_row(found, other))).mappings().first()
 
-        row = await self._database.read(work)
+        row = await self._read(work)
         return None if row is None else _mailbox(row)
 
     def _mailbox_row(self, found: Found, key: str) -> Any:
@@ -212,7 +215,7 @@ class SqlDirectory:
                 return None
             return await self._with_extras(connection, found, folded, row)
 
-        return await self._database.read(work)
+        return await self._read(work)
 
     def _login_row(self, found: Found, key: str) -> Any:
         m, d = self._tables.mailbox.c, self._tables.domain.c
@@ -243,10 +246,11 @@ class SqlDirectory:
         if row["totp_secret"] and found.has(addresses):
             mine = (addresses.c.username == key) | addresses.c.username.is_(None)
             mine |= addresses.c.username == split_key(key)[1]
-            exceptions = frozenset(await connection.scalars(select(addresses.c.ip).where(mine)))
+            ips = await connection.scalars(select(addresses.c.ip).where(mine))
+            exceptions = frozenset(filter(None, ips))
         return Credentials(
             mailbox=_mailbox(row),
-            stored=row["password"],
+            stored=row["password"] or "",
             active=bool(row["active"]) and bool(row["domain_active"]),
             expired=bool(row["expired"]),
             totp=bool(row["totp_secret"]),
@@ -289,7 +293,7 @@ class SqlDirectory:
             row = (await connection.execute(asked.where(mine))).first()
             return (row[0], row[1]) if row else None
 
-        return await self._database.read(work)
+        return await self._read(work)
 
     async def write_scram(self, user: str, keys: Mapping[str, str], fingerprint: str) -> None:
         """Keep keys by mechanism."""
@@ -321,10 +325,22 @@ class SqlDirectory:
 
         await self._database.write(work)
 
+    async def _read(self, work: Work[T]) -> T:
+        return await self._asked(self._database.read(work))
+
+    async def _asked(self, answer: Awaitable[T]) -> T:
+        """After a failure the columns are looked at again: it may be another database by now, and
+        a column that is gone would else fail every question."""
+        try:
+            return await answer
+        except DirectoryGone:
+            self._found = None
+            raise
+
     async def _known(self) -> Found:
         """The same, asking for a connection only when it is time to look."""
         if self._found is None or self._clock.monotonic() - self._looked_at > _LOOK_AGAIN_S:
-            return await self._database.read(self._look)
+            return await self._read(self._look)
         return self._found
 
     async def _look(self, connection: AsyncConnection) -> Found:
@@ -334,26 +350,6 @@ class SqlDirectory:
             self._found = await look(connection, self._tables)
             self._looked_at = now
         return self._found
-
-
-def parse_goto(goto: str) -> tuple[str, ...]:
-    """The targets of an alias: PostfixAdmin separates by commas, people also by blanks and lines.
-
-    Blanks inside a quoted local part stay.
-    """
-    found: list[str] = []
-    current, quoted, escaped = "", False, False
-    for char in goto:
-        if char == '"' and not escaped:
-            quoted = not quoted
-        escaped = char == "\\" and quoted and not escaped
-        if not quoted and (char == "," or char.isspace()):
-            found.append(current)
-            current = ""
-        else:
-            current += char
-    found.append(current)
-    return tuple(dict.fromkeys(target for target in found if target))
 
 
 def _kind(row: RowMapping | None) -> DomainKind:
@@ -378,15 +374,19 @@ def _usable(rows: Sequence[RowMapping]) -> dict[str, Mailbox]:
 
 def _mailbox(row: RowMapping) -> Mailbox:
     user = row["username"].lower()
-    maildir = maildir_path(row["maildir"])
+    maildir = maildir_path(row["maildir"] or "")
+    # Not a missing user: someone has to look at this row, and the mail has to wait.
     if maildir is None:
-        # Not a missing user: someone has to look at this row, and the mail has to wait.
         raise DirectoryGone(f"mailbox {user}: maildir column {row['maildir']!r} is not usable")
+    try:
+        quota = int(row["quota"] or 0)
+    except ValueError:  # SQLite takes words, too
+        raise DirectoryGone(f"mailbox {user}: quota {row['quota']!r} is no number") from None
     return Mailbox(
         user=user,
         maildir=maildir,
-        quota_bytes=max(0, int(row["quota"])),
-        domain=row["domain"].lower(),
+        quota_bytes=max(0, quota),
+        domain=(row["domain"] or split_key(user)[1]).lower(),
         active=bool(row["active"]),
         smtp_active=bool(row["smtp_active"]),
     )

@@ -106,7 +106,8 @@ class Mailing:
             self.desk, self.client(), self.login, sender, parameters.size, self._messages
         )
         if objection is not None:
-            self.refuse(objection.code, objection.public, sender=str(sender or ""))
+            reason = objection.cause or objection.public
+            self.refuse(objection.code, reason, sender=str(sender or ""))
             return outcome_reply(objection)
         self.transaction = Transaction(sender, parameters, self.desk.clock.monotonic())
         return say.SENDER_OK

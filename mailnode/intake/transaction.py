@@ -35,7 +35,6 @@ _FORWARDED = Outcome(
 )
 _NEEDS_DOMAIN = Outcome(Verdict.NEVER, "5.1.3", "the address needs a domain")
 _ROUTED_TWICE = Outcome(Verdict.NEVER, "5.1.3", "an @ inside the local part is not accepted")
-_DIRECTORY = Outcome(Verdict.LATER, "4.4.3", DirectoryGone.public)
 _LATER = Outcome(Verdict.LATER, "4.3.0", "temporary failure, try again later")
 
 
@@ -128,8 +127,8 @@ async def _find(desk: Desk, address: Address) -> Route | Outcome:
 async def _route(desk: Desk, address: Address) -> Route | Outcome:
     try:
         return await desk.router.route(address)
-    except DirectoryGone:
-        return _DIRECTORY
+    except DirectoryGone as error:
+        return Outcome(Verdict.LATER, "4.4.3", error.public, str(error))
     except TemporaryError as error:
         return Outcome(Verdict.LATER, "4.3.0", error.public, str(error))
     except Exception:  # noqa: BLE001 - barrier: an unknown failure is a temporary one

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory import DomainKind
+from mailnode.directory.goto import parse_goto
 from mailnode.directory.migrate import prepare, prepare_own
-from mailnode.directory.sql import SqlDirectory, parse_goto
+from mailnode.directory.sql import SqlDirectory
 from mailnode.model.address import Address
 from mailnode.model.errors import DirectoryGone
 from mailnode.runtime.clock import SystemClock
@@ -107,13 +109,81 @@ async def test_mailboxes(database: Database, directory: SqlDirectory) -> None:
         assert await directory.mailbox(Address(local, "a.test")) is None, local
 
 
-@pytest.mark.parametrize("maildir", ["../other/", "/etc/", "a/../../b", "", "a//b", "a/\x01b", "."])
+@pytest.mark.parametrize(
+    "maildir",
+    ["../other/", "/etc/", "a/../../b", "", "a//b", "a/\x01b", ".", ".mailnode/nodes", ".x"],
+)
 async def test_an_escaping_maildir_is_a_fault(
     database: Database, directory: SqlDirectory, maildir: str
 ) -> None:
     await Seed().domain("a.test").mailbox("u@a.test", maildir=maildir).write(database)
     with pytest.raises(DirectoryGone, match="maildir"):
         await directory.mailbox(Address("u", "a.test"))
+
+
+async def test_rows_with_holes_disturb_nobody_else(
+    database: Database, directory: SqlDirectory
+) -> None:
+    """Tables made by hand may allow NULL where PostfixAdmin's do not."""
+    holes = ("quota", "maildir", "domain", "password", "active")
+    seed = Seed().domain("a.test").mailbox("good@a.test").alias("good@a.test", "good@a.test")
+    for name in (*holes, "goto"):
+        seed.mailbox(f"{name}@a.test").alias(f"{name}@a.test", f"{name}@a.test")
+    await _without_not_null(database)
+    await seed.write(database)
+
+    async def punch(connection: AsyncConnection) -> None:
+        for name in holes:
+            where = f"WHERE username = '{name}@a.test'"
+            await connection.execute(text(f"UPDATE mailbox SET {name} = NULL {where}"))
+        await connection.execute(text("UPDATE alias SET goto = NULL WHERE address = 'goto@a.test'"))
+
+    await database.write(punch)
+    facts = await directory.facts([f"{name}@a.test" for name in ("good", *holes, "goto")])
+    usable = {key.split("@")[0] for key, fact in facts.items() if fact.mailbox is not None}
+    assert usable == {"good", "quota", "domain", "password", "active", "goto"}
+    assert facts["goto@a.test"].targets == await directory.alias("goto@a.test") == ()
+    with pytest.raises(DirectoryGone, match="maildir column None"):
+        await directory.mailbox(Address("maildir", "a.test"))
+    for name in ("quota", "domain", "password", "active"):
+        found = await directory.credentials(f"{name}@a.test")
+        assert found is not None
+        assert (found.mailbox.quota_bytes, found.mailbox.domain) == (0, "a.test")
+        assert found.stored == ("" if name == "password" else "{PLAIN}pw")
+        assert found.active == (name in ("quota", "password"))
+
+
+async def _without_not_null(database: Database) -> None:
+    async def loosen(connection: AsyncConnection) -> None:
+        if connection.dialect.name == "sqlite":
+            for table in ("mailbox", "alias"):
+                rows = await connection.execute(text(f"PRAGMA table_info({table})"))
+                columns = ", ".join(
+                    f'"{row[1]}" {row[2]} DEFAULT {row[4] or "NULL"} COLLATE NOCASE' for row in rows
+                )
+                await connection.execute(text(f"DROP TABLE {table}"))
+                await connection.execute(text(f"CREATE TABLE {table} ({columns})"))
+            return
+        for column, kind in (
+            ("quota", "BIGINT"), ("maildir", "VARCHAR(255)"), ("domain", "VARCHAR(255)"),
+            ("password", "VARCHAR(255)"), ("active", "TINYINT(1) DEFAULT 1"),
+        ):  # fmt: skip
+            await connection.execute(text(f"ALTER TABLE mailbox MODIFY {column} {kind}"))
+        await connection.execute(text("ALTER TABLE alias MODIFY goto TEXT NULL"))
+
+    await database.write(loosen)
+
+
+async def test_a_quota_that_is_no_number_is_a_fault(
+    url: str, database: Database, directory: SqlDirectory
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    if not url.startswith("sqlite"):
+        pytest.skip("this database takes numbers only")
+    await database.write(lambda c: c.execute(text("UPDATE mailbox SET quota = 'many'")))
+    with pytest.raises(DirectoryGone, match="quota 'many' is no number"):
+        await directory.mailbox(Address("u", "a.test"))
+    assert (await directory.facts(["u@a.test"]))["u@a.test"].mailbox is None
 
 
 async def test_credentials(database: Database, directory: SqlDirectory) -> None:
@@ -192,6 +262,21 @@ async def test_older_schemas_are_read_too(database: Database, directory: SqlDire
     assert found is not None
     assert (found.mailbox.smtp_active, found.totp, found.expired) == (True, False, False)
     await directory.write_usage({"u@a.test": (1, 1)})
+
+
+async def test_a_column_that_goes_while_we_run_costs_one_failure(
+    database: Database, directory: SqlDirectory
+) -> None:
+    """An older dump is read back, say, or another server takes over that has not been upgraded."""
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    assert (await directory.facts(["u@a.test"]))["u@a.test"].mailbox is not None
+    await database.write(lambda c: c.execute(text("ALTER TABLE mailbox DROP COLUMN smtp_active")))
+    with pytest.raises(DirectoryGone, match="smtp_active"):
+        await directory.facts(["u@a.test"])
+    assert (await directory.facts(["u@a.test"]))["u@a.test"].mailbox is not None
+    found = await directory.credentials("u@a.test")
+    assert found is not None
+    assert found.mailbox.smtp_active
 
 
 @pytest.mark.parametrize(
