@@ -6,8 +6,10 @@ broken. ``SEEDS`` gives it something good to begin with.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
+from mailnode.access.imap.deflate import RAW, BadInput, InflatingReceiver
 from mailnode.model.errors import StorageGone
 from mailnode.model.rights import ALL_RIGHTS
 from mailnode.store import acl, journal, seen_file
@@ -22,7 +24,10 @@ from mailnode.wire.imap.parse import parse_command
 from mailnode.wire.imap.url import parse_url
 from mailnode.wire.mime.decode import body_texts, header_text, preview
 from mailnode.wire.mime.recode import recode_binary
+from mailnode.wire.mime.sections import Text, extract
+from mailnode.wire.mime.sortkeys import make_keys, read_keys
 from mailnode.wire.mime.structure import crlf_size, parse, to_crlf
+from mailnode.wire.mime.subject import base_subject
 from mailnode.wire.mime.summary import KINDS, header_block, summarise
 from mailnode.wire.pop3.command import Command as Pop3Command
 from mailnode.wire.pop3.command import Malformed
@@ -32,6 +37,7 @@ from mailnode.wire.sasl import Challenge, open_dialog
 from mailnode.wire.smtp.command import split_command
 from mailnode.wire.smtp.parameters import parse_mail_parameters, parse_rcpt_parameters
 from mailnode.wire.smtp.path import format_path, parse_forward_path, parse_reverse_path
+from tests.fuzz.sessions import SEEDS, imap_session
 from tests.wire.mime import grammar
 
 Target = Callable[[bytes], None]
@@ -43,11 +49,16 @@ _SMTP_EXTENSIONS = frozenset({"SIZE", "8BITMIME", "SMTPUTF8", "DSN", "REQUIRETLS
 
 def _events(pieces: Iterator[bytes]) -> list[receiver.Event]:
     """What came out, streamed literals joined."""
+    return _heard(receiver.Receiver(LIMITS), pieces)
+
+
+def _heard(heard: receiver.Receiver, pieces: Iterator[bytes]) -> list[receiver.Event]:
     found: list[receiver.Event] = []
-    heard = receiver.Receiver(LIMITS)
     for piece in pieces:
         heard.feed(piece)
         while (event := heard.next()) is not None:
+            if isinstance(event, receiver.Breath):
+                continue
             last = found[-1] if found else None
             if isinstance(event, receiver.LiteralData) and isinstance(last, receiver.LiteralData):
                 found[-1] = receiver.LiteralData(event.number, last.data + event.data)
@@ -64,6 +75,25 @@ def imap(raw: bytes) -> None:
         if isinstance(event, receiver.RawCommand):
             for utf8 in (False, True):
                 repr(parse_command(event, utf8=utf8))
+
+
+def deflate(raw: bytes) -> None:
+    """What was compressed is heard as it was said, whole or octet by octet; any other stream ends
+    with ``BadInput`` at most, and no more is inflated than was asked for."""
+    packer = zlib.compressobj(wbits=RAW)
+    packed = packer.compress(raw) + packer.flush(zlib.Z_SYNC_FLUSH)
+    plain = _events(iter((raw,)))
+    assert plain == _inflated(iter((packed,)))
+    assert plain == _inflated(packed[at : at + 1] for at in range(len(packed)))
+    try:
+        _inflated(iter((raw,)))
+    except BadInput:
+        pass
+
+
+def _inflated(pieces: Iterator[bytes]) -> list[receiver.Event]:
+    heard = InflatingReceiver(receiver.Receiver(LIMITS))
+    return _heard(heard, pieces)
 
 
 def imap_command(raw: bytes) -> None:
@@ -93,6 +123,25 @@ def mime(raw: bytes) -> None:
     assert len(preview(message, root)) <= 200
     header_text(kinds["headers"])
     recode_binary(message)
+
+
+def sections(raw: bytes) -> None:
+    """Every part of every kind lies within the message; parts of parts as well."""
+    message = to_crlf(raw)
+    root = parse(message)
+    for number in ((), (1,), (2,), (1, 1), (1, 2, 1)):
+        for text in Text:
+            found = extract(message, root, number, text)
+            # A choice of fields gets the end of its last line, and the empty line.
+            assert found is None or len(found) <= len(message) + 4
+
+
+def sort_keys(raw: bytes) -> None:
+    """What is kept for SORT reads as it was made, and a base subject has no other."""
+    keys = read_keys(make_keys(raw))
+    assert keys == read_keys(make_keys(raw))
+    base, _ = base_subject(raw.decode("utf-8", "replace"))
+    assert base_subject(base)[0] == base
 
 
 def mailbox_name(raw: bytes) -> None:
@@ -219,6 +268,13 @@ TARGETS: dict[str, tuple[Target, tuple[bytes, ...]]] = {
             b'a SETACL "a b" -joe +lrc',
             b"a LISTRIGHTS INBOX @example.test",
         ),
+    ),
+    "imap_session": (imap_session, SEEDS),
+    "deflate": (deflate, (b"a NOOP\r\nb APPEND INBOX {3+}\r\nabc\r\n", b"\x4b\x54\xf0")),
+    "sections": (sections, (_LETTER,)),
+    "sort_keys": (
+        sort_keys,
+        (_LETTER, b"Re: [x] Fwd: y (fwd)", b"Date: Thu, 1 Jan 2026 10:00 GMT"),
     ),
     "mime": (mime, (_LETTER, b"Subject: x\n\nbody\n", b"\r\n")),
     "mailbox_name": (mailbox_name, (b"Gr&APYA3w-e", b"a&-b", b"&Jjo-!")),

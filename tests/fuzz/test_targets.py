@@ -8,31 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailnode.wire.imap.ast import Command
+from mailnode.wire.imap.parse import parse_command
+from mailnode.wire.imap.receiver import RawCommand
+from tests.fuzz.bend import bend, dictionary
+from tests.fuzz.engines import by_ourselves
 from tests.fuzz.targets import TARGETS
 
 NAMES = sorted(TARGETS)
-BENT = 400
-
-
-def _bend(chance: random.Random, seeds: tuple[bytes, ...]) -> bytes:
-    """One to four changes of a seed: an octet, a cut, a repeated or a foreign piece."""
-    raw = bytearray(chance.choice(seeds))
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randint(0, len(raw))
-        match chance.randint(0, 4):
-            case 0:
-                raw[at : at + 1] = bytes((chance.choice((0, 10, 13, 32, 40, 41, 92, 123, 255)),))
-            case 1:
-                del raw[at : at + chance.randint(1, 8)]
-            case 2:
-                raw[at:at] = raw[at : at + chance.randint(1, 20)] * chance.randint(1, 9)
-            case 3:
-                other = chance.choice(seeds)
-                start = chance.randint(0, len(other))
-                raw[at:at] = other[start : start + 20]
-            case _:
-                raw[at:at] = chance.randbytes(chance.randint(1, 6))
-    return bytes(raw)
+BENT, BENT_SESSIONS = 400, 50  # a session takes a while
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,8 +25,8 @@ def test_seeds_and_bent_seeds(name: str) -> None:
     for seed in seeds:
         target(seed)
     chance = random.Random(name)
-    for _ in range(BENT):
-        raw = _bend(chance, seeds)
+    for _ in range(BENT_SESSIONS if name == "imap_session" else BENT):
+        raw = bend(chance, seeds)
         try:
             target(raw)
         except Exception as error:
@@ -59,3 +43,18 @@ def test_any_octets(name: str) -> None:
         target(raw)
 
     check()
+
+
+def test_our_own_fuzzer_finds_its_way_to_a_fault() -> None:
+    def target(raw: bytes) -> None:
+        found = parse_command(RawCommand((raw.replace(b"\r", b"").replace(b"\n", b""),)))
+        assert not (isinstance(found, Command) and found.name == "CLOSE")
+
+    tried = by_ourselves(target, (b"a CLOSEX", b"a NOOP"), 20.0)
+    assert "CLOSE" in tried.failed
+    assert tried.inputs > 0
+    assert tried.reached > 10
+
+
+def test_words_of_the_seeds() -> None:
+    assert dictionary((b"a STORE 1 (\\Seen)", b"x")) == b'"STORE"\n"\\\\Seen"\n'
