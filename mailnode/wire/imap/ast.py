@@ -165,11 +165,13 @@ class Select:
 @dataclass(frozen=True, slots=True)
 class Create:
     """CREATE; ``special_use`` e.g. ``("\\Sent",)`` (RFC 6154 3). A trailing ``/`` is cut off;
-    ``asked``: the name as the client spelt it, where that is another."""
+    ``asked``: the name as the client spelt it, where that is another; ``misspelt``: in no way that
+    a new name may be spelt in (RFC 3501 5.1, 5.1.3)."""
 
     mailbox: str
     special_use: tuple[str, ...] = ()
     asked: str = ""
+    misspelt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +183,11 @@ class OneMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """RENAME."""
+    """RENAME; ``misspelt``: the new name, see ``Create``."""
 
     old: str
     new: str
+    misspelt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

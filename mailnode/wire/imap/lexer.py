@@ -227,6 +227,10 @@ class Cursor:
         decoded = utf7.decode(raw)
         return raw.decode() if decoded is None else decoded
 
+    def is_misspelt(self, raw: bytes) -> bool:
+        """Is this neither modified UTF-7 nor, once enabled, UTF-8?"""
+        return not self.utf8 and utf7.decode(raw) is None
+
     def sequence_set(self) -> SequenceSet:
         """A sequence set, or ``$`` for the saved one (RFC 5182)."""
         if self.take(b"$"):

@@ -166,6 +166,33 @@ def test_mailbox_names_beyond_ascii(imap: ImapServer) -> None:
     )
 
 
+def test_s5_1_3_new_names_are_spelt_as_list_spells_them(imap: ImapServer) -> None:
+    dialog = imap.play(
+        r"""
+        # Not shifted back, printable ASCII in base64, and two shifts where one would do.
+        C: a CREATE "&Jjo!"
+        S: a NO [CANNOT]
+        C: b CREATE "a&AGE-"
+        S: b NO [CANNOT]
+        C: c CREATE "&U,BTFw-&ZeVnLIqe-"
+        S: c NO [CANNOT]
+        C: d CREATE "A&B"
+        S: d NO [CANNOT]
+        C: e CREATE "A&-B"
+        S: e OK
+        C: f RENAME "A&-B" "A&C"
+        S: f NO [CANNOT]
+        # 5.1: no 8-bit names.
+        C+ g CREATE "caf\xc3\xa9"\r\n
+        S: g NO [CANNOT]
+        C: h LIST "" A&*
+        S~ \* LIST \(.*\) "/" "A&-B"
+        S: h OK
+        """
+    )
+    dialog.close()
+
+
 def test_status(imap: ImapServer) -> None:
     imap.deliver(message(1), message(2))
     imap.play(

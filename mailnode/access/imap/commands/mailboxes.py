@@ -36,6 +36,7 @@ def one_use(asked: Sequence[str]) -> str:
 async def do_create(session: Session, command: Command, args: Create) -> Reply:
     """RFC 3501 6.3.3, with a special use (RFC 6154 3)."""
     use = one_use(args.special_use)
+    _check_spelling(args)
     account, name = session.owner(), _net_unicode(session, args.mailbox)
     session.did(name)
     mailbox_id = await session.means.pool.run(account.create, name, use)
@@ -73,6 +74,7 @@ def _is_mere_parent(account: Account, name: str) -> bool:
 
 async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
     """RFC 3501 6.3.5; INBOX keeps existing, its messages move."""
+    _check_spelling(args)
     new = _net_unicode(session, args.new)
     session.did(args.old, new)
     await session.means.pool.run(session.owner().rename, args.old, new)
@@ -80,6 +82,12 @@ async def do_rename(session: Session, command: Command, args: Rename) -> Reply:
         session.renamed(args.old, new)
         _tell_name(session, new, args.old)
     return ok("renamed")
+
+
+def _check_spelling(args: Create | Rename) -> None:
+    """RFC 3501 5.1, 5.1.3: LIST could not give such a name back as it was asked for."""
+    if args.misspelt:
+        raise Refused(no("the name is not in modified UTF-7", "CANNOT"))
 
 
 def _net_unicode(session: Session, name: str) -> str:

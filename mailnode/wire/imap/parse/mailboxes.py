@@ -32,7 +32,7 @@ RETURN_OPTIONS = frozenset(
 def parse_select(cursor: Cursor, uid: bool) -> Select:
     """``SELECT mailbox [(parameters)]``; EXAMINE alike."""
     cursor.space()
-    mailbox, asked = _mailbox_as_asked(cursor)
+    mailbox, asked = _as_asked(cursor, cursor.astring())
     if cursor.at_end():
         return Select(mailbox, asked=asked)
     cursor.space()
@@ -41,8 +41,7 @@ def parse_select(cursor: Cursor, uid: bool) -> Select:
     return Select(mailbox, None in parameters, resync, asked)
 
 
-def _mailbox_as_asked(cursor: Cursor) -> tuple[str, str]:
-    raw = cursor.astring()
+def _as_asked(cursor: Cursor, raw: bytes) -> tuple[str, str]:
     name, asked = cursor.name(raw), cursor.decode_name(raw)
     return name, "" if asked == name else asked
 
@@ -81,11 +80,12 @@ def _qresync(cursor: Cursor) -> QResync:
 def parse_create(cursor: Cursor, uid: bool) -> Create:
     """``CREATE mailbox [(USE (\\Sent))]``."""
     cursor.space()
-    raw, asked = _mailbox_as_asked(cursor)
+    raw = cursor.astring()
+    name, asked = _as_asked(cursor, raw)
     # RFC 9051 6.3.4: a trailing separator only says that children will follow.
-    mailbox = raw[:-1] if raw.endswith("/") else raw
+    mailbox, misspelt = name.removesuffix("/"), cursor.is_misspelt(raw)
     if cursor.at_end():
-        return Create(mailbox, asked=asked)
+        return Create(mailbox, (), asked, misspelt)
     cursor.space()
     cursor.expect(b"(", "CREATE parameters")
     if cursor.word("CREATE parameter") != "USE":
@@ -93,7 +93,7 @@ def parse_create(cursor: Cursor, uid: bool) -> Create:
     cursor.space()
     uses = cursor.listed(lambda: _use(cursor), "special uses")
     cursor.expect(b")", "end of list")
-    return Create(mailbox, tuple(uses), asked)
+    return Create(mailbox, tuple(uses), asked, misspelt)
 
 
 def _use(cursor: Cursor) -> str:
@@ -112,8 +112,8 @@ def parse_rename(cursor: Cursor, uid: bool) -> Rename:
     cursor.space()
     old = cursor.mailbox()
     cursor.space()
-    new = cursor.mailbox()
-    return Rename(old, new[:-1] if new.endswith("/") else new)
+    raw = cursor.astring()
+    return Rename(old, cursor.name(raw).removesuffix("/"), cursor.is_misspelt(raw))
 
 
 def parse_lsub(cursor: Cursor, uid: bool) -> List:
