@@ -18,7 +18,7 @@ from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, bad, from_error, no
 from mailnode.access.imap.session import FolderLost, Progress, Session, State, log_storage
 from mailnode.access.link import Hangup
-from mailnode.model.errors import MailnodeError, NoSuchFolder
+from mailnode.model.errors import MailnodeError, NoPermission, NoSuchFolder
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Command, Fault, Malformed
 from mailnode.wire.imap.parse import UID_COMMANDS
@@ -89,7 +89,8 @@ async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | No
     except Refused as refused:
         return refused.reply
     except NoSuchFolder as error:
-        if verb.states == SELECTED and command.name not in MAY_CREATE:
+        is_gone = not isinstance(error, NoPermission)
+        if is_gone and verb.states == SELECTED and command.name not in MAY_CREATE:
             # RFC 2180 3.3: no other folder can be meant than the selected one.
             raise FolderLost from None
         return _domain(session, command, error)
