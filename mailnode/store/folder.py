@@ -228,9 +228,6 @@ class MaildirFolder:
         found = reading.read_expected(self._core, uids)
         return found or [reading.unless_gone(self.read, uids[0])]
 
-    def _read_head(self, uid: int) -> bytes:
-        return reading.read_head(*self._found(uid))
-
     def _open_file(self, uid: int) -> tuple[io.FileIO, bytes]:
         may_wait()
         fd, base = self._found(uid)
@@ -253,7 +250,8 @@ class MaildirFolder:
     @folder_verb
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
-        return self._view().summaries(uids, kind, self.read, self._read_head)
+        head = reading.Heads(self._core, uids := list(uids), self._found)
+        return self._view().summaries(uids, kind, self.read, head)
 
     @folder_verb
     def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:

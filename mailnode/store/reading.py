@@ -116,9 +116,11 @@ def _at_hand_among(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes
         yield bytes(room[:size])
 
 
-def _ahead(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes]:
+def _ahead(
+    folder: int | None, paths: Sequence[bytes], most: int = files.AT_HAND_BYTES
+) -> Iterator[bytes]:
     """The files' bytes, up to the first that is not in its place; the disk brings all of them
-    while the first is read."""
+    while the first is read. With less than ``files.AT_HAND_BYTES`` as ``most``, no more of each."""
     opened: list[int] = []
     try:
         for path in paths:
@@ -131,10 +133,60 @@ def _ahead(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes]:
             except OSError:
                 pass  # a file system that takes no hints
         for fd in opened:
-            raw = os.read(fd, files.AT_HAND_BYTES)
+            raw = os.read(fd, most)
             if len(raw) == files.AT_HAND_BYTES:
                 raw += io.FileIO(fd, closefd=False).readall()
             yield raw
     finally:
         for fd in opened:
             os.close(fd)
+
+
+class Heads:
+    """``read_head`` of messages in this order, or some of them; those that come one after the
+    other are read ahead, more and more at once. ``find`` opens a file that is not in its place."""
+
+    def __init__(
+        self, core: FolderCore, uids: Sequence[int], find: Callable[[int], tuple[int, bytes]]
+    ) -> None:
+        self._core, self._uids, self._find = core, uids, find
+        self._ready: dict[int, bytes] = {}
+        self._next = 0  # in the order
+        self._count = 4
+
+    def __call__(self, uid: int) -> bytes:
+        """At least the header block of the message. Raises ``NoSuchMessage``."""
+        if uid not in self._ready and not is_brisk():
+            self._read_ahead(uid)
+        found = self._ready.pop(uid, None)
+        return read_head(*self._find(uid)) if found is None else found
+
+    def _read_ahead(self, uid: int) -> None:
+        follows = self._next < len(self._uids) and self._uids[self._next] == uid
+        if not follows:
+            try:
+                self._next = self._uids.index(uid)
+            except ValueError:
+                return
+        self._count = min(2 * self._count, _AHEAD) if follows else 1
+        some = self._uids[self._next : self._next + self._count]
+        self._next += len(some)
+        self._ready = dict(zip(some, _heads(self._core, some), strict=False))
+
+
+def _heads(core: FolderCore, uids: Sequence[int]) -> list[bytes]:
+    """Of the first of these, as far as each lies where the journal says and its first bytes hold
+    the header, or all there is."""
+    with core.ledger.mutex:
+        spots = takewhile(lambda at: at >= 0, map(core.state.index, uids))
+        paths = [core.expected(at) for at in spots]
+    with files.storage_errors(core.path):
+        try:
+            folder = os.open(core.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []
+        try:
+            heads = _ahead(folder, paths, _HEAD_BYTES) if len(paths) > 1 else ()
+            return list(takewhile(lambda raw: len(raw) < _HEAD_BYTES or header_end(raw), heads))
+        finally:
+            os.close(folder)

@@ -32,6 +32,7 @@ from mailnode.store.view_database import (
     supersede,
     transaction,
 )
+from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.summary import header_block, summarise
 from mailnode.wire.mime.surrogate import make_growth
@@ -58,6 +59,8 @@ _ANYTHING = " UNION ALL ".join(
     f"SELECT 1 FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"  # noqa: S608
     for table in (*_COLUMNS, *_TEXTED)
 )
+# Made of the header alone: the rest of the message need not be read.
+_BY_HEADER = frozenset(("envelope", "headers"))
 _TABLES = {kind: table for table, kinds in _COLUMNS.items() for kind in kinds}
 
 
@@ -346,7 +349,7 @@ class FolderView:
         fresh: dict[int, Mapping[str, bytes]] = {}
         for uid in missing:
             try:
-                raw = (read_head or read)(uid) if kind == "headers" else read(uid)
+                raw = (read_head or read)(uid) if kind in _BY_HEADER else read(uid)
             except NoSuchMessage:
                 continue
             made, sound = _summarise(raw, kind)
@@ -367,13 +370,17 @@ def _kept(made: Mapping[str, bytes], kinds: Iterable[str]) -> Iterator[bytes | N
 
 
 def _summarise(raw: bytes, kind: str) -> tuple[Mapping[str, bytes], bool]:
-    """All summaries, or the headers alone where they will do; and whether they are the parser's
-    own rather than the fallback."""
-    block = header_block(raw) if kind == "headers" else None
-    if block is not None:
-        return {"headers": block}, True
+    """All summaries, or what the header alone tells where that will do; and whether they are the
+    parser's own rather than the fallback, and to be kept."""
     try:
-        return summarise(raw), True
+        block = header_block(raw) if kind in _BY_HEADER else None
+        if block is None:
+            return summarise(raw), True
+        if kind == "headers":
+            return {kind: block}, True
+        envelope = format_envelope(block)
+        # One that is not kept must not take the place of a row that holds the structure.
+        return {kind: envelope, "headers": block}, len(envelope) <= MAX_KEPT_BYTES
     except Exception:  # noqa: BLE001 - a message no parser foresaw must still be fetchable
         return _bare_summary(raw), False
 

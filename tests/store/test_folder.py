@@ -16,6 +16,7 @@ from mailnode.runtime import files
 from mailnode.store import AccountRef, FlagsOp, NewMessage
 from mailnode.store.change import TooManyKeywords
 from mailnode.store.folder import ReadOnlyFolder
+from mailnode.wire.mime.summary import summarise
 from tests.support.mail_store import REF, FailAt, OpenStore, findings, message, referee, texts
 
 NONE: frozenset[str] = frozenset()
@@ -310,6 +311,19 @@ def test_summaries(opened: OpenStore) -> None:
     assert folder.summaries([1], "headers")[1].startswith(b"Subject: s\r\n")
     folder.remove([1])
     assert folder.summaries([1], "envelope") == {}
+
+
+def test_an_envelope_asked_for_first_is_that_of_the_whole_message(opened: OpenStore) -> None:
+    """Made of the header alone, many at once; the structure comes when it is asked for."""
+    folder = opened.folder()
+    raw = [b"Subject: %d\r\nX: %b\r\n\r\nbody\r\n" % (n, b"x" * n * 1000) for n in range(30)]
+    raw.append(b"Subject: no end")
+    raw.append(b"\r\nSubject: none\r\n\r\n")
+    uids = folder.append([NewMessage((one,), 1.0) for one in raw])
+    whole = {uid: summarise(one) for uid, one in zip(uids, raw, strict=True)}
+    wanted = [uids[3], *uids[10:], *uids]
+    for kind in ("envelope", "headers", "bodystructure", "envelope", "body"):
+        assert folder.summaries(wanted, kind) == {uid: whole[uid][kind] for uid in uids}, kind
 
 
 def test_a_deleted_folder_is_gone_for_its_sessions_even_when_made_anew(opened: OpenStore) -> None:

@@ -29,7 +29,7 @@ class BulkContent:
     def __init__(self, folder: Source, items: Iterable[FetchItem]) -> None:
         items = list(items)
         self.whole = any(map(_is_whole, items))
-        parts = [_part(folder, item) for item in items]
+        parts = [_part(folder, item, items) for item in items]
         self._template = b" ".join(template for template, _ in parts)
         self._makers = [make for _, make in parts]
 
@@ -49,14 +49,18 @@ class BulkContent:
 # Functions, not methods: what keeps itself alive waits for the collector of cyclic garbage.
 
 
-def _part(folder: Source, item: FetchItem) -> tuple[bytes, Maker]:
+def _part(folder: Source, item: FetchItem, items: Sequence[FetchItem]) -> tuple[bytes, Maker]:
     if isinstance(item, Section):
         name = section_name(item).replace(b"%", b"%%")
         make = _whole(folder, item) if _is_whole(item) else _headers(folder, item)
         return name + b" {%d}\r\n%b", make
     assert isinstance(item, Fact)
     if item in SUMMARY_OF:
-        return item.value.encode() + b" %b", _summaries(folder, SUMMARY_OF[item])
+        # The structure's message tells the envelope, too; the header alone not the structure.
+        before = next(
+            (SUMMARY_OF[one] for one in (Fact.BODYSTRUCTURE, Fact.BODY) if one in items), ""
+        )
+        return item.value.encode() + b" %b", _summaries(folder, SUMMARY_OF[item], before)
     if item is Fact.SIZE:
         return b"RFC822.SIZE %d", lambda uids, sizes: [[sizes[uid][0] for uid in uids]]
     if item is Fact.INTERNALDATE:
@@ -64,8 +68,10 @@ def _part(folder: Source, item: FetchItem) -> tuple[bytes, Maker]:
     return b"%b", _facts(folder, item)
 
 
-def _summaries(folder: Source, kind: str) -> Maker:
+def _summaries(folder: Source, kind: str, before: str) -> Maker:
     def make(uids: Sequence[int], _: Sizes) -> list[Column]:
+        if kind == "envelope" and before:
+            folder.summaries(uids, before)
         return [list(map(folder.summaries(uids, kind).get, uids))]
 
     return make

@@ -90,7 +90,7 @@ def fill(account: Account, name: str, cache: MessageCache, clock: Clock) -> bool
 
 
 def _fill_some(folder: Folder, uidvalidity: int, uids: Sequence[int], cache: MessageCache) -> None:
-    folder.summaries(uids, "envelope")
+    folder.summaries(uids, "bodystructure")  # and the envelope with it
     folder.summaries(uids, "sortkeys")
     folder.summaries(uids, "growth")
     texts: dict[int, str] = {}

@@ -13,24 +13,30 @@ from mailnode.wire.mime.strings import format_nstring
 
 MAX_TEXT = 64 * 1024
 
-_ADDRESS_FIELDS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
-_WANTED = frozenset((b"date", b"subject", b"in-reply-to", b"message-id", *_ADDRESS_FIELDS))
+_ADDRESS_FIELDS = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
+_WANTED = _ADDRESS_FIELDS | {b"date", b"subject", b"in-reply-to", b"message-id"}
+_NONE = b"NIL"
 
 
 def format_envelope(headers: bytes) -> bytes:
     """The parenthesised ENVELOPE of a raw header block."""
     found = collect(headers, _WANTED)
-    lists = {name: _addresses(found.get(name, [])) for name in _ADDRESS_FIELDS}
+    lists = {name: _format_list(_addresses(found[name])) for name in _ADDRESS_FIELDS & found.keys()}
+    origin = lists.get(b"from", _NONE)
     # RFC 9051 7.5.2: where Sender or Reply-To is absent or empty, the server says From instead.
-    for name in (b"sender", b"reply-to"):
-        lists[name] = lists[name] or lists[b"from"]
-    parts = [
+    sender, reply_to = lists.get(b"sender", _NONE), lists.get(b"reply-to", _NONE)
+    parts = (
         _text(found, b"date"),
         _text(found, b"subject"),
-        *(_format_list(lists[name]) for name in _ADDRESS_FIELDS),
+        origin,
+        origin if sender is _NONE else sender,
+        origin if reply_to is _NONE else reply_to,
+        lists.get(b"to", _NONE),
+        lists.get(b"cc", _NONE),
+        lists.get(b"bcc", _NONE),
         _text(found, b"in-reply-to"),
         _text(found, b"message-id"),
-    ]
+    )
     return b"(" + b" ".join(parts) + b")"
 
 
@@ -52,7 +58,7 @@ def _addresses(values: list[bytes]) -> list[ImapAddress]:
 
 def _format_list(addresses: list[ImapAddress]) -> bytes:
     if not addresses:
-        return b"NIL"
+        return _NONE
     return b"(" + b"".join(_format_address(address) for address in addresses) + b")"
 
 
