@@ -3,7 +3,7 @@
 Promises: whatever the client said (HELO name, addresses) goes into a header only after it was
 found harmless there; lines are folded below 998 octets.
 RFC: 5321 4.4 (Received, Return-Path), 6.3 (loops), 3848 and 6531 4.3 (protocol names),
-6409 8 (what submission may add), 5322 3.6.
+6409 8 (what submission may add), 5322 3.6, 8314 4.3 (ciphersuites).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from mailnode.wire.smtp.path import format_address, format_path
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}|\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")
 _TLS = re.compile(r"[A-Za-z0-9. _:+-]{1,80}")
+_CIPHER_13 = re.compile(r"TLS_[A-Z0-9_]{1,60}")
+_CIPHER_12 = re.compile(r"ECDHE-(RSA|ECDSA)-(?:AES(128|256)-GCM-(SHA256|SHA384)|CHACHA20-POLY1305)")
 _FIELD = re.compile(rb"(?:\A|\n)([!-9;-~]{1,100})[ \t]*:", re.ASCII)
 _DELIVERED_TO = re.compile(rb"(?:\A|\n)Delivered-To[ \t]*:[ \t]*([^\r\n]{1,512})", re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:[!-9;-~]+[ \t]*:|\r\n|\Z)")
@@ -73,14 +75,34 @@ def format_received(envelope: Envelope, hostname: str) -> bytes:
     source = f"{helo} ({_address_literal(client.host)})"
     with_ = protocol_name(client.protocol, bool(client.tls), bool(client.user), envelope.smtputf8)
     lines = [f"Received: from {source}", f"by {hostname} with {with_} id {envelope.queue_id}"]
-    if client.tls and _TLS.fullmatch(client.tls):
-        lines.append(f"({client.tls})")
     # RFC 5321 7.2: naming one of several recipients would tell the others of a blind copy.
     if len(envelope.recipients) == 1:
         lines.append(f"for {format_path(envelope.recipients[0].address)}")
+    lines += _tls_clause(client.tls)
     folded = "\r\n\t".join(lines)
     date = formatdate(envelope.received_at, localtime=False).replace("-0000", "+0000")
     return f"{folded};\r\n\t{date}\r\n".encode()
+
+
+def _tls_clause(tls: str) -> list[str]:
+    """RFC 8314 4.3: the ciphersuite by its registered name, behind all other clauses."""
+    if not _TLS.fullmatch(tls):
+        return []
+    version, _, cipher = tls.partition(" ")
+    name = registered_cipher(cipher)
+    return [f"tls {name} ({version})" if name else f"({tls})"]
+
+
+def registered_cipher(name: str) -> str:
+    """A ciphersuite that OpenSSL calls ``name`` as IANA's registry has it; empty for one that is
+    not offered here."""
+    if _CIPHER_13.fullmatch(name):
+        return name  # those of TLS 1.3 have no other
+    found = _CIPHER_12.fullmatch(name)
+    if found is None:
+        return ""
+    bulk = f"AES_{found[2]}_GCM_{found[3]}" if found[2] else "CHACHA20_POLY1305_SHA256"
+    return f"TLS_ECDHE_{found[1]}_WITH_{bulk}"
 
 
 def protocol_name(base: str, tls: bool, login: bool, utf8: bool) -> str:

@@ -218,7 +218,9 @@ async def test_s4_4_trace_header(tmp_path: Path) -> None:
         assert trace.startswith(
             "Received: from sender.test ([127.0.0.1])\r\n\tby mx.here.test with "
         )
-        assert f"with ESMTPS id {queue_id}\r\n\t(TLSv1." in trace
+        # RFC 8314 4.3: behind all other clauses, by its registered name.
+        clauses = f"with ESMTPS id {queue_id}\r\n\tfor <alice@here.test>\r\n\ttls TLS_"
+        assert clauses in trace
 
 
 async def test_s3_8_null_sender(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import email
+import ssl
+import subprocess
+from dataclasses import replace
 
 import pytest
 
 from mailnode.model.address import Address
 from mailnode.model.envelope import Client, Envelope, Recipient
 from mailnode.model.status import Outcome, Verdict
+from mailnode.runtime.tls import CIPHERS
 from mailnode.wire.smtp.command import after_keyword, split_command
 from mailnode.wire.smtp.reply import BAD_LINE, Reply, outcome_reply
 from mailnode.wire.smtp.trace import (
@@ -16,6 +20,7 @@ from mailnode.wire.smtp.trace import (
     format_return_path,
     missing_fields,
     protocol_name,
+    registered_cipher,
     scan_header,
 )
 
@@ -30,7 +35,7 @@ def test_received_names_all() -> None:
     text = format_received(envelope(), "mx.test")
     assert text == (
         b"Received: from client.test ([192.0.2.1])\r\n\tby mx.test with ESMTPS id QID\r\n"
-        b"\t(TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n\tfor <r0@x.test>;\r\n"
+        b"\tfor <r0@x.test>\r\n\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3);\r\n"
         b"\tThu, 01 Jan 1970 00:00:00 +0000\r\n"
     )
 
@@ -40,6 +45,39 @@ def test_received_never_repeats_a_strange_hello(helo: str) -> None:
     message = email.message_from_bytes(format_received(envelope(helo, "2001:db8::1"), "mx.test"))
     assert message.keys() == ["Received"]
     assert "from unknown ([IPv6:2001:db8::1])" in str(message["Received"])
+
+
+@pytest.mark.parametrize(
+    ("tls", "clause"),
+    [
+        (
+            "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384",
+            b"\r\n\ttls TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 (TLSv1.2);",
+        ),
+        (
+            "TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305",
+            b"\r\n\ttls TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 (TLSv1.2);",
+        ),
+        ("TLSv1.2 OTHER-1", b"\r\n\t(TLSv1.2 OTHER-1);"),
+        ("evil)\r\nX: y", b"QID;"),
+        ("", b"QID;"),
+    ],
+)
+def test_rfc8314_s4_3_the_ciphersuite_by_its_registered_name(tls: str, clause: bytes) -> None:
+    one = envelope(count=2)
+    text = format_received(replace(one, client=replace(one.client, tls=tls)), "mx.test")
+    assert clause in text
+    assert text.count(b"\r\n") == 3 + (clause != b"QID;")
+
+
+def test_rfc8314_s4_3_every_suite_that_is_offered_has_its_name() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(CIPHERS)
+    names = {one["name"]: registered_cipher(one["name"]) for one in context.get_ciphers()}
+    listing = ["openssl", "ciphers", "-stdname", CIPHERS]
+    told = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    known = {line.split()[2]: line.split()[0] for line in told.splitlines()}
+    assert names == {name: known[name] for name in names}
 
 
 def test_received_hides_blind_copies() -> None:
