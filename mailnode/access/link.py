@@ -172,7 +172,10 @@ class Link(ABC, Generic[InputT]):
             self._start_here()
         elif self._waiter is not None and not self._blocked_at:
             self._release()
-        if len(self._input) > INPUT_HIGH and not self._input_paused:
+        # Not where nothing runs: all that is whole has been taken, and the rest of it must come.
+        # How much that may be is for the input's limits to say.
+        busy = self._task is not None
+        if busy and len(self._input) > INPUT_HIGH and not self._input_paused:
             self._input_paused = True
             self._wire.pause()
 

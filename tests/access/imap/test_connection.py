@@ -136,6 +136,19 @@ async def test_input_waits_while_a_command_runs(pool: Pool) -> None:
     await bench.end()
 
 
+@pytest.mark.parametrize("size", [INPUT_HIGH + 1, 160_000, 262_144, 262_145, 400_000])
+async def test_a_literal_that_is_held_in_memory_is_read_to_its_end(pool: Pool, size: int) -> None:
+    bench = Bench(pool)
+    await bench.log_in()
+    text = b"a APPEND INBOX {%d+}\r\n%b\r\n" % (size, b"x" * size)
+    for at in range(0, len(text), 60_000):
+        # As a transport does: nothing more comes while it is paused.
+        await bench.until(lambda: not bench.wire.paused)
+        bench.link.received(text[at : at + 60_000])
+    await bench.until(lambda: b"a OK" in bench.wire.sent)
+    await bench.end()
+
+
 async def test_others_get_their_turn_within_a_pipeline(pool: Pool) -> None:
     bench = Bench(pool)
     await bench.log_in()
