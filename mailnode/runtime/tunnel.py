@@ -54,12 +54,15 @@ class OpenSslTunnel:
 
     def bindings(self) -> tuple[str, ...]:
         """See ``Tunnel``."""
-        names = [END_POINT] if self.binding(END_POINT) else []
+        names = (END_POINT,) if self.binding(END_POINT) else ()
         version = self._connection.get_protocol_version_name()
         if version == "TLSv1.3":
             return (EXPORTER, *names)
         # RFC 9266 4.2, 7627 1: in TLS 1.2 neither is unique without extended_master_secret.
-        return (UNIQUE, EXPORTER, *names) if self._has_extended_secret() else tuple(names)
+        if self._has_extended_secret():
+            return (UNIQUE, EXPORTER, *names)
+        # RFC 7677 4: and no binding at all to a session that was resumed.
+        return names if self._is_resumed() is False else ()
 
     def binding(self, name: str) -> bytes | None:
         """See ``Tunnel``."""
@@ -82,13 +85,17 @@ class OpenSslTunnel:
 
     def _first_finished(self) -> bytes | None:
         """RFC 5929 3.1: the client's in a whole handshake, the server's in a resumed one."""
-        reused = getattr(_LIBRARY, "SSL_session_reused", None)
-        if reused is None:
+        resumed = self._is_resumed()
+        if resumed is None:
             return None
-        resumed = bool(reused(self._connection._ssl))
         sides = (self._connection.get_peer_finished, self._connection.get_finished)
         found: bytes | None = sides[resumed]()
         return found
+
+    def _is_resumed(self) -> bool | None:
+        """``None`` where that cannot be told."""
+        reused = getattr(_LIBRARY, "SSL_session_reused", None)
+        return None if reused is None else bool(reused(self._connection._ssl))
 
     def client_names(self) -> tuple[str, ...]:
         """See ``Tunnel``."""

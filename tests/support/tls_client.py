@@ -8,13 +8,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
+_NO_EXTENDED_MASTER_SECRET = 1  # SSL_OP_…; pyOpenSSL does not name it
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 
 class TlsClient:
     """One connection. ``prelude``: what is said in clear before the handshake, each line with the
     answer's beginning that it waits for; without it TLS starts at once. ``resume``: go on with
-    the TLS session of another."""
+    the TLS session of another. ``extended_secret``: as RFC 7627 has it, for TLS 1.2."""
 
     def __init__(
         self,
@@ -23,12 +24,15 @@ class TlsClient:
         version: str = "1.3",
         user: Path | None = None,
         resume: TlsClient | None = None,
+        extended_secret: bool = True,
     ) -> None:
         self._socket = socket.create_connection(address, 30)
         self._clear(prelude)
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(_VERSIONS[version])
         context.set_max_proto_version(_VERSIONS[version])
+        if not extended_secret:
+            context.set_options(_NO_EXTENDED_MASTER_SECRET)
         if user is not None:
             context.use_certificate_file(str(user))
             context.use_privatekey_file(str(user))

@@ -27,14 +27,14 @@ from mailnode.wire.sasl.steps import (
     Step,
 )
 
-# RFC 5802 7 "client-first-message": no reserved extension ("m="), a printable nonce.
+# RFC 5802 7 "client-first-message", 5.1: a printable nonce; "m=" anywhere fails.
 _FIRST = re.compile(
     r"(?P<gs2>(?P<flag>[ny]|p=[A-Za-z0-9.\-]+),(?:a=(?P<authzid>[^,\0]+))?,)"
-    r"(?P<bare>n=(?P<user>[^,\0]+),r=(?P<nonce>[!-+\--~]{1,512})(?:,[A-Za-z]=[^,\0]*)*)"
+    r"(?P<bare>n=(?P<user>[^,\0]+),r=(?P<nonce>[!-+\--~]{1,512})(?:,[A-Za-ln-z]=[^,\0]*)*)"
 )
 _FINAL = re.compile(
     r"(?P<without>c=(?P<binding>[A-Za-z0-9+/=]*),r=(?P<nonce>[!-+\--~]{1,1024})"
-    r"(?:,[A-Za-z]=[^,\0]*)*),p=(?P<proof>[A-Za-z0-9+/=]+)"
+    r"(?:,[A-Za-ln-z]=[^,\0]*)*),p=(?P<proof>[A-Za-z0-9+/=]+)"
 )
 
 

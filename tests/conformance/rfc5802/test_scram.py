@@ -82,6 +82,9 @@ def test_s5_1_changed_binding_nonce_and_other_identity(imap: ImapServer) -> None
         b"n,,n=user1,r=",
         b"\xff",
         b"n,,n=user1,r=x y",
+        # 5.1: "m", which is reserved, fails the exchange; other unknown attributes do not.
+        b"n,,n=user1,r=abc,m=x",
+        b"n,,n=user1,r=abc,x=y,m=z",
     ],
 )
 def test_s7_what_is_no_first_message(imap: ImapServer, first: bytes) -> None:
@@ -92,7 +95,7 @@ def test_s7_what_is_no_first_message(imap: ImapServer, first: bytes) -> None:
 
 def test_s7_what_is_no_final_message(imap: ImapServer) -> None:
     imap.gate.scram = True
-    for final in (b"", b"c=biws,r=x", b"c=biws,r=x,p=!", b"\xff"):
+    for final in (b"", b"c=biws,r=x", b"c=biws,r=x,p=!", b"c=biws,r=x,m=y,p=AAAA", b"\xff"):
         client = ScramClient("user1", "secret", "SCRAM-SHA-1")
         dialog = imap.dialog()
         begin(dialog, client, "SCRAM-SHA-1")

@@ -116,6 +116,21 @@ async def test_bound_to_a_resumed_session_over_smtp(tmp_path: Path, binding: str
         assert (await asyncio.to_thread(talk)).startswith("235 2.7.0")
 
 
+def test_rfc7677_s4_without_extended_secret_no_resumed_session_is_bound_to(
+    imap: ImapServer,
+) -> None:
+    plain = TlsClient(imap.tls_address, version="1.2", extended_secret=False)
+    # RFC 9266 4.2: neither tls-unique nor tls-exporter, but the certificate's hash.
+    assert "AUTH=SCRAM-SHA-256-PLUS " in plain.until("* OK")
+    bound = plain.binding("tls-unique")
+    scram = ScramClient("user1", "secret", MECHANISMS[0], "p=tls-unique,,", bound)
+    assert log_in(plain, f"a AUTHENTICATE {MECHANISMS[0]}", scram).startswith("a NO")
+    resumed = TlsClient(imap.tls_address, version="1.2", resume=plain)
+    assert "-PLUS" not in resumed.until("* OK")
+    plain.close()
+    resumed.close()
+
+
 def refusal(imap: ImapServer, mechanism: str, gs2: str, bound: bytes, version: str = "1.3") -> str:
     client = TlsClient(imap.tls_address, version=version)
     client.until("* OK")
