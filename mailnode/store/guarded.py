@@ -67,7 +67,9 @@ class GuardedFolder:
     def need(self, wanted: str) -> None:
         """Raise ``NoPermission`` unless all these rights are there."""
         self._look_at_list()
-        demand(self.rights, wanted, self.key)
+        # Whoever may read it knows that it is there, also without "l".
+        seen = "l" if "r" in self.rights else ""
+        demand(self.rights + seen, wanted, self.key)
 
     # -- looking ---------------------------------------------------------------------------
 

@@ -545,3 +545,25 @@ def test_who_may_only_put_messages_there_learns_no_uids(imap: ImapServer) -> Non
         S2: f OK
         """.replace("{5+}\n        C2: a: b", "{6+}\n        C2: a: b\n        C2+ \\r\\n"),
     )
+
+
+def test_who_reads_without_l_keeps_the_mailbox_open(imap: ImapServer) -> None:
+    put(imap, message(1))
+    give(imap, BOB, "rs")
+    share(
+        imap,
+        f"""
+        C2: a SELECT {BOX}
+        ...2:
+        S2: a OK
+        C2: b EXPUNGE
+        S2: b NO [NOPERM]
+        C2: c STORE 1 +FLAGS.SILENT (\\Deleted)
+        S2: c NO [NOPERM]
+        C2: d UID MOVE 1 Trash
+        S2: d NO [NOPERM]
+        C2: e FETCH 1 UID
+        S2: * 1 FETCH (UID 1)
+        S2: e OK
+        """,
+    )
