@@ -17,7 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypedDict
 
-from bench.instance import new_workers, resident_kib, running, worker_pids
+from bench.instance import new_workers, running, worker_pids
+from bench.usage import memory_kib
 from mailnode.admin.instance import Instance
 
 # A worker takes ten POP3 sessions of one user from one address.
@@ -117,7 +118,7 @@ def peak_growth(instance: Instance, work: Callable[[], None]) -> Growth:
 
 
 def _own_kib(instance: Instance) -> int:
-    return sum(resident_kib(pid, "Pss_Anon") for pid in worker_pids(instance))
+    return sum(memory_kib(pid, "Pss_Anon") for pid in worker_pids(instance))
 
 
 def log_in(instance: Instance) -> None:

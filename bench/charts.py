@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bench.result import Result, Row
 
-_OURS, _THEIRS, _GOAL, _GRID = "#22aa77", "#999999", "#c2410c", "#e0e0e0"
+_OURS, _THEIRS, _GOAL, GRID = "#22aa77", "#999999", "#c2410c", "#e0e0e0"
 _COLOURS = (
     "#22aa77", "#1d4ed8", "#c2410c", "#7c3aed", "#06b6d4", "#a16207", "#be185d", "#4b5563",
     "#84cc16", "#f59e0b", "#000000", "#f472b6", "#0e7490",
@@ -34,8 +34,8 @@ def ratios(found: Sequence[Row]) -> str:
     parts = []
     for power in range(low, high + 1):
         at = x(10**power)
-        parts.append(f'<path stroke="{_GRID}" d="M{at} 24V{height}"/>')
-        parts.append(_text(at, 16, f"{10.0**power:g} x", "middle"))
+        parts.append(f'<path stroke="{GRID}" d="M{at} 24V{height}"/>')
+        parts.append(text(at, 16, f"{10.0**power:g} x", "middle"))
     parts.append(f'<path stroke="#222" d="M{x(1)} 24V{height}"/>')
     for number, row in enumerate(shown):
         top = 30 + _ROW * number
@@ -51,9 +51,9 @@ def _ratio_bar(row: Row, top: int, one: float, end: float) -> str:
     left, width = min(one, end), max(1.0, abs(end - one))
     label = f"{row.scenario}: {row.mine.name}"
     return (
-        _text(_LEFT - 8, top + 12, label, "end")
+        text(_LEFT - 8, top + 12, label, "end")
         + f'<rect x="{left}" y="{top}" width="{width:.1f}" height="16" fill="{colour}"/>'
-        + _text(max(one, end) + 6, top + 12, f"{row.times:.2f}")
+        + text(max(one, end) + 6, top + 12, f"{row.times:.2f}")
     )
 
 
@@ -66,11 +66,11 @@ def bars(row: Row) -> str:
     parts = []
     for number, (name, colour, value) in enumerate(pair):
         top, width = _ROW * number, room * value / longest
-        parts.append(_text(0, top + 15, name))
+        parts.append(text(0, top + 15, name))
         parts.append(
             f'<rect x="70" y="{top + 3}" width="{width:.0f}" height="16" fill="{colour}"/>'
         )
-        parts.append(_text(76 + width, top + 15, f"{value:,.1f}"))
+        parts.append(text(76 + width, top + 15, f"{value:,.1f}"))
     title = f"{row.scenario}: {row.mine.name}, {row.mine.unit}"
     return svg(620, _ROW * len(pair), "".join(parts), title)
 
@@ -102,8 +102,8 @@ def sizes(results: Sequence[Result], ours: str) -> str:
         top = 40 + 20 * number
         colour = _COLOURS[number % len(_COLOURS)]
         parts.append(f'<rect x="640" y="{top}" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(658, top + 11, name))
-    parts.append(_text(640, 60 + 20 * len(names), "dashed: Postfix + Dovecot"))
+        parts.append(text(658, top + 11, name))
+    parts.append(text(640, 60 + 20 * len(names), "dashed: Postfix + Dovecot"))
     return svg(_WIDTH, 420, "".join(parts), "Milliseconds by messages in the mailbox")
 
 
@@ -127,16 +127,16 @@ class _Plane:
 
     def axes(self) -> str:
         """Grid and numbers."""
-        parts = [_text(self._LEFT, 16, "ms, by messages in the mailbox")]
+        parts = [text(self._LEFT, 16, "ms, by messages in the mailbox")]
         for power in range(self._x[0], self._x[1] + 1):
             at = self.x(10.0**power)
-            parts.append(f'<path stroke="{_GRID}" d="M{at} {self._TOP}V{self._BOTTOM}"/>')
-            parts.append(_text(at, self._BOTTOM + 18, f"{10**power:,}", "middle"))
+            parts.append(f'<path stroke="{GRID}" d="M{at} {self._TOP}V{self._BOTTOM}"/>')
+            parts.append(text(at, self._BOTTOM + 18, f"{10**power:,}", "middle"))
         for power in range(self._y[0], self._y[1] + 1):
             at = self.y(10.0**power)
-            parts.append(f'<path stroke="{_GRID}" d="M{self._LEFT} {at}H{self._RIGHT}"/>')
+            parts.append(f'<path stroke="{GRID}" d="M{self._LEFT} {at}H{self._RIGHT}"/>')
             words = f"{10**power:,}" if power >= 0 else f"{10.0**power:g}"
-            parts.append(_text(self._LEFT - 6, at + 4, words, "end"))
+            parts.append(text(self._LEFT - 6, at + 4, words, "end"))
         return "".join(parts)
 
 
@@ -155,6 +155,7 @@ def svg(width: int, height: int, body: str, title: str) -> str:
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str = "") -> str:
+def text(x: float, y: float, words: str, anchor: str = "") -> str:
+    """A line of a picture; ``anchor``: ``middle`` or ``end``, where it does not begin at ``x``."""
     more = f' text-anchor="{anchor}"' if anchor else ""
     return f'<text x="{x:g}" y="{y:g}"{more}>{html.escape(words)}</text>'

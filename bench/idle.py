@@ -22,7 +22,7 @@ from bench.instance import (
     worker_pids,
     workers_kib,
 )
-from bench.server import cpu_s
+from bench.usage import cpu_s
 from mailnode.admin.instance import Instance
 
 WATCHED_S = 10.0

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.usage import memory_kib
 from mailnode.admin.instance import Instance
 
 _STOP_WITHIN_S = 40
@@ -80,17 +81,9 @@ def new_workers(instance: Instance) -> None:
             read_until(sock, b"* OK")
 
 
-def resident_kib(pid: int, key: str = "Pss") -> int:
-    """Memory of a process in KiB; ``Pss``: shared pages divided among those that share them."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1])
-    return 0
-
-
 def workers_kib(instance: Instance) -> int:
     """Memory of all workers in KiB."""
-    return sum(resident_kib(pid) for pid in worker_pids(instance))
+    return sum(memory_kib(pid) for pid in worker_pids(instance))
 
 
 def allow_many_sockets() -> None:

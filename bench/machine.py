@@ -9,8 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.usage import TICKS
+
 _CREATES = 200
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def facts() -> dict[str, object]:
@@ -62,7 +63,7 @@ def _busy_s() -> tuple[float, float]:
     """CPU seconds that all processors were busy, and that another guest had instead (proc(5))."""
     first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
     user, nice, system, _idle, _wait, irq, softirq, stolen = (int(one) for one in first[:8])
-    return (user + nice + system + irq + softirq) / _TICKS, stolen / _TICKS
+    return (user + nice + system + irq + softirq) / TICKS, stolen / TICKS
 
 
 def durable_creates_per_s() -> float:

@@ -14,7 +14,8 @@ from passlib.hash import sha512_crypt
 
 from bench.instance import running
 from bench.peers.mariadb import MariaDb
-from bench.server import DOMAIN, Server, family, user_names
+from bench.server import DOMAIN, Server, user_names
+from bench.usage import family
 from mailnode.directory.registry import open_registry
 from mailnode.runtime.settings.load import load_settings
 

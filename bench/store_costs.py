@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.usage import memory_kib
 from mailnode.model.flags import Flag
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import NullLog
@@ -110,7 +111,7 @@ def open_costs(base: Path, count: int) -> dict[str, float]:
     found: dict[str, float] = {}
     store = open_store(base)
     account = store.account(ref(9))
-    before = resident_kib()
+    before = memory_kib(os.getpid(), "Rss")
 
     def cold() -> None:
         store._services.shelf.close()
@@ -119,7 +120,7 @@ def open_costs(base: Path, count: int) -> dict[str, float]:
     found["cold_open_ms"] = timed(cold, 3)
     folder = account.open("INBOX")
     picture = folder.refresh()
-    found["folder_kib"] = resident_kib() - before
+    found["folder_kib"] = memory_kib(os.getpid(), "Rss") - before
     found["column_bytes_per_message"] = round(column_bytes(folder) / count, 1)
     found["warm_refresh_us"] = timed(folder.refresh, 50) * 1000
     found["flag_one_ms"] = timed(lambda: toggle(folder), 5)
@@ -142,11 +143,6 @@ def column_bytes(folder: object) -> int:
     columns = (state.uids, state.flags, state.modseqs, state.bits, state.sizes,
                state.internal_us, state.save_us, state.name_at)  # fmt: skip
     return sum(len(c) * c.itemsize for c in columns) + len(state.blob)
-
-
-def resident_kib() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() // 1024
 
 
 def delivery_ms(base: Path, times: int = 300) -> float:

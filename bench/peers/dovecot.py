@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ACCOUNT = "vmail"
+# Each IMAP session in IDLE has an inotify instance of its own, all of them the same account's.
+# Where the kernel gives no more, Dovecot looks only every half minute (its log says so).
+_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+_ENOUGH = 20_000
+
+
+@contextmanager
+def enough_instances() -> Iterator[None]:
+    """Allow as many as there may be sessions, as Dovecot's manual asks; as before at the end.
+    Without the right to, nothing is done."""
+    before = _INSTANCES.read_text()
+    with ExitStack() as stack:
+        if int(before) < _ENOUGH and os.access(_INSTANCES, os.W_OK):
+            try:
+                _INSTANCES.write_text(f"{_ENOUGH}\n")
+                stack.callback(_INSTANCES.write_text, before)
+            except OSError:
+                pass  # a container that may not: idle sessions of Dovecot's hear late
+        yield
 
 
 class Dovecot:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.peers.dovecot import Dovecot
+from bench.peers.dovecot import Dovecot, enough_instances
 from bench.peers.mariadb import MariaDb
 from bench.peers.postfix import Postfix
 from bench.peers.tables import fill
-from bench.server import Server, family, user_names
+from bench.server import Server, user_names
+from bench.usage import family
 
 NAME = "Postfix + Dovecot"
 PASSWORD = "secret"
@@ -54,6 +55,7 @@ def peer(users: int, folder: Path | None = None) -> Iterator[Server]:
         database.start()
         names = user_names(users)
         fill(database, names, PASSWORD)
+        stack.enter_context(enough_instances())
         dovecot = Dovecot(place / "dovecot", database.socket, place / "mail")
         stack.callback(dovecot.stop)
         dovecot.start(ports, certificate)

@@ -9,7 +9,6 @@ IMAP latency over time. Needs root and the packages of tests/support/packages-cl
 from __future__ import annotations
 
 import argparse
-import html
 import json
 import math
 import sys
@@ -20,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import machine
+from bench.charts import GRID, svg, text
 from bench.ours import NAME
 from bench.result import Figure, Result
 from tests.support.failover_clients import Greeter, Reader, Sender, in_network
@@ -120,7 +120,6 @@ def _since(latencies: Points, killed: float) -> Points:
 _WIDTH, _LEFT, _PANEL, _TOP, _SPACE = 860, 64, 190, 78, 44
 _MS = (1, 10_000)
 _COLOURS = {"n1": "#c2410c", "n2": "#1d4ed8"}
-_STYLE = "text{font:12px system-ui,sans-serif;fill:#222}.axis{stroke:#999}.grid{stroke:#e5e5e5}"
 
 
 def picture(facts: Facts) -> str:
@@ -134,22 +133,18 @@ def picture(facts: Facts) -> str:
         f"The owner of an address is killed: {facts['gap_s']} s without a greeting, "
         f"{facts['lost']} of {facts['acknowledged']} acknowledged messages lost"
     )
-    parts = [_text(_LEFT, 22, title, "font-size:15px"), _legend()]
+    parts = [text(_LEFT, 22, title), _legend()]
     for number, (name, points) in enumerate(panels):
         parts.append(_panel(_TOP + number * (_PANEL + _SPACE), name, points, facts))  # type: ignore[arg-type]  # as run() made them
     parts.append(_greetings(height - 48, facts))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{"".join(parts)}</svg>\n'
-    )
+    return svg(_WIDTH, height, "".join(parts), title)
 
 
 def _legend() -> str:
     names = {"n1": "at the address that moves", "n2": "at the other node's address"}
     return "".join(
         f'<circle cx="{_LEFT + 6 + 240 * n}" cy="40" r="4" fill="{_COLOURS[key]}"/>'
-        + _text(_LEFT + 16 + 240 * n, 44, label)
+        + text(_LEFT + 16 + 240 * n, 44, label)
         for n, (key, label) in enumerate(names.items())
     )
 
@@ -166,13 +161,13 @@ def _y(top: int, took_ms: float) -> float:
 
 
 def _panel(top: int, name: str, points: dict[str, Points], facts: Facts) -> str:
-    parts = [_text(_LEFT, top - 6, name), _marks(top, facts)]
+    parts = [text(_LEFT, top - 6, name), _marks(top, facts)]
     for power in range(5):
         y = _y(top, 10**power)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y}H{_WIDTH - 20}"/>')
-        parts.append(_text(_LEFT - 8, y + 4, str(10**power), "text-anchor:end"))
+        parts.append(f'<path stroke="{GRID}" d="M{_LEFT} {y}H{_WIDTH - 20}"/>')
+        parts.append(text(_LEFT - 8, y + 4, str(10**power), "end"))
     parts += [
-        _text(_x(second), top + _PANEL + 16, f"{second} s", "text-anchor:middle")
+        text(_x(second), top + _PANEL + 16, f"{second} s", "middle")
         for second in range(-int(_BEFORE_S), int(_AFTER_S) + 1, 2)
     ]
     for node, pairs in points.items():
@@ -190,7 +185,7 @@ def _marks(top: int, facts: Facts) -> str:
     return (
         f'<rect x="{_x(0)}" y="{top}" width="{width}" height="{_PANEL}" fill="#fde68a"/>'
         f'<path stroke="#b91c1c" d="M{_x(0)} {top}v{_PANEL}"/>'
-        + _text(_x(0) + 4, top + 14, "killed")
+        + text(_x(0) + 4, top + 14, "killed")
     )
 
 
@@ -201,9 +196,4 @@ def _greetings(top: int, facts: Facts) -> str:
         for at, host in found
         if -_BEFORE_S <= at <= _AFTER_S and host in _COLOURS
     )
-    return _text(_LEFT, top + 4, "Each greeting at that address, by the node that gave it") + ticks
-
-
-def _text(x: float, y: float, words: str, style: str = "") -> str:
-    more = f' style="{style}"' if style else ""
-    return f'<text x="{x}" y="{y}"{more}>{html.escape(words)}</text>'
+    return text(_LEFT, top + 4, "Each greeting at that address, by the node that gave it") + ticks
