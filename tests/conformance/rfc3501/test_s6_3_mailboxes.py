@@ -226,6 +226,36 @@ def test_append(imap: ImapServer) -> None:
     )
 
 
+def test_a_date_is_told_in_utc_and_searched_by_the_day_told(imap: ImapServer) -> None:
+    imap.play(
+        """
+        C: a APPEND INBOX "24-Nov-2026 00:30:00 +0200" {3+}
+        C: a:b
+        S: a OK
+        C: b SELECT INBOX
+        ...
+        S: b OK
+        C: c FETCH 1 INTERNALDATE
+        S: * 1 FETCH (INTERNALDATE "23-Nov-2026 22:30:00 +0000")
+        S: c OK
+        C: d SEARCH ON 23-Nov-2026
+        S: * SEARCH 1
+        S: d OK
+        C: e SEARCH OR SINCE 24-Nov-2026 BEFORE 23-Nov-2026
+        S~ \\* SEARCH$
+        S: e OK
+        C: f COPY 1 Sent
+        S: f OK
+        C: g SELECT Sent
+        ...
+        S: g OK
+        C: h FETCH 1 INTERNALDATE
+        S: * 1 FETCH (INTERNALDATE "23-Nov-2026 22:30:00 +0000")
+        S: h OK
+        """
+    )
+
+
 def test_append_of_mail_older_than_unix(imap: ImapServer) -> None:
     imap.play(
         r"""
