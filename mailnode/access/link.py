@@ -271,6 +271,8 @@ class Link(ABC, Generic[InputT]):
         try:
             while not self.closing and await self._step():
                 await self._take_turns()
+            if self._stop and not self.closing:
+                self._going_down()
             if self._dry and not self.closing:
                 self.close()
         except Hangup:

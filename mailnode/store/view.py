@@ -54,10 +54,15 @@ _COLUMNS = {
 # What is made of the header block alone, and read without it.
 _OF_HEADERS = {"sortkeys": make_keys, "growth": make_growth}
 _TEXTED = ("texted",) if fulltext.AVAILABLE else ()
-# One row where any of these keys has one, in whatever table.
-_ANYTHING = " UNION ALL ".join(
-    f"SELECT 1 FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"  # noqa: S608
-    for table in (*_COLUMNS, *_TEXTED)
+# The folder's number, where any of these messages has a row in whatever table.
+_ANYTHING = (
+    "SELECT id FROM folder WHERE mailbox_id = ?1 AND uidvalidity = ?2 AND EXISTS "  # noqa: S608
+    "(SELECT 1 FROM json_each(?3) AS gone WHERE "
+    + " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE {table}.key = (folder.id << 32) + gone.value)"  # noqa: S608
+        for table in (*_COLUMNS, *_TEXTED)
+    )
+    + ")"
 )
 # Made of the header alone: the rest of the message need not be read.
 _BY_HEADER = frozenset(("envelope", "headers"))
@@ -203,18 +208,16 @@ class FolderView:
         return self._view.attempt(self._user, lambda db: self._get(db, wanted, kind), {})
 
     def _get(self, db: sqlite3.Connection, wanted: list[int], kind: str) -> dict[int, bytes]:
-        first_key = self._first_key(db, make=False)
-        if first_key is None:
-            return {}
-        found: dict[int, bytes] = {}
-        # The kind is one of six words of ours, looked up in a table.
+        found, table = dict[int, bytes](), _TABLES[kind]
+        # The kind is one of six words of ours. The order of the tables is the one meant.
         query = (
-            f"SELECT key - ?1, {kind} FROM {_TABLES[kind]} WHERE {kind} IS NOT NULL AND key IN "  # noqa: S608
-            "(SELECT value + ?1 FROM json_each(?2))"
+            f"SELECT wanted.value, {kind} FROM folder CROSS JOIN json_each(?3) AS wanted "  # noqa: S608
+            f"CROSS JOIN {table} ON {table}.key = (folder.id << 32) + wanted.value "
+            f"WHERE mailbox_id = ?1 AND uidvalidity = ?2 AND {kind} IS NOT NULL"
         )
         for start in range(0, len(wanted), _GET_BATCH):
             batch = json.dumps(wanted[start : start + _GET_BATCH])
-            found.update(db.execute(query, (first_key, batch)))
+            found.update(db.execute(query, (*self._identity, batch)))
         return found
 
     def put(self, summaries: Mapping[int, Mapping[str, bytes]]) -> None:
@@ -244,12 +247,10 @@ class FolderView:
             self._view.attempt(self._user, lambda db: self._forget(db, gone), None)
 
     def _forget(self, db: sqlite3.Connection, gone: list[int]) -> None:
-        first_key = self._first_key(db, make=False)
-        if first_key is None:
-            return
-        keys = [(first_key + uid,) for uid in gone]
-        if db.execute(_ANYTHING, (json.dumps([key for (key,) in keys]),)).fetchone() is None:
+        found = db.execute(_ANYTHING, (*self._identity, json.dumps(gone))).fetchone()
+        if found is None:
             return  # expunged before anybody looked: nothing to wait for others for
+        keys = [((found[0] << 32) + uid,) for uid in gone]
         with transaction(db):
             for table in _COLUMNS:
                 db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608

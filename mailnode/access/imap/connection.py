@@ -134,7 +134,11 @@ class Connection(Link[Receiver]):
             return self._should_push()
         reply = await self._handle(event)
         self._count(reply)
-        return True
+        # As mostly: nobody has sent the next command before this one was answered.
+        if type(event) is not RawCommand or self._blocked_at or len(self._input):
+            return True
+        self._want_input()
+        return self._should_push()
 
     async def _idle_step(self) -> bool:
         line = self._input.next_line(DONE_LIMIT)
@@ -184,10 +188,11 @@ class Connection(Link[Receiver]):
             parsed = parse_command(raw, utf8=self.session.enabled.utf8)
             if isinstance(parsed, Malformed):
                 return self._say(*malformed(self.session, parsed))
-            failed = self._spooler.failure()
-            if failed is not None:
-                return self._say(parsed.tag, failed)
-            self.session.spools = self._spooler.files
+            if self._spooler.used:
+                failed = self._spooler.failure()
+                if failed is not None:
+                    return self._say(parsed.tag, failed)
+                self.session.spools = self._spooler.files
             stranger = self.session.state is State.NOT_AUTHENTICATED
             if stranger:
                 await in_task()  # the directory may be asked, which takes its time
@@ -196,8 +201,9 @@ class Connection(Link[Receiver]):
                 self._input.limits = user_limits(self.means.settings)
             return reply
         finally:
-            self.session.spools = {}
-            await self._spooler.clear()
+            if self._spooler.used:
+                self.session.spools = {}
+                await self._spooler.clear()
 
     async def _literal(self, event: LiteralStart) -> Reply | None:
         if not await self._spooler.begin(event.number, event.size):

@@ -139,7 +139,8 @@ class Searcher:
             return found
         if isinstance(key, TextKey):
             return (yield from self._by_text(key, rows))
-        if isinstance(key, HeaderKey):
+        # A few headers are looked at as fast as the index.
+        if isinstance(key, HeaderKey) and len(rows) > HEADERS_AT_ONCE:
             rows = self._possible_rows(key, rows)
         by = self._facts_finder(key) if wants_facts(key) else self._header_finder(key)
         size = FACTS_AT_ONCE if wants_facts(key) else HEADERS_AT_ONCE

@@ -16,10 +16,11 @@ from mailnode.access.imap.reply import Reply, no
 class Spooler:
     """The streamed literals of the command now arriving."""
 
-    __slots__ = ("_current", "_error", "_means", "_total", "files")
+    __slots__ = ("_current", "_error", "_means", "_total", "files", "used")
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self.used = False  # something is to be cleared
         self.files: dict[int, BinaryIO] = {}
         self._current: BinaryIO | None = None
         self._total = 0
@@ -30,6 +31,7 @@ class Spooler:
         if self._total + size > self._means.settings.max_append_bytes:
             return False
         self._total += size
+        self.used = True
         try:
             self._current = await self._means.pool.run(self._open)
             self.files[number] = self._current
@@ -62,6 +64,7 @@ class Spooler:
 
     async def clear(self) -> None:
         """The command is over: let its files go."""
+        self.used = False
         files, self.files = list(self.files.values()), {}
         self._current, self._error, self._total = None, None, 0
         for file in files:
