@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any, cast
 
 from mailnode.cluster.notify import LocalHints
 from mailnode.cluster.outside import Outside
@@ -54,3 +55,21 @@ async def test_what_is_in_the_way_is_passed_over(tmp_path: Path) -> None:
     worker.close()
     assert not [name for name in os.listdir(folder) if name != "dead.hint"]
     await asyncio.to_thread(outside.publish, "a\0", 3)
+
+
+async def test_the_other_nodes_are_told_by_whoever_speaks_to_them(tmp_path: Path) -> None:
+    class Far:
+        def __init__(self) -> None:
+            self.offered: list[tuple[dict[str, int], bool]] = []
+
+        def offer(self, hints: dict[str, int], everything: bool) -> None:
+            self.offered.append((hints, everything))
+
+    folder, ear, far = tmp_path / "hints", Ear(), Far()
+    worker = LocalHints(folder=folder, clock=SystemClock(), poll_s=LONG_S)
+    worker.reach(lambda heard: cast(Any, far))
+    worker.subscribe("a\0", ear)
+    Outside(folder, SystemClock()).publish("a\0", 3)
+    await ear.until(1)
+    worker.close()
+    assert far.offered == [({"a\0": 3}, False)]
