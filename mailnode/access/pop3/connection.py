@@ -13,6 +13,7 @@ from mailnode.access.link import Link, Wire
 from mailnode.access.pop3.dispatch import fault, run_command
 from mailnode.access.pop3.reply import Reply, err
 from mailnode.access.pop3.session import Means, Session, State
+from mailnode.runtime.eager import in_task
 from mailnode.runtime.maillog import Event
 from mailnode.wire.pop3.command import Malformed, parse_command
 from mailnode.wire.pop3.lines import COMMAND_LIMIT, LineReader, TooLong
@@ -25,6 +26,8 @@ GOING_DOWN = err("the server is going down, connect again", "SYS/TEMP")
 
 class Connection(Link[LineReader]):
     """One client; implements ``session.Out``."""
+
+    eager = True
 
     __slots__ = ("_bad", "means", "session")
 
@@ -85,6 +88,8 @@ class Connection(Link[LineReader]):
             len(line) + 2 > COMMAND_LIMIT and line[:5].upper() != b"AUTH "
         ):
             return err("line too long")
+        if self.session.state is State.AUTHORIZATION:
+            await in_task()  # the directory may be asked, which takes its time
         command = parse_command(line)
         if isinstance(command, Malformed):
             return err(command.text)

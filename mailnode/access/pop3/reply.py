@@ -23,9 +23,9 @@ class Reply:
 
     def line(self) -> bytes:
         """The line with CRLF."""
-        code = f"[{self.code}]" if self.code else ""
-        words = ("+OK" if self.good else "-ERR", code, self.text)
-        return " ".join(word for word in words if word).encode() + b"\r\n"
+        code = f" [{self.code}]" if self.code else ""
+        text = f" {self.text}" if self.text else ""
+        return f"{'+OK' if self.good else '-ERR'}{code}{text}\r\n".encode()
 
 
 def ok(text: str = "") -> Reply:

@@ -89,6 +89,8 @@ class Session:
 
     def line(self, reply: Reply) -> bytes:
         """The reply as this client wants to read it."""
+        if self.language == DEFAULT:
+            return reply.line()
         return replace(reply, text=translated(reply.text, self.language, utf8=self.utf8)).line()
 
     def drop(self) -> Maildrop:
