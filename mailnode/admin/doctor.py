@@ -9,11 +9,13 @@ import asyncio
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailnode.admin.owner import unreadable
 from mailnode.cluster.beat import beats
 from mailnode.model.errors import MailnodeError
 from mailnode.runtime.clock import SystemClock
@@ -40,8 +42,9 @@ class Check:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Check]:
+def examine(settings: Settings, config: Path) -> Iterator[Check]:
     """Every check, in the order in which a fault would hide the next."""
+    yield from _files(settings, config)
     yield from _storage(settings)
     yield _directory(settings)
     yield from _issuer(settings)
@@ -66,6 +69,28 @@ def _bound(settings: Settings, service: str) -> list[Endpoint]:
     running = (one for one in beats(settings.server.run_dir) if one.kind == "supervisor")
     told = (text.partition(" ") for one in running for text in one.facts.get("services", ()))
     return [parse_endpoint(spot) for name, _, spot in told if name == service]
+
+
+def _files(settings: Settings, config: Path) -> Iterator[Check]:
+    """What root can read and the service perhaps cannot."""
+    tls = settings.tls
+    pair = () if tls.self_signed else (tls.certificate, tls.key)
+    named = [path for path in (config, *pair, tls.client_ca, tls.client_crl) if path is not None]
+    root = settings.server.mail_dir
+    refused = unreadable(root, [path.absolute() for path in named if path.exists()])
+    for path in refused:
+        group = _group(root)
+        remedy = f"`chgrp {group} FILE && chmod g+r FILE`, and let it enter the folders above"
+        yield Check("readable", False, f"{path}: not for the owner of the mail root", remedy)
+    if not refused:
+        yield Check("settings", True, str(config))
+
+
+def _group(folder: Path) -> str:
+    try:
+        return folder.group()
+    except KeyError:  # a number without a name
+        return str(folder.stat().st_gid)
 
 
 def _storage(settings: Settings) -> Iterator[Check]:
@@ -157,12 +182,14 @@ def _issuer(settings: Settings) -> Iterator[Check]:
 
 def _certificate(settings: Settings) -> Iterator[Check]:
     try:
-        found = open_certificates(
-            settings.tls,
-            hostname=settings.server.hostname,
-            state=settings.server.state_dir,
-            clock=SystemClock(),
-        )
+        # A self-signed one is the service's to make, and to own.
+        with tempfile.TemporaryDirectory() as trial:
+            found = open_certificates(
+                settings.tls,
+                hostname=settings.server.hostname,
+                state=Path(trial),
+                clock=SystemClock(),
+            )
     except MailnodeError as error:
         yield Check("certificate", False, str(error), "see [tls] in the settings file")
         return

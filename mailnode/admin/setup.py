@@ -8,6 +8,7 @@ import pwd
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -108,7 +109,10 @@ class Machine:
             os.fchown(folder, *owner)
             for name in names:
                 os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
-        os.chown(self.config, 0, account.pw_gid)
+        # The account reads its settings and may enter their folder, which stays root's.
+        for path in (self.config, self.config.parent):
+            os.chown(path, 0, account.pw_gid)
+        self.config.parent.chmod(stat.S_IMODE(self.config.parent.stat().st_mode) | 0o050)
 
     @property
     def _real(self) -> bool:

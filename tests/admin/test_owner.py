@@ -97,6 +97,20 @@ def test_what_root_does_to_the_store_belongs_to_its_owner(config: Path, folder: 
     assert "nothing wrong" in run("store", "check", "-c", config, user=OWNER)
 
 
+def test_doctor_leaves_all_to_the_owner_and_names_what_only_root_may_read(config: Path) -> None:
+    def checks() -> dict[str, dict[str, object]]:
+        told = json.loads(run("doctor", "-c", config, "--json", status=1))
+        return {one["what"]: one for one in told}
+
+    assert "readable" not in checks()
+    assert strangers(config) == []
+    config.chmod(0o600)
+    found = checks()["readable"]
+    assert not found["well"]
+    assert str(config) in str(found["found"])
+    assert f"chgrp {OWNER}" in str(found["remedy"])
+
+
 def test_a_source_that_only_root_may_read_is_said_to_be_one(config: Path, folder: Path) -> None:
     source = mailbox.Maildir(str(folder / "old"))
     source.add(b"Subject: x\n\ny\n")

@@ -99,4 +99,24 @@ def test_hand_over_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "chown", note)
     machine.hand_over()
     assert ("link", False) in given
-    assert [name for name, followed in given if followed] == [machine.config.name]
+    assert [name for name, followed in given if followed] == ["mailnode.toml", "mailnode"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_account_may_read_its_settings_and_not_change_them(
+    tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    before = os.umask(0o077)  # as strict as can be
+    try:
+        machine = Machine(tmp_path / "root", "mail.example.org")
+        machine.prepare("", force=False)
+    finally:
+        os.umask(before)
+    monkeypatch.setattr(Machine, "_real", True)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: nobody)
+    machine.hand_over()
+    for path, mode in ((machine.config, 0o640), (machine.config.parent, 0o750)):
+        facts = path.stat()
+        assert (facts.st_uid, facts.st_gid) == (0, nobody.pw_gid), path
+        assert stat.S_IMODE(facts.st_mode) == mode, path

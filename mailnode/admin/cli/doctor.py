@@ -29,7 +29,9 @@ def doctor(
     from mailnode.admin.doctor import examine
     from mailnode.admin.storage_doctor import examine_locks
 
-    found = examine_locks(storage, seconds) if storage else examine(read_settings(config))
-    checks = list(found)
+    if storage:
+        checks = list(examine_locks(storage, seconds))
+    else:
+        checks = list(examine(read_settings(config), config))
     print_rows(map(asdict, checks), ("what", "well", "found", "remedy"), as_json=as_json)
     raise typer.Exit(0 if all(check.well for check in checks) else 1)
