@@ -38,12 +38,13 @@ def instances(kind: type) -> int:
 
 
 def test_connections_share_what_is_no_ones_own(pop3: Pop3Server) -> None:
-    before = instances(_AggregateSmallWrites)
+    # Servers of other tests in this process may have left some.
+    before, factories = instances(_AggregateSmallWrites), instances(TLSMemoryBIOFactory)
     with ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(closing(connected(pop3)))
         assert instances(TlsLayer) == 5
-        assert instances(TLSMemoryBIOFactory) == 1
+        assert instances(TLSMemoryBIOFactory) <= factories + 1
         assert instances(_AggregateSmallWrites) == before
 
 
