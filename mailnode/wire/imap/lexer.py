@@ -55,6 +55,7 @@ class Bounds:
     keys: int = 5000  # search keys
     items: int = 2000  # members of a list: FETCH items, header fields, patterns, messages
     ranges: int = 20000  # ranges of a sequence set
+    letters: int = 65536  # of LIST's patterns, its reference before each
 
 
 class Cursor:

@@ -361,6 +361,14 @@ def test_fetch_that_is_none(raw: bytes) -> None:
     assert isinstance(parse(b"t FETCH 1 " + raw), Malformed)
 
 
+def test_patterns_of_list_are_bounded_together_with_their_reference() -> None:
+    many = b"(" + b" ".join([b"x" * 30] * 2000) + b")"
+    assert isinstance(parse(b't LIST "" ' + many), Command)
+    assert isinstance(parse(b"t LIST abcde " + many), Malformed)
+    assert isinstance(parse(b'LIST "" ' + b"x" * 65537), Malformed)
+    assert isinstance(parse(b't LSUB "" ' + b"x" * 65537), Malformed)
+
+
 def test_fetch_modifiers() -> None:
     assert args(b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5 VANISHED)") == Fetch(
         one(1, STAR), (Fact.FLAGS, Fact.UID, Fact.MODSEQ), 5, True

@@ -6,7 +6,7 @@ RFC: 3501 6.3.8, 6.3.9; 3348 (CHILDREN); 5258 (LIST-EXTENDED); 5819 (LIST-STATUS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,13 +15,15 @@ from mailnode.access.imap.commands.mailboxes import figures_line, read_statuses
 from mailnode.access.imap.commands.metadata import metadata_line, read_annotations
 from mailnode.access.imap.commands.verb import KNOWN, Verb
 from mailnode.access.imap.list_cache import MAX_FOLDERS, Question
-from mailnode.access.imap.patterns import SEPARATOR, Pattern, combined
+from mailnode.access.imap.patterns import SEPARATOR, Patterns, combined
 from mailnode.access.imap.reply import Reply, bad, ok
 from mailnode.access.imap.session import Session
 from mailnode.store import Account, FolderInfo
 from mailnode.wire.imap.ast import Command, List
 from mailnode.wire.imap.format import list_line
 
+# Letters of patterns times mailboxes that the event loop may match.
+LETTERS_AT_ONCE = 50_000
 # RFC 5258 3.5: the selection option that something below the folder met.
 CHILD_INFO = b'("CHILDINFO" ("SUBSCRIBED"))'
 
@@ -91,7 +93,8 @@ async def do_list(session: Session, command: Command, args: List) -> Reply:
     if answer is not None:
         session.out.write(answer)
         return ok("done")
-    entries = select_entries(known_of(question.folders, question.subscribed), args)
+    known = known_of(question.folders, question.subscribed)
+    entries = await _chosen(session, select_entries, known, args)
     if alone and len(entries) <= MAX_FOLDERS:
         answer = b"".join(_line(b"LIST", entry, session.enabled.utf8) for entry in entries)
         session.means.lists.keep(session.user, question, answer)
@@ -104,8 +107,18 @@ async def do_list(session: Session, command: Command, args: List) -> Reply:
 async def do_lsub(session: Session, command: Command, args: List) -> Reply:
     """RFC 3501 6.3.9."""
     known = await session.means.pool.brisk(read_known, session.owner())
-    await _send(session, b"LSUB", select_subscribed(known, args), args)
+    await _send(session, b"LSUB", await _chosen(session, select_subscribed, known, args), args)
     return ok("done")
+
+
+async def _chosen(
+    session: Session, choose: Callable[[Known, List], list[Entry]], known: Known, args: List
+) -> list[Entry]:
+    """What is asked for; in the pool where that takes a while."""
+    letters = sum(map(len, args.patterns)) + len(args.reference) * len(args.patterns)
+    if letters * len(known.folders.keys() | known.subscribed) > LETTERS_AT_ONCE:
+        return await session.means.pool.run(choose, known, args)
+    return choose(known, args)
 
 
 async def _send(session: Session, verb: bytes, entries: Iterable[Entry], args: List) -> None:
@@ -159,12 +172,12 @@ async def _followers(session: Session, names: list[str], args: List) -> Follower
 
 def select_entries(known: Known, args: List) -> list[Entry]:
     """The answer to LIST, INBOX first, then by name."""
-    patterns = [Pattern(combined(args.reference, text)) for text in args.patterns]
+    patterns = _patterns(args)
     by_subscription = "SUBSCRIBED" in args.select
     names = set(known.subscribed) if by_subscription else set(known.folders)
     if "SPECIAL-USE" in args.select:
         names = {name for name in names if _use(known, name)}
-    matched = {name for name in names if _any(patterns, name)}
+    matched = {name for name in names if patterns.matches(name)}
     if len(args.patterns) > 1 and not by_subscription:
         matched -= _needless(known, matched)
     deep = "RECURSIVEMATCH" in args.select
@@ -187,12 +200,12 @@ def _needless(known: Known, matched: set[str]) -> set[str]:
     return matched - there - needed
 
 
-def _any(patterns: list[Pattern], name: str) -> bool:
-    return any(pattern.matches(name) for pattern in patterns)
+def _patterns(args: List) -> Patterns:
+    return Patterns(combined(args.reference, text) for text in args.patterns)
 
 
-def _stand_ins(patterns: list[Pattern], names: set[str]) -> set[str]:
-    return {parent for name in names for parent in above(name) if _any(patterns, parent)}
+def _stand_ins(patterns: Patterns, names: set[str]) -> set[str]:
+    return set(filter(patterns.matches, {parent for name in names for parent in above(name)}))
 
 
 def _use(known: Known, name: str) -> str:
@@ -230,10 +243,10 @@ def listed_line(known: Known, name: str, *, utf8: bool, extended: bytes = b"") -
 
 def select_subscribed(known: Known, args: List) -> list[Entry]:
     """The answer to LSUB."""
-    patterns = [Pattern(combined(args.reference, text)) for text in args.patterns]
+    patterns = _patterns(args)
     entries = {}
     for name in known.subscribed:
-        if _any(patterns, name):
+        if patterns.matches(name):
             entries[name] = Entry(name, ())
     # RFC 3501 6.3.9: with "%", a parent that is not subscribed itself is told as \Noselect.
     for parent in _stand_ins(patterns, set(known.subscribed)) - entries.keys():

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import cast
 
 from mailnode.access.imap.commands.listing import Known, read_known
-from mailnode.access.imap.patterns import Pattern, combined
+from mailnode.access.imap.patterns import Patterns, combined
 from mailnode.access.imap.session import Session
 from mailnode.wire.imap.ast import (
     Args,
@@ -25,6 +25,9 @@ from mailnode.wire.imap.ast import (
     Select,
 )
 from mailnode.wire.imap.notify_args import Notify
+
+# Patterns of one LIST that are looked up in the form they came in.
+LOOKED_AT = 20
 
 
 async def as_known(session: Session, args: Args) -> Args:
@@ -81,12 +84,15 @@ def _spelt(names: tuple[str, ...], known: Known) -> tuple[str, ...]:
 
 
 def _listed(args: List, known: Known) -> List:
-    """A pattern stays as it is where it matches something."""
+    """A pattern stays as it is where it matches something; of many, the first ones."""
+    looked = 0
     there = {*known.folders, *known.subscribed}
     patterns = []
     for text in args.patterns:
         whole = combined(args.reference, text)
-        pattern = Pattern(whole)
-        as_is = any(map(pattern.matches, there))
-        patterns.append(whole if as_is else unicodedata.normalize("NFC", whole))
+        normal = unicodedata.normalize("NFC", whole)
+        if normal != whole and looked < LOOKED_AT:
+            looked += 1
+            normal = whole if any(map(Patterns((whole,)).matches, there)) else normal
+        patterns.append(normal)
     return replace(args, reference="", patterns=tuple(patterns))

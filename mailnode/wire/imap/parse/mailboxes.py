@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mailnode.wire.imap.ast import (
     STATUS_ITEMS,
     Create,
+    Fault,
     List,
     OneMailbox,
     QResync,
@@ -121,7 +122,7 @@ def parse_lsub(cursor: Cursor, uid: bool) -> List:
     cursor.space()
     reference = cursor.name(cursor.astring())
     cursor.space()
-    return List(reference, (cursor.list_pattern(),))
+    return List(reference, _bounded(cursor, reference, [cursor.list_pattern()]))
 
 
 def parse_list(cursor: Cursor, uid: bool) -> List:
@@ -137,6 +138,7 @@ def parse_list(cursor: Cursor, uid: bool) -> List:
     patterns = (
         cursor.listed(cursor.list_pattern, "patterns") if several else [cursor.list_pattern()]
     )
+    bounded = _bounded(cursor, reference, patterns)
     returns, asked = (None, Asked()) if cursor.at_end() else _list_return(cursor)
     # RFC 5258 3.1: RECURSIVEMATCH needs a selection that it can recurse for.
     if select is not None and "RECURSIVEMATCH" in select and select <= {"RECURSIVEMATCH", "REMOTE"}:
@@ -145,13 +147,20 @@ def parse_list(cursor: Cursor, uid: bool) -> List:
     given = returns or frozenset()
     return List(
         reference,
-        tuple(patterns),
+        bounded,
         select or frozenset(),
         given,
         tuple(asked.status),
         extended,
         tuple(asked.metadata),
     )
+
+
+def _bounded(cursor: Cursor, reference: str, patterns: list[str]) -> tuple[str, ...]:
+    """The patterns, unless all that is to be matched is too long."""
+    if sum(map(len, patterns)) + len(reference) * len(patterns) > cursor.bounds.letters:
+        cursor.fail("patterns too long", Fault.TOO_LONG)
+    return tuple(patterns)
 
 
 def _select_option(cursor: Cursor) -> str:
