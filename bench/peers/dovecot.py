@@ -11,7 +11,7 @@ from pathlib import Path
 
 ACCOUNT = "vmail"
 # Each IMAP session in IDLE has an inotify instance of its own, all of them the same account's.
-# Where the kernel gives no more, Dovecot looks only every half minute (its log says so).
+# Where the kernel gives no more, Dovecot looks only every half minute.
 _INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _ENOUGH = 20_000
 
