@@ -126,7 +126,9 @@ class InflatingReceiver(Receiver):
             self.end_deflate()
 
     def __len__(self) -> int:
-        return super().__len__() + len(self._packed)
+        # That the stream has ended is still to be met, too.
+        ended = self._inflater.eof and not self._plain
+        return super().__len__() + len(self._packed) + ended
 
     def next(self) -> Event | None:
         """The next event. Raises ``BadInput``."""
