@@ -88,6 +88,11 @@ class Cursor:
         last = self._chunk == len(self._raw.literals)
         return last and bool(_SPACES_ONLY.match(self._text, self._at))
 
+    def rest(self) -> bytes | None:
+        """All that is left, as it stands; ``None`` where a literal is in it."""
+        last = self._chunk == len(self._raw.literals)
+        return self._text[self._at :] if last else None
+
     def end(self) -> None:
         """Nothing may follow."""
         if not self.at_end():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -63,6 +64,7 @@ from mailnode.wire.imap.ast import (
     UidKey,
 )
 from mailnode.wire.imap.parse import COMMANDS, UID_COMMANDS, Bounds, parse_command
+from mailnode.wire.imap.parse.fetch import _kept
 from mailnode.wire.imap.receiver import Limits, NeedContinuation, RawCommand, Receiver
 from mailnode.wire.imap.sets import STAR, SequenceSet
 
@@ -579,3 +581,32 @@ def test_long_lines_cost_little(raw: bytes) -> None:
     began = time.perf_counter()
     parse(b"t " + raw)
     assert time.perf_counter() - began < 1
+
+
+def test_a_fetch_asked_for_again_is_read_as_at_first() -> None:
+    """What stands behind the messages is remembered, with all that its meaning depends on."""
+    texts = (
+        b"a FETCH %d (UID FLAGS BODY.PEEK[HEADER.FIELDS (To)])",
+        b"a UID FETCH %d (FLAGS) (CHANGEDSINCE 7 VANISHED)",
+        b"a FETCH %d (FLAGS) (CHANGEDSINCE 7 VANISHED)",
+        b"a UID FETCH %d (FLAGS)",
+        b"a FETCH %d (FLAGS)",
+        b"a FETCH %d FLAGS  ",
+        b"a FETCH %d FLAGS)",
+        b"a FETCH %d (FLAGS",
+    )
+    for text in texts:
+        first, again = (parse_command(RawCommand((text % number,))) for number in (1, 2))
+        assert isinstance(first, Command) == isinstance(again, Command)
+        if isinstance(first, Command):
+            assert isinstance(again, Command)
+            assert isinstance(first.args, Fetch)
+            assert isinstance(again.args, Fetch)
+            assert replace(first.args, messages=again.args.messages) == again.args
+        else:
+            assert first == again
+    tight = parse_command(RawCommand((texts[0] % 1,)), bounds=Bounds(items=1))
+    assert isinstance(tight, Malformed)
+    for number in range(1000):
+        parse_command(RawCommand((b"a FETCH 1 BODY[%d]" % (number + 1),)))
+    assert len(_kept) <= 256

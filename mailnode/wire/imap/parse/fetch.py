@@ -25,6 +25,9 @@ _FACTS = {fact.value: fact for fact in Fact}
 _SECTION_TEXTS = {kind.value: kind for kind in SectionKind if kind.value}
 _PART = re.compile(rb"[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*")
 _PART_DEPTH = 100
+_KEPT_BYTES, _KEPT_COMMANDS = 256, 256
+_What = tuple[tuple[FetchItem, ...], int | None, bool, tuple[int, int] | None]
+_kept: dict[tuple[bytes, bool, bool, Bounds], _What] = {}  # by what stands behind the messages
 _LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 
 
@@ -33,6 +36,25 @@ def parse_fetch(cursor: Cursor, uid: bool) -> Fetch:
     cursor.space()
     messages = cursor.sequence_set()
     cursor.space()
+    rest = cursor.rest()
+    if rest is None or len(rest) > _KEPT_BYTES:
+        return Fetch(messages, *_what(cursor, uid))
+    # Clients ask for the same again and again, of one message after the other.
+    key = (rest, uid, cursor.utf8, cursor.bounds)
+    what = _kept.get(key)
+    if what is not None:
+        cursor.take(rest)
+        return Fetch(messages, *what)
+    what = _what(cursor, uid)
+    if cursor.at_end():
+        if len(_kept) >= _KEPT_COMMANDS:
+            _kept.clear()
+        _kept[key] = what
+    return Fetch(messages, *what)
+
+
+def _what(cursor: Cursor, uid: bool) -> _What:
+    """All that follows the messages."""
     items = _items(cursor)
     since, vanished, partial = (None, False, None) if cursor.at_end() else _modifiers(cursor)
     if vanished and (since is None or not uid):
@@ -41,7 +63,7 @@ def parse_fetch(cursor: Cursor, uid: bool) -> Fetch:
     # RFC 9051 6.4.9: UID FETCH answers with UIDs; RFC 7162 3.1.4.1: CHANGEDSINCE with MODSEQ.
     items += [Fact.UID] if uid else []
     items += [Fact.MODSEQ] if since is not None else []
-    return Fetch(messages, tuple(dict.fromkeys(items)), since, vanished, partial)
+    return tuple(dict.fromkeys(items)), since, vanished, partial
 
 
 def _items(cursor: Cursor) -> list[FetchItem]:
