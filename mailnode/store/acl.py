@@ -164,7 +164,8 @@ def _entry(minus: str, quoted: str, plain: str, letters: str, named: str) -> Ent
     unknown = [word for word in named.split() if word not in _NAMED]
     spelt = "".join(OBSOLETE.get(right, right) for right in letters)
     spelt += "".join(_NAMED.get(word, "") for word in named.split())
-    return Entry(_from_file(name.removeprefix("-")), ordered(spelt), negative, " ".join(unknown))
+    # However many: what is written of the entry must read as the same one.
+    return Entry(_from_file(name.lstrip("-")), ordered(spelt), negative, " ".join(unknown))
 
 
 def _from_file(name: str) -> str:

@@ -301,6 +301,7 @@ TARGETS: dict[str, tuple[Target, tuple[bytes, ...]]] = {
         (
             b"# mailnode acl 1\nuser=joe@example.test lr\n-anyone w :purge\ngroup=example.test l\n",
             b'"user=a \\" b" lrwstipekxa\nowner\n',
+            b"----x lr\n-----\n--user=joe@example.test w\n",
         ),
     ),
     "seen": (

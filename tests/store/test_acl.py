@@ -18,6 +18,7 @@ from mailnode.store.acl import (
     Entry,
     Person,
     TooManyEntries,
+    format_entry,
     parse,
     read,
     write,
@@ -108,6 +109,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert text.startswith("# mailnode acl 1\nuser=bob@example.test lr\n-user=bob@example.test w\n")
     assert "\ngroup=example.test lr\n" in text
     assert "\ngroup-override=banned \n" in text
+
+
+@pytest.mark.parametrize("line", [b"-----", b"--user=eve@x.test w", b'-"-x" r', b'"--" r', b'-"" r'])
+def test_many_minus_signs_are_one(line: bytes) -> None:
+    (entry,) = parse(line)
+    assert entry.negative
+    assert not entry.identifier.startswith(("-", "$=-"))
+    assert list(parse(format_entry(entry).encode())) == [entry]
 
 
 def test_list_of_a_newer_version_is_refused(tmp_path: Path) -> None:
