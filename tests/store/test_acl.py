@@ -111,7 +111,9 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert "\ngroup-override=banned \n" in text
 
 
-@pytest.mark.parametrize("line", [b"-----", b"--user=eve@x.test w", b'-"-x" r', b'"--" r', b'-"" r'])
+@pytest.mark.parametrize(
+    "line", [b"-----", b"--user=eve@x.test w", b'-"-x" r', b'"--" r', b'-"" r']
+)
 def test_many_minus_signs_are_one(line: bytes) -> None:
     (entry,) = parse(line)
     assert entry.negative
