@@ -364,3 +364,19 @@ def test_s3_2_an_annotation_moves_the_mailbox_on(imap: ImapServer) -> None:
         S: f OK
         """
     )
+
+
+@pytest.mark.parametrize("sets", ["1:*", "$", "1:5 (1:* 1:5)", "1:5 (1:2 *)", "(1,$ 1:2)"])
+def test_s7_what_is_known_has_no_star(imap: ImapServer, sets: str) -> None:
+    imap.deliver(message(1))
+    imap.play(
+        ENABLE
+        + MARK
+        + f"""
+        C: a SELECT INBOX (QRESYNC ($validity 1 {sets}))
+        S: a BAD
+        C: b SELECT INBOX (QRESYNC ($validity 1 1:5 (1:2 1:5)))
+        ...
+        S: b OK
+        """
+    )

@@ -22,7 +22,7 @@ from mailnode.wire.imap.ast import (
 )
 from mailnode.wire.imap.lexer import UINT63, Cursor
 from mailnode.wire.imap.parse.metadata import parse_entries
-from mailnode.wire.imap.sets import SequenceSet
+from mailnode.wire.imap.sets import STAR, SequenceSet
 
 SELECT_OPTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
 RETURN_OPTIONS = frozenset(
@@ -67,15 +67,24 @@ def _qresync(cursor: Cursor) -> QResync:
     numbers: SequenceSet | None = None
     uids: SequenceSet | None = None
     if cursor.take(b" ") and not cursor.at(b"("):
-        known = cursor.sequence_set()
+        known = _known_set(cursor)
         cursor.take(b" ")
     if cursor.take(b"("):
-        numbers = cursor.sequence_set()
+        numbers = _known_set(cursor)
         cursor.space()
-        uids = cursor.sequence_set()
+        uids = _known_set(cursor)
         cursor.expect(b")", "end of list")
     cursor.expect(b")", "end of list")
     return QResync(uidvalidity, modseq, known, numbers, uids)
+
+
+def _known_set(cursor: Cursor) -> SequenceSet:
+    """RFC 7162 7: what a client knows it can name; nothing is selected yet that ``*`` or ``$``
+    could be of."""
+    found = cursor.sequence_set()
+    if found.saved or any(STAR in pair for pair in found.ranges):
+        cursor.fail("neither * nor $ may be in here")
+    return found
 
 
 def parse_create(cursor: Cursor, uid: bool) -> Create:
