@@ -221,6 +221,9 @@ class Link(ABC, Generic[InputT]):
     def start_tls(self) -> None:
         """RFC 3501 6.2.1, 2595 4: whatever came in clear before the handshake is thrown away."""
         self._input.discard()
+        if self._dry:
+            self.close()  # it cannot shake hands any more, and has its answer without a reset
+            return
         self._wire.flush()
         self._wire.start_tls()
         self.secure = True

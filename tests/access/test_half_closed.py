@@ -95,7 +95,10 @@ def test_imap_who_waits_for_more_does_not_stay(imap: ImapServer, waits: bytes) -
     assert gone(imap)
 
 
-@pytest.mark.parametrize("start", [b"a AUTHENTICATE PLAIN\r\n", b"a LOGIN {5}\r\n", b"", b"a"])
+@pytest.mark.parametrize(
+    "start",
+    [b"a AUTHENTICATE PLAIN\r\n", b"a LOGIN {5}\r\n", b"a STARTTLS\r\n", b"", b"a"],
+)
 def test_imap_a_stranger_who_waits_for_more_does_not_stay(imap: ImapServer, start: bytes) -> None:
     assert said(imap.address, start).startswith(b"* OK")
     assert gone(imap)
