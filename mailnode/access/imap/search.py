@@ -11,6 +11,7 @@ RFC: 3501 6.4.4, 9051 6.4.4.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 
@@ -27,7 +28,7 @@ from mailnode.access.imap.search_match import (
     wants_headers,
 )
 from mailnode.model.errors import NoSuchMessage, PermanentError
-from mailnode.runtime.tasks import MustWait
+from mailnode.runtime.tasks import MustWait, is_brisk, may_wait
 from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import AndKey, HeaderKey, NotKey, OrKey, SearchKey, TextKey
 from mailnode.wire.mime.casemap import casemap
@@ -38,6 +39,9 @@ MAX_DEPTH = 100
 FACTS_AT_ONCE = 500
 HEADERS_AT_ONCE = 50
 TEXTS_AT_ONCE = 20
+# What is looked at on the event loop: at most so much of one message or of some headers, and no
+# further step after so many seconds.
+BRISK_BYTES, BRISK_S = 65536, 0.02
 
 Steps = Generator[None, None, Rows]
 
@@ -84,8 +88,13 @@ class Searcher:
     def advance(self, steps: int = 20) -> bool:
         """Work on; ``True`` once ``rows`` (ascending, 0-based) is the answer. Raises
         ``StorageGone``. A step is one file, some 50 headers, or one pass over the picture."""
+        began = time.monotonic()
         try:
-            return sum(1 for _ in islice(self._steps, steps)) < steps
+            for _ in islice(self._steps, steps):
+                steps -= 1
+                if is_brisk() and time.monotonic() - began > BRISK_S:
+                    return False
+            return steps > 0
         except MustWait:
             self._steps = self._run(*self._work)  # from the start again, in a thread
             raise
@@ -165,6 +174,8 @@ class Searcher:
 
         def find(uids: list[int]) -> set[int]:
             blocks = self._folder.summaries(uids, "headers")
+            if sum(map(len, blocks.values())) > BRISK_BYTES:
+                may_wait()
             found = {uid: score for uid, block in blocks.items() if (score := judge(block))}
             if fuzzy:
                 self._note_scores(found)
@@ -217,6 +228,8 @@ class Searcher:
             message = self._cache.load(self._folder, self._picture.uidvalidity, uid)
         except NoSuchMessage:
             return None
+        if len(message.data) > BRISK_BYTES:
+            may_wait()  # it may be at hand, but takes its time
         return searchable_texts(message.data, message.root, self._limit)
 
 

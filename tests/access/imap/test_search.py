@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import date
 
 import pytest
 
-from mailnode.access.imap.search import MAX_DEPTH, Searcher, TooDeep
+from mailnode.access.imap.search import BRISK_BYTES, MAX_DEPTH, Searcher, TooDeep
 from mailnode.access.imap.search_match import sent_day
 from mailnode.model.flags import Flag
+from mailnode.runtime.tasks import Pool
 from mailnode.wire.imap import ast
 from mailnode.wire.imap.ast import (
     AgeKey,
@@ -221,3 +224,40 @@ def test_depth_is_bounded(folder):
 )
 def test_days_of_date_fields(value, day):
     assert sent_day(b"Date: " + value + b"\r\n\r\n") == day
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "here"),
+    [
+        (b"Subject: x\r\n\r\nneedle", TextKey("needle"), True),
+        (b"Subject: x\r\n\r\nneedle" + b"x" * BRISK_BYTES, TextKey("needle"), False),
+        (b"Subject: needle\r\n\r\n", HeaderKey("subject", "needle"), True),
+        (b"X: y\r\n" * BRISK_BYTES + b"Subject: needle\r\n\r\n", HeaderKey("subject", ""), False),
+    ],
+)
+def test_what_is_large_is_searched_in_a_thread(
+    message: bytes, key: TextKey | HeaderKey, here: bool
+) -> None:
+    folder, held, threads = make_folder(), cache(), list[int]()
+    put(folder, message)
+
+    def search() -> Searcher:
+        found = Searcher(
+            folder,
+            key,
+            folder.picture(),
+            is_recent=lambda uid: False,
+            saved=(),
+            now=NOW,
+            cache=held,
+        )
+        while not found.advance():
+            pass
+        threads.append(threading.get_ident())
+        return found
+
+    assert search().uids == [1]  # from now on all is at hand
+    pool = Pool(1, "search-test")
+    assert asyncio.run(pool.brisk(search)).uids == [1]
+    pool.close()
+    assert (threads[1] == threads[0]) == here
