@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -103,14 +103,14 @@ class Client:
 
     # -- the connection --------------------------------------------------------------------------
 
-    def connect(self) -> None:
-        """A new connection to a node by chance, with some extensions by chance."""
+    def connect(self, traits: Sequence[str] = TRAITS) -> None:
+        """A new connection to a node by chance, with some of these extensions by chance."""
         self.close()
         place = self.chance.choice(self.places)
         self.talk = Talk((place.host, place.port), TIMEOUT_S, self.trace)
         self._must(self.talk.response(), "OK")
         self.ask("LOGIN", f'LOGIN "{place.user}" "{place.password}"')
-        self.traits = frozenset(one for one in TRAITS if self.chance.random() < 0.35)
+        self.traits = frozenset(one for one in traits if self.chance.random() < 0.35)
         enabled = {"qresync": "QRESYNC", "rev2": "IMAP4rev2", "uidonly": "UIDONLY"}
         enabled |= {"condstore": "CONDSTORE", "utf8": "UTF8=ACCEPT"}
         if "compress" in self.traits:

@@ -316,6 +316,9 @@ class Stepper:
             f"{self.chance.choice(['alpha', 'beta', 'gamma'])} {number}\r\n"
             for number in range(self.chance.randint(1, 60))
         )
+        if self.chance.random() < 0.04:
+            # Held in memory or in a file, as it comes: between 64 KiB and 400 KiB.
+            body += "delta epsilon zeta\r\n" * self.chance.randint(3300, 20_000)
         head = f"Subject: {subject}\r\nFrom: {client.name}@example.test\r\n"
         head += "Date: Thu, 1 Jan 2026 10:00:00 +0000\r\n"
         if self.chance.random() < 0.3:
