@@ -66,16 +66,16 @@ class ImapSettings(Section):
         "Turn it off behind a proxy that checks logins and then only passes octets on.",
     )
     accept_8bit_headers: bool = Field(
-        default=False,
+        default=True,
         description="Take messages with 8-bit header fields by APPEND also from clients that did "
-        "not enable UTF-8. RFC 6855 4 says to refuse them. Turn it on while old mail is moved "
-        "here by programs that do not know UTF8=ACCEPT, such as mbsync and imapsync.",
+        "not enable UTF-8, as mbsync and imapsync do not when they move old mail. RFC 6855 4 says "
+        "to refuse them: turn it off to keep to that.",
     )
     downgrade_headers: bool = Field(
-        default=True,
-        description="Show clients that did not enable UTF-8 8-bit header fields in ASCII (RFC "
-        "6855 8, 6858), as encoded words. Turn it off to hand messages out as they are kept, "
-        "which is against the RFC but leaves signatures whole, as a backup by IMAP wants it.",
+        default=False,
+        description="Show clients that did not enable UTF-8 8-bit header fields in ASCII, as "
+        "encoded words (RFC 6855 8, 6858). Off, messages are handed out octet by octet as they "
+        "came, with the size they have: copies and signatures stay whole.",
     )
     annotations: int = Field(
         default=50,

@@ -28,10 +28,19 @@ MODERN = (
 SPAM = b"From: \xe4\xf6 <x@example.test>\r\nSubject: Gewinn \xfc\r\nX-\xff: y\r\n\r\n\xfcber\r\n"
 
 
+STRICT = ImapSettings(plaintext_login=True, downgrade_headers=True)
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapServer]:
+    with imap_server(STRICT) as server:
+        yield server
+
+
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[ImapServer]:
     """On the real store, which makes ENVELOPE and BODYSTRUCTURE."""
-    with imap_server(make_store=maildir_store(tmp_path)) as server:
+    with imap_server(STRICT, make_store=maildir_store(tmp_path)) as server:
         yield server
 
 
@@ -161,9 +170,8 @@ def test_s8_what_is_ascii_is_not_touched(imap: ImapServer) -> None:
     assert fetched(dialog, "RFC822.SIZE") == b"RFC822.SIZE %d" % len(PLAIN)
 
 
-def test_s8_can_be_switched_off(tmp_path: Path) -> None:
-    settings = ImapSettings(plaintext_login=True, downgrade_headers=False)
-    with imap_server(settings, make_store=maildir_store(tmp_path)) as server:
+def test_messages_are_shown_as_they_came_by_default(tmp_path: Path) -> None:
+    with imap_server(make_store=maildir_store(tmp_path)) as server:
         server.deliver(MODERN)
         dialog = server.play(SELECT)
         assert literal(fetched(dialog, "BODY.PEEK[]")) == MODERN
