@@ -126,6 +126,7 @@ def test_what_cannot_be_imported_is_said_in_one_line(
     (tmp_path / "empty").mkdir()
     for words in (
         (user, tmp_path / "missing"),
+        (user, tmp_path / ("x" * 3000)),
         (user, tmp_path / "text"),
         (user, tmp_path / "empty"),
         ("nobody@example.org", tmp_path / "text"),

@@ -123,6 +123,16 @@ def test_services_may_share_a_port_on_different_addresses(write: Write) -> None:
     load_settings(write('[listen]\nimap = ["127.0.0.1:0"]\nimaps = ["127.0.0.1:0"]\n'))
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("server", "mail_dir", '"/a\\u0000b"'), ("directory", "urls", '["sqlite:////a\\u0000b"]')],
+)
+def test_a_nul_is_told_by_its_key(write: Write, section: str, key: str, value: str) -> None:
+    (said,) = _errors(write(f"[{section}]\n{key} = {value}\n"))
+    assert f"[{section}] {key} = " in said
+    assert "must not hold a NUL character" in said
+
+
 @pytest.mark.parametrize("value", ["inf", "1e400", "nan"])
 def test_no_time_is_without_end(write: Write, value: str) -> None:
     (said,) = _errors(write(f"[storage]\nlock_timeout_s = {value}\n"))

@@ -31,15 +31,16 @@ def import_mail(
     as_json: AsJson = False,
 ) -> None:
     """Import mail, keeping flags, keywords and dates. Run again, it goes on where it stopped."""
-    from mailnode.admin.stored import import_into
+    from mailnode.admin.stored import find_mailbox, import_into
 
-    if not source.exists():
-        raise CliError(f"{source}: no such file or folder")
+    _need(source)
+    settings = read_settings(config)
+    find_mailbox(settings, user)  # before there is a bar
     last: Step | None = None
     problems: list[str] = []
     try:
         with _bar(quiet=as_json) as show:
-            for step in import_into(read_settings(config), user, source, folder, again=again):
+            for step in import_into(settings, user, source, folder, again=again):
                 show(step)
                 problems += step.problems
                 last = step
@@ -60,6 +61,16 @@ def import_mail(
         for problem in problems:
             typer.echo(f"  {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+def _need(source: Path) -> None:
+    try:
+        source.stat()
+    except FileNotFoundError:
+        raise CliError(f"{source}: no such file or folder") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CliError(f"{source}: {reason}") from None
 
 
 @contextmanager

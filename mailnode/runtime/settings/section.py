@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -20,6 +20,15 @@ class Section(BaseModel):
     )
     # Keys of earlier versions that no longer mean anything: an upgrade must not stop at them.
     retired: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_nul(cls, given: Any) -> Any:
+        """No path and no name can hold one; found here, it is told by its key."""
+        for one in given if isinstance(given, list) else (given,):
+            if isinstance(one, str) and "\0" in one:
+                raise ValueError("must not hold a NUL character")
+        return given
 
     @model_validator(mode="before")
     @classmethod
