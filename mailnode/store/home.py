@@ -273,12 +273,19 @@ class Home:
         we have at hand to another folder. Raises ``NoSuchFolder``."""
         core = self.core_at(disk)
         try:
+            return self._in_step(core)
+        except NoSuchFolder:
+            if not core.stale:
+                raise
+        # The one at hand was another folder's; this one is made anew.
+        return self._in_step(self.core_at(disk))
+
+    def _in_step(self, core: FolderCore) -> FolderCore:
+        try:
             with core.ledger.mutex:
                 core.catch_up()
-        except BaseException as error:
+        except BaseException:
             self.release_core(core)
-            if isinstance(error, NoSuchFolder) and core.stale:
-                return self.core_at(disk)
             raise
         return core
 

@@ -70,6 +70,23 @@ def test_every_verb_goes_on_under_the_new_name(two: tuple[OpenStore, OpenStore])
         here.folder("Work")
 
 
+def test_a_message_is_read_under_a_name_that_was_another_folders(
+    two: tuple[OpenStore, OpenStore],
+) -> None:
+    here, there = two
+    here.store.account(REF).create("Old")
+    old, folder = here.folder("Old"), here.folder("Work")
+    old.append([message("of the old one")])
+    folder.append([message("a")])
+    there.store.account(REF).delete("Old")
+    there.store.account(REF).rename("Work", "Old")
+    # Not by way of ``refresh``: what is at hand under the name is the old one's.
+    assert folder.read(1).endswith(b"a\r\n")
+    assert folder.name == "Old"
+    with pytest.raises(NoSuchFolder):
+        old.refresh()
+
+
 def test_a_child_follows_its_parent(two: tuple[OpenStore, OpenStore]) -> None:
     here, there = two
     here.store.account(REF).create("Work/Plans")
