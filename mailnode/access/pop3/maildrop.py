@@ -49,7 +49,8 @@ class Maildrop:
 
     def numbers(self, first: int, most: int) -> list[int]:
         """Up to ``most`` numbers from ``first`` on that are not marked as deleted."""
-        return [n for n in range(first, min(first + most, len(self) + 1)) if self.exists(n)]
+        marks = self._deleted
+        return [n for n in range(first, min(first + most, len(marks) + 1)) if not marks[n - 1]]
 
     def delete(self, number: int) -> None:
         """Mark; RFC 1939 5: removed only by QUIT."""
