@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import flame, machine, matrix, report
-from bench.clock import say
+from bench.clock import heed_endings, say
 from bench.comparison import Comparison
 from bench.instance import allow_many_sockets
 from bench.options import OneLineParser
@@ -37,8 +36,7 @@ with options of their own: python -m bench failover --help, python -m bench flam
 
 def main() -> int:
     """Run what was asked for; exit status 1: something failed, 2: wrong options."""
-    # A server that is left behind would be in the way of the next run.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_endings()
     words = sys.argv[1:]
     try:
         if words[:1] and words[0] in _OTHERS:

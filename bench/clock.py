@@ -39,6 +39,14 @@ def bounded(seconds: float, each_tick: Callable[[float], None]) -> Iterator[None
         signal.signal(signal.SIGALRM, before)
 
 
+def heed_endings() -> None:
+    """End as by Ctrl-C when told to end, or when the terminal goes (unless under nohup): a server
+    that is left behind would be in the way of the next run."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def say(text: str) -> None:
     """A line of progress; whole, also out of a signal's handler."""
     os.write(2, f"{time.strftime('%H:%M:%S')} {text}\n".encode())

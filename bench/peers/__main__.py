@@ -7,6 +7,7 @@ import json
 import signal
 from pathlib import Path
 
+from bench.clock import heed_endings
 from bench.peers.stack import peer
 
 
@@ -18,7 +19,7 @@ def main() -> None:
         "--dir", type=Path, help="keep everything here; default: removed at the end"
     )
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_endings()
     with peer(options.users, options.dir) as server:
         facts = {"services": server.services, "users": len(server.users), "first": server.users[0]}
         print(json.dumps({**facts, "password": server.password}), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,18 @@ def test_the_text_of_a_million_messages_can_be_left_out(
     ((_, scenario),) = chosen(f"big-mailbox --scale 100 {words}")
     scenario.run(Server("mailnode", (), "", {}, list, Path()), 100.0)
     assert asked == [([10, 1000, 10_000, 100_000, 1_000_000], indexed)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_goes_leaves_nothing_running(number: signal.Signals) -> None:
+    # The tests themselves may run under nohup.
+    waits = f"import signal; signal.signal({int(number)}, signal.SIG_DFL); "
+    waits += "from bench.clock import heed_endings; heed_endings(); "
+    waits += "print('x', flush=True); signal.pause()"
+    with subprocess.Popen(
+        [sys.executable, "-c", waits], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.send_signal(number)
+        assert b"KeyboardInterrupt" in run.communicate(timeout=60)[1]
