@@ -20,6 +20,8 @@ from twisted.logger import (
     globalLogBeginner,
 )
 
+from mailnode.runtime.polling import SparingSelector
+
 _REACTOR = "twisted.internet.reactor"
 
 
@@ -29,7 +31,7 @@ def open_loop() -> asyncio.AbstractEventLoop:
     The reactor is never run: it lives on the loop's own readers and timers.
     """
     _check_none()
-    loop = asyncio.new_event_loop()
+    loop = asyncio.SelectorEventLoop(SparingSelector())
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted left it unannotated
     _route_twisted_log()
     return loop

@@ -76,6 +76,7 @@ class Ledger:
         self.fd = -1  # the journal; may be an old one until ``reopen``
         self.header: Header | None = None
         self._tail = Tail(0, 0, -1)
+        self._exact = False  # the tail was looked at since the lock was taken
         self.damaged = False
 
     # -- the lock --------------------------------------------------------------------------
@@ -96,6 +97,7 @@ class Ledger:
             finally:
                 self._depth -= 1
                 if self._depth == 0:
+                    self._exact = False
                     fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
         finally:
             self.mutex.release()
@@ -237,11 +239,14 @@ class Ledger:
 
         Raises ``FileNotFoundError``, ``JournalDamaged``.
         """
+        if self._exact:  # nobody else writes while we hold the lock
+            return self._tail
         there = self.stat()
         if not self.is_current(there):
             self.reopen()
         if self._tail.end != there.st_size:
             self._tail = self._last_record(there.st_size) or self._cut(there.st_size)
+        self._exact = self.held
         return self._tail
 
     def _last_record(self, size: int) -> Tail | None:
@@ -279,7 +284,7 @@ class Ledger:
         try:
             os.ftruncate(self.fd, self._tail.end)
         except OSError:
-            self._tail = Tail(0, 0, -1)  # the next writer finds and cuts the torn tail
+            self._forget_tail()  # the next writer finds and cuts the torn tail
 
     def sync(self, end: int) -> None:
         """Make all records durable; ``end`` is where the last one that is known whole ends.
@@ -320,10 +325,10 @@ class Ledger:
         fresh = self.journal_path + _FRESH
         files.unlink(fresh, missing_ok=True)
         files.write_new(fresh, (journal.pack_header(header), records))
+        self._forget_tail()
         files.rename(fresh, self.journal_path)
         files.fsync_dir(self.path)
         self.damaged = False
-        self._tail = Tail(0, 0, -1)
         self.reopen()
 
     def set_aside(self) -> None:
@@ -346,4 +351,7 @@ class Ledger:
         if self.fd >= 0:
             os.close(self.fd)
         self.fd, self.header = -1, None
-        self._tail = Tail(0, 0, -1)
+        self._forget_tail()
+
+    def _forget_tail(self) -> None:
+        self._tail, self._exact = Tail(0, 0, -1), False

@@ -17,8 +17,9 @@ from mailnode.runtime.maillog import Event, MailLog
 from mailnode.store.later import Later
 from mailnode.store.quota import Quota
 
-# Accounts in an interval: adding one up costs about as much as a fifth of taking a message in.
-PACE = 100
+# Accounts in an interval. Adding one up that was not seen before takes some dozens of system calls,
+# each of which fights for the interpreter's lock with the loop that takes the flood in.
+PACE = 25
 # So many accounts wait at most; with more, one's next change has to bring it back.
 MOST = 20_000
 
