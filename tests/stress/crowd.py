@@ -188,6 +188,8 @@ def _justify(client: Client, gone: Gone) -> None:
 
 
 def _calm(stepper: Stepper, order: Order, outcome: Outcome, lock: threading.Lock) -> None:
+    if stepper.client.folder in PASSING_FOLDERS:
+        stepper.client.close()  # it may be deleted by now, which ends a session
     # What it has selected, it must have followed; the others it opens anew.
     names = sorted(LASTING_FOLDERS, key=lambda name: name != stepper.client.folder)
     for name in names:
