@@ -20,8 +20,6 @@ NAMES = sorted(TARGETS)
 BENT, BENT_SESSIONS = 400, 50  # a session takes a while
 
 
-# Some sessions leave the file of a literal to the garbage collector; it has no name by then.
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_seeds_and_bent_seeds(name: str) -> None:
     target, seeds = TARGETS[name]

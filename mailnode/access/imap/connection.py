@@ -192,7 +192,7 @@ class Connection(Link[Receiver]):
                 failed = self._spooler.failure()
                 if failed is not None:
                     return self._say(parsed.tag, failed)
-                self.session.spools = self._spooler.files
+            self.session.spools = self._spooler.files  # commands may add files of their own
             stranger = self.session.state is State.NOT_AUTHENTICATED
             if stranger:
                 await in_task()  # the directory may be asked, which takes its time
@@ -201,7 +201,7 @@ class Connection(Link[Receiver]):
                 self._input.limits = user_limits(self.means.settings)
             return reply
         finally:
-            if self._spooler.used:
+            if self._spooler.used or self._spooler.files:
                 self.session.spools = {}
                 await self._spooler.clear()
 

@@ -7,6 +7,8 @@ a full disk is remembered and answered when the command is complete.
 from __future__ import annotations
 
 import tempfile
+import threading
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from mailnode.access.imap.means import Means
@@ -14,9 +16,12 @@ from mailnode.access.imap.reply import Reply, no
 
 
 class Spooler:
-    """The streamed literals of the command now arriving."""
+    """The streamed literals of the command now arriving.
 
-    __slots__ = ("_current", "_error", "_means", "_total", "files", "used")
+    Lock: ``_lock`` is held for a look at ``files``, for a thread may still be opening one while the
+    connection it is for ends."""
+
+    __slots__ = ("_current", "_error", "_lock", "_means", "_times", "_total", "files", "used")
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -25,6 +30,8 @@ class Spooler:
         self._current: BinaryIO | None = None
         self._total = 0
         self._error: OSError | None = None
+        self._lock = threading.Lock()
+        self._times = 0  # how often all was let go
 
     async def begin(self, number: int, size: int) -> bool:
         """Make room for literal ``number``; False when the command's literals are too large."""
@@ -33,14 +40,19 @@ class Spooler:
         self._total += size
         self.used = True
         try:
-            self._current = await self._means.pool.run(self._open)
-            self.files[number] = self._current
+            self._current = await self._means.pool.run(self._open, number, self._times)
         except OSError as error:
             self._error = error
         return True
 
-    def _open(self) -> BinaryIO:
-        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._means.settings.spool_dir))
+    def _open(self, number: int, times: int) -> BinaryIO | None:
+        file = _nameless(self._means.settings.spool_dir)
+        with self._lock:
+            if times == self._times:
+                self.files[number] = file
+                return file
+        file.close()  # the command ended meanwhile
+        return None
 
     async def write(self, data: bytes) -> None:
         """Some octets of the literal begun last."""
@@ -65,7 +77,22 @@ class Spooler:
     async def clear(self) -> None:
         """The command is over: let its files go."""
         self.used = False
-        files, self.files = list(self.files.values()), {}
+        with self._lock:
+            files, self.files = list(self.files.values()), {}
+            self._times += 1
         self._current, self._error, self._total = None, None, 0
-        for file in files:
-            await self._means.pool.run(file.close)
+        if not files:
+            return
+        try:
+            await self._means.pool.run(_close, files)
+        finally:
+            _close(files)  # where no thread began it
+
+
+def _nameless(folder: Path | None) -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))
+
+
+def _close(files: list[BinaryIO]) -> None:
+    for file in files:
+        file.close()

@@ -2,6 +2,7 @@
 
 import errno
 import imaplib
+import os
 import socket
 import ssl
 import threading
@@ -220,3 +221,12 @@ def test_spool_folder_that_is_not_there(tmp_path: Path) -> None:
     with imap_server(settings) as server, client(server) as mail:
         assert mail.append("INBOX", "", None, LARGE)[0] == "NO"  # type: ignore[arg-type]
         assert mail.noop()[0] == "OK"
+
+
+def test_what_was_put_together_leaves_no_file_open(imap: ImapServer) -> None:
+    dialog = imap.play("C: a NOOP\nS: a OK")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        dialog.client().send(b"b APPEND INBOX CATENATE (TEXT {6+}\r\nx: y\r\n)\r\n")
+        dialog.play("...\nS: b OK")
+    assert len(os.listdir("/proc/self/fd")) < before + 10
