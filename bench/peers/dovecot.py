@@ -18,7 +18,7 @@ _ENOUGH = 20_000
 
 @contextmanager
 def enough_instances() -> Iterator[None]:
-    """Allow as many as there may be sessions, as Dovecot's manual asks; as before at the end.
+    """Allow as many as there may be sessions; as before at the end.
     Without the right to, nothing is done."""
     before = _INSTANCES.read_text()
     with ExitStack() as stack:

@@ -19,7 +19,7 @@ from tests.vm.plan import MAIL, N1, N2, SPOTS, Spot
 # Emulated machines on a host that does other things as well: several times what was measured.
 STEP_S = 120.0
 MAILNODE_S = 240.0
-# Heartbeat 3.0.6 loses messages of its own at times, and then waits for them for ever.
+# A Heartbeat whose scripts spoiled each other's message waits for it for ever.
 _HEARTBEAT_STARTS = 3
 _CONFIG = "--config /etc/mailnode/mailnode.toml"
 

@@ -8,6 +8,10 @@ from mailnode.runtime.settings.imap import ImapSettings
 from tests.support.imap_fixture import maildir_store
 from tests.support.imap_server import ImapServer, imap_server
 
+# Room for ten annotations, and all but one of them.
+FEW = ImapSettings(plaintext_login=True, annotations=10, annotation_bytes=1024)
+NINE = " ".join(f'/private/a{n} "{n}"' for n in range(9))
+
 
 def test_s4_3_set_change_and_remove(imap: ImapServer) -> None:
     imap.play(
@@ -212,14 +216,12 @@ def test_s4_1_names_that_are_only_parents_have_annotations(imap: ImapServer) -> 
 
 
 def test_s4_1_parents_have_the_same_limit(tmp_path: Path) -> None:
-    settings = ImapSettings(plaintext_login=True, annotations=10, annotation_bytes=1024)
-    nine = " ".join(f'/private/a{n} "{n}"' for n in range(9))
-    with imap_server(settings, maildir_store(tmp_path)) as server:
+    with imap_server(FEW, maildir_store(tmp_path)) as server:
         server.play(
             f"""
             C: c CREATE Work/Now
             S: c OK
-            C: a SETMETADATA Work ({nine})
+            C: a SETMETADATA Work ({NINE})
             S: a OK
             C: b SETMETADATA Work (/private/a0 "changed" /private/x "10" /shared/y "11")
             S: b NO [METADATA TOOMANY]
@@ -231,12 +233,10 @@ def test_s4_1_parents_have_the_same_limit(tmp_path: Path) -> None:
 
 
 def test_s4_3_limits_and_all_or_nothing(tmp_path: Path) -> None:
-    settings = ImapSettings(plaintext_login=True, annotations=10, annotation_bytes=1024)
-    nine = " ".join(f'/private/a{n} "{n}"' for n in range(9))
-    with imap_server(settings, maildir_store(tmp_path)) as server:
+    with imap_server(FEW, maildir_store(tmp_path)) as server:
         server.play(
             rf"""
-            C: a SETMETADATA INBOX ({nine})
+            C: a SETMETADATA INBOX ({NINE})
             S: a OK
             C: b SETMETADATA INBOX (/private/a0 "changed" /private/x "10" /shared/y "11")
             S: b NO [METADATA TOOMANY]
