@@ -21,8 +21,8 @@ from mailnode.directory.passwords import (
     Match,
     Rules,
     check,
-    hash_new,
     needs_rehash,
+    rehash,
 )
 from mailnode.directory.scram import DECOY_ITERATIONS, decoy_keys, find_keys, fingerprint, make_keys
 from mailnode.directory.sql import Credentials, SqlDirectory
@@ -239,7 +239,8 @@ class Logins:
         if not needs_rehash(stored):
             return
         async with self._slots:
-            better = await self._pool.run(hash_new, password)
+            user = found.mailbox.user
+            better = await self._pool.run(rehash, stored, password, user, self._rules)
         try:
             await self._inner.replace_hash(found.mailbox.user, stored, better)
         except (DirectoryGone, PermanentError):

@@ -1,8 +1,10 @@
 """Stored passwords: every form that PostfixAdmin, Dovecot or Courier wrote, and the new one.
 
 Promises: a prefix in the row wins over its looks; work asked for by a stored hash (rounds, cost,
-memory) is judged before it is begun; nothing here raises for a strange row or password.
+memory) is judged before it is begun; nothing here raises for a strange row or password. A password
+outside ASCII is right in each form that looks the same: keyboards and browsers differ in theirs.
 Blocking and slow on purpose: callers go through a thread pool.
+RFC: 4616 2, 4013 and 8265 4.2 (forms of passwords).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import base64
 import binascii
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -27,6 +30,7 @@ from passlib.hash import (
 
 from mailnode.directory import digests
 from mailnode.directory.digests import BadHash
+from mailnode.model.scram import saslprep
 
 MAX_PASSWORD_BYTES = 512
 MAX_STORED = 1024
@@ -159,7 +163,25 @@ _PREFIX = re.compile(r"\{([A-Za-z0-9-]+)(?:\.(B64|BASE64|HEX))?\}", re.IGNORECAS
 
 
 def check(stored: str, password: str, user: str, rules: Rules) -> Match:
-    """Whether ``password`` is the one that ``stored`` was made from; ``user`` in lower case."""
+    """Whether ``password`` is the one that ``stored`` was made from, in any of its forms; ``user``
+    in lower case. Outside ASCII a wrong one costs as many hashes as it has forms: mostly two."""
+    for form in forms(password):
+        match = _check_form(stored, form, user, rules)
+        if match is not Match.WRONG:
+            return match
+    return Match.WRONG
+
+
+def forms(password: str) -> list[str]:
+    """What a stored hash may have been made of, at most four: as typed, as SASLprep has it (RFC
+    4013), composed (RFC 8265 4.2, also what SASLprep forbids), and decomposed."""
+    if password.isascii():
+        return [password]
+    same = [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
+    return list(dict.fromkeys(filter(None, [password, saslprep(password), *same])))
+
+
+def _check_form(stored: str, password: str, user: str, rules: Rules) -> Match:
     secret = password.encode("utf-8", "surrogatepass")
     if not secret or len(secret) > MAX_PASSWORD_BYTES or b"\0" in secret:
         return Match.WRONG
@@ -178,6 +200,13 @@ def needs_rehash(stored: str) -> bool:
     return not stored.startswith("{ARGON2ID}$argon2id$") or bool(
         _new.needs_update(stored.removeprefix("{ARGON2ID}"))
     )
+
+
+def rehash(stored: str, password: str, user: str, rules: Rules) -> str:
+    """A new hash of what ``stored`` is a hash of; ``password`` is right. Other programs that read
+    it know one form only, which goes on being right for them."""
+    same = (one for one in forms(password) if _check_form(stored, one, user, rules) is Match.RIGHT)
+    return hash_new(next(same, password))
 
 
 def hash_new(password: str) -> str:

@@ -347,6 +347,24 @@ async def test_scram_keys_are_made_beside_a_password(
     assert (await live.scram_keys("u@a.test", "SCRAM-SHA-256")).salt == decoy.salt
 
 
+async def test_a_password_beyond_ascii_is_right_in_either_form(
+    live: LiveDirectory, database: Database
+) -> None:
+    """RFC 5802 2.2, 4013: keys are of the prepared password, whatever the login that made them
+    spelt; hashes that were made of another form stay good."""
+    composed, decomposed = "gr\u00fc\u00df dich", "gru\u0308\u00df dich"
+    seed = Seed().domain("a.test").mailbox("u@a.test", "{PLAIN.HEX}" + composed.encode().hex())
+    seed.mailbox("v@a.test", "{PLAIN.HEX}" + decomposed.encode().hex())
+    await seed.write(database)
+    for user in ("u@a.test", "v@a.test"):
+        assert await live.login(user, "gru\u00df dich", IMAP, "::1") is LoginFailure.PASSWORD
+        for typed in (decomposed, composed):
+            assert isinstance(await live.login(user, typed, IMAP, "::1"), Mailbox)
+        for name, algorithm in SCRAM_HASHES.items():
+            keys = await live.scram_keys(user, name)
+            assert keys == derive_keys(composed, keys.salt, keys.iterations, algorithm)
+
+
 async def test_scram_keys_of_a_row_that_holds_them(live: LiveDirectory, database: Database) -> None:
     keys = derive_keys("pw", b"salt", 4096, "sha256")
     stored = "{SCRAM-SHA-256}" + keys.text()

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from passlib.hash import argon2
 
 from mailnode.directory.passwords import (
     MAX_PASSWORD_BYTES,
     Match,
     Rules,
     check,
+    forms,
     hash_new,
     needs_rehash,
+    rehash,
 )
 
 USER = "user1@example.test"
@@ -138,6 +141,46 @@ def test_weak_schemes_can_be_switched_off(vector: dict[str, str]) -> None:
     strong += ("{PBKDF2", "{SCRAM", "{CRYPT}$2")
     expected = Match.RIGHT if vector["stored"].startswith(strong) else Match.REFUSED
     assert check(vector["stored"], vector["password"], USER, STRICT) is expected
+
+
+COMPOSED, DECOMPOSED = "h\u00e4sch 1", "ha\u0308sch 1"
+
+
+@pytest.mark.parametrize("stored", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED])
+def test_what_looks_the_same_is_the_same(stored: str, typed: str) -> None:
+    """RFC 4616 2, 8265 4.2: keyboards, browsers and file names spell one letter in two ways."""
+    for kept in ("{PLAIN}" + stored, "{PLAIN.HEX}" + stored.encode().hex()):
+        assert check(kept, typed, USER, ALL) is Match.RIGHT
+        assert check(kept, typed + "\u0308", USER, ALL) is Match.WRONG
+        assert check(kept, "hasch 1", USER, ALL) is Match.WRONG
+        # What other programs know it by goes on being right for them.
+        renewed = rehash(kept, typed, USER, ALL)
+        assert check(renewed, stored, USER, ALL) is Match.RIGHT
+        assert _verified(renewed, stored)
+        assert not _verified(renewed, COMPOSED if stored == DECOMPOSED else DECOMPOSED)
+
+
+def _verified(stored: str, password: str) -> bool:
+    """By these very octets."""
+    found: bool = argon2.verify(password, stored.removeprefix("{ARGON2ID}"))
+    return found
+
+
+def test_forms_of_a_password() -> None:
+    assert forms("plain \x7f") == ["plain \x7f"]
+    assert forms(COMPOSED) == [COMPOSED, DECOMPOSED]
+    assert forms(DECOMPOSED) == [DECOMPOSED, COMPOSED]
+    # RFC 4013 2.1, 2.2: other blanks are a blank, what is not seen is nothing, wide is as narrow.
+    assert forms("a\u00a0b") == ["a\u00a0b", "a b"]
+    assert forms("a\u00adb") == ["a\u00adb", "ab"]
+    assert "AB" in forms("\uff21\uff22")
+    # What SASLprep forbids (a right-to-left letter before a digit), or would leave nothing of.
+    assert forms("\u05d0e\u03011") == ["\u05d0e\u03011", "\u05d0\u00e91"]
+    assert forms("\u00ad") == ["\u00ad"]
+    # Letters that are younger than SASLprep's Unicode.
+    assert forms("\U0001f600") == ["\U0001f600"]
+    assert len(forms("\uff21\u00e4\u1e9b\u0323")) <= 4
 
 
 def test_new_hashes() -> None:
