@@ -15,7 +15,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -65,7 +65,7 @@ class PowerSwitch:
         self.shot: list[tuple[float, str]] = []
         for board in machines:
             (folder / board).write_text("on\n")
-        self._thread = threading.Thread(target=self._run, name="power switch")
+        self._thread = threading.Thread(target=self._run, name="power switch", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -282,10 +282,11 @@ class Pair:
         return [str(one) for one in checker.everything()]
 
     def close(self) -> None:
-        """Power everything off; nothing is left mounted."""
-        for machine in self.machines.values():
-            machine.power_off()
-        self.switch.close()
+        """Power everything off, whatever of it fails; nothing is left mounted."""
+        with ExitStack() as steps:
+            steps.callback(self.switch.close)
+            for machine in self.machines.values():
+                steps.callback(machine.power_off)
         assert str(self.folder) not in Path("/proc/mounts").read_text()
 
 

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Machine:
         self.copies = folder / "copies"
         self._unshare: subprocess.Popen[str] | None = None
         self._init = self._space = 0
+        # Held open, so that nobody else's namespace gets the same number while it is looked for.
+        self._space_fd = -1
         self._started: list[subprocess.Popen[bytes]] = []
         # Who fences it and who kills it may be different threads.
         self._power = threading.Lock()
@@ -79,6 +81,8 @@ class Machine:
 
     def boot(self) -> None:
         """Start the init; nothing else runs yet, no link is there."""
+        assert not self.is_on, f"{self.name} is on already"
+        self._forget_space()
         command = ["unshare", *_ENTER, "-f", "--propagation", "private", "--kill-child"]
         command += ["sh", "-c", _INIT, "init", self.name, str(self.copies)]
         command += [*_COPIED, _LOGS]
@@ -98,7 +102,8 @@ class Machine:
         pid = self._unshare.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self._init = int(children[0])
-        self._space = os.stat(f"/proc/{self._init}/ns/pid").st_ino
+        self._space_fd = os.open(f"/proc/{self._init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._space = os.fstat(self._space_fd).st_ino
 
     @property
     def is_on(self) -> bool:
@@ -192,18 +197,35 @@ class Machine:
     def _power_off(self) -> None:
         if self._unshare is None:
             return
-        if self.is_on:
-            _signal(self._init, signal.SIGKILL)
-        for process in (self._unshare, *self._started):
-            self._reap(process)
-        assert self.processes() == [], f"{self.name} is off and runs"
+        # All of it, whatever of it fails.
+        with ExitStack() as steps:
+            steps.callback(self._forget_space)
+            steps.callback(self._started.clear)
+            if self._unshare.stdout:
+                steps.callback(self._unshare.stdout.close)
+            steps.callback(self._unplug)
+            steps.callback(self._must_be_gone)
+            for process in (self._unshare, *self._started):
+                steps.callback(self._reap, process)
+            if self.is_on:
+                _signal(self._init, signal.SIGKILL)
+
+    def _must_be_gone(self) -> None:
+        end = time.monotonic() + WAIT_S
+        while self.processes():
+            assert time.monotonic() < end, f"{self.name} is off and runs"
+            time.sleep(0.01)
+
+    def _unplug(self) -> None:
         # A connection that nobody ends keeps the namespace, and the cable in it, for minutes.
         for network, far in self._cables:
             checked(["ip", "-n", network.name, "link", "del", far], fails=True)
         self._cables.clear()
-        if self._unshare.stdout:
-            self._unshare.stdout.close()
-        self._started.clear()
+
+    def _forget_space(self) -> None:
+        if self._space_fd >= 0:
+            os.close(self._space_fd)
+        self._space, self._space_fd = 0, -1
 
     def _outside(self) -> list[int]:
         """Those of the host that wait for the machine's: they stop when what they wait for does."""
