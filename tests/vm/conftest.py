@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -49,7 +50,15 @@ def _need_lab() -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def ended_whole() -> Iterator[None]:
+    """Whoever ends the run, as scripts/test after its limit, leaves no machine running."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def lab(ended_whole: None) -> Iterator[Lab]:
     """Both machines with one file system, each with its mailnode; no service addresses yet."""
     _need_lab()
     with laboratory() as found:
