@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS, Flag
 from mailnode.model.status import Outcome
 from mailnode.store.acl import Acl, Person
+from mailnode.store.lines import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,13 @@ class Folder(Protocol):
 
     def keep_texts(self, texts: Mapping[int, str]) -> None:
         """Index the searchable text (case-mapped) of these messages."""
+
+    def lines(self, kind: str, numbers: Iterable[int]) -> dict[int, Block]:
+        """Blocks of ``lines.SPAN`` UIDs, by number (UID // SPAN), of a kind of ``lines.KINDS``:
+        what is kept of their messages, a line for each."""
+
+    def keep_lines(self, kind: str, lines: Mapping[int, bytes]) -> None:
+        """Add lines, by UID, to the blocks of a kind."""
 
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
         """Store all or none, durably; the new UIDs in order.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
@@ -44,7 +44,7 @@ from mailnode.store.journal import Kind, pack_recent
 from mailnode.store.ledger import FolderBusy
 from mailnode.store.look import first_unseen, look
 from mailnode.store.state import count_without, message_info, size_of_deleted
-from mailnode.store.view import FolderView
+from mailnode.store.viewed import ViewedFolder
 
 # What a verb sees of a folder that another session renamed or deleted.
 GONE = (NoSuchFolder, FileNotFoundError, NotADirectoryError)
@@ -78,7 +78,7 @@ class ReadOnlyFolder(PermanentError):
     public = "mailbox is open read-only"
 
 
-class MaildirFolder:
+class MaildirFolder(ViewedFolder):
     """See ``store.Folder``."""
 
     rights, private_seen = ALL_RIGHTS, False
@@ -252,21 +252,6 @@ class MaildirFolder:
         """See ``store.Folder``."""
         head = reading.Heads(self._core, uids := list(uids), self._found)
         return self._view().summaries(uids, kind, self.read, head)
-
-    @folder_verb
-    def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
-        """See ``store.Folder``."""
-        return self._view().may_contain(uids, needle)
-
-    @folder_verb
-    def keep_texts(self, texts: Mapping[int, str]) -> None:
-        """See ``store.Folder``."""
-        self._view().keep_texts(texts)
-
-    def _view(self) -> FolderView:
-        with self._core.ledger.mutex:
-            uidvalidity = self._core.state.header.uidvalidity
-        return self._home.services.view.folder(self._ref.user, self.mailbox_id, uidvalidity)
 
     # -- changing --------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from mailnode.store import (
     StoreResult,
 )
 from mailnode.store.acl import Acl, Person
+from mailnode.store.lines import Block
 
 # With none of these the folder is only looked at.
 _CHANGING = frozenset("swtie")
@@ -138,6 +139,15 @@ class GuardedFolder:
     def keep_texts(self, texts: Mapping[int, str]) -> None:
         """See ``store.Folder``."""
         self.inner.keep_texts(texts)
+
+    def lines(self, kind: str, numbers: Iterable[int]) -> dict[int, Block]:
+        """See ``store.Folder``."""
+        self.need("r")
+        return self.inner.lines(kind, numbers)
+
+    def keep_lines(self, kind: str, lines: Mapping[int, bytes]) -> None:
+        """See ``store.Folder``."""
+        self.inner.keep_lines(kind, lines)
 
     def vanished_since(self, modseq: int, known: Iterable[int] | None = None) -> list[int] | None:
         """See ``store.Folder``."""

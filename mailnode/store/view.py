@@ -25,7 +25,14 @@ from mailnode.model.errors import NoSuchMessage
 from mailnode.runtime.maillog import Event, MailLog, NullLog
 from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.store import fulltext
+from mailnode.store import lines as line_blocks
+from mailnode.store.lines import Block
+from mailnode.store.parsed import bare_summary
 from mailnode.store.view_database import (
+    ANYTHING,
+    COLUMNS,
+    TABLES,
+    TEXTED,
     Database,
     is_damage,
     newest_file,
@@ -44,29 +51,10 @@ MAX_KEPT_BYTES = 128 * 1024
 _PUT_BATCH = 200
 _GET_BATCH = 2000
 
-# Kinds that are asked for together lie together; sorting reads its keys alone.
-_COLUMNS = {
-    "summary": ("envelope", "bodystructure", "body"),
-    "header": ("headers",),
-    "sorting": ("sortkeys",),
-    "growing": ("growth",),
-}
 # What is made of the header block alone, and read without it.
 _OF_HEADERS = {"sortkeys": make_keys, "growth": make_growth}
-_TEXTED = ("texted",) if fulltext.AVAILABLE else ()
-# The folder's number, where any of these messages has a row in whatever table.
-_ANYTHING = (
-    "SELECT id FROM folder WHERE mailbox_id = ?1 AND uidvalidity = ?2 AND EXISTS "  # noqa: S608
-    "(SELECT 1 FROM json_each(?3) AS gone WHERE "
-    + " OR ".join(
-        f"EXISTS (SELECT 1 FROM {table} WHERE {table}.key = (folder.id << 32) + gone.value)"  # noqa: S608
-        for table in (*_COLUMNS, *_TEXTED)
-    )
-    + ")"
-)
 # Made of the header alone: the rest of the message need not be read.
 _BY_HEADER = frozenset(("envelope", "headers"))
-_TABLES = {kind: table for table, kinds in _COLUMNS.items() for kind in kinds}
 
 
 class View:
@@ -208,7 +196,7 @@ class FolderView:
         return self._view.attempt(self._user, lambda db: self._get(db, wanted, kind), {})
 
     def _get(self, db: sqlite3.Connection, wanted: list[int], kind: str) -> dict[int, bytes]:
-        found, table = dict[int, bytes](), _TABLES[kind]
+        found, table = dict[int, bytes](), TABLES[kind]
         # The kind is one of six words of ours. The order of the tables is the one meant.
         query = (
             f"SELECT wanted.value, {kind} FROM folder CROSS JOIN json_each(?3) AS wanted "  # noqa: S608
@@ -229,7 +217,7 @@ class FolderView:
         with transaction(db):
             first_key = self._first_key(db, make=True)
             assert first_key is not None
-            for table, kinds in _COLUMNS.items():
+            for table, kinds in COLUMNS.items():
                 marks = ",?" * len(kinds)
                 db.executemany(
                     f"INSERT OR REPLACE INTO {table} VALUES (?{marks})",  # noqa: S608
@@ -247,13 +235,14 @@ class FolderView:
             self._view.attempt(self._user, lambda db: self._forget(db, gone), None)
 
     def _forget(self, db: sqlite3.Connection, gone: list[int]) -> None:
-        found = db.execute(_ANYTHING, (*self._identity, json.dumps(gone))).fetchone()
+        found = db.execute(ANYTHING, (*self._identity, json.dumps(gone))).fetchone()
         if found is None:
             return  # expunged before anybody looked: nothing to wait for others for
         keys = [((found[0] << 32) + uid,) for uid in gone]
         with transaction(db):
-            for table in _COLUMNS:
+            for table in COLUMNS:
                 db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608
+            line_blocks.forget(db, found[0] << 32, gone)
             if fulltext.AVAILABLE:
                 cursor = db.executemany("DELETE FROM texted WHERE key = ?", keys)
                 fulltext.note_gone(db, cursor.rowcount)
@@ -268,13 +257,15 @@ class FolderView:
         if first_key is None:
             return
         with transaction(db):
-            for table in (*_COLUMNS, *_TEXTED):
+            last_key = first_key + 0xFFFFFFFF
+            db.execute("DELETE FROM line WHERE key BETWEEN ? AND ?", (first_key, last_key))
+            for table in (*COLUMNS, *TEXTED):
                 cursor = db.execute(
                     f"DELETE FROM {table} WHERE key BETWEEN ?1 AND ?1 + 4294967295 "  # noqa: S608
                     "AND key NOT IN (SELECT value + ?1 FROM json_each(?2))",
                     (first_key, keep),
                 )
-                if table in _TEXTED:
+                if table in TEXTED:
                     fulltext.note_gone(db, cursor.rowcount)
 
     def may_contain(self, uids: Iterable[int], needle: str) -> dict[int, bool]:
@@ -303,6 +294,27 @@ class FolderView:
                 fulltext.keep_texts(db, first_key, texts)
 
         if texts and fulltext.AVAILABLE:
+            self._view.attempt(self._user, keep, None)
+
+    def lines(self, kind: str, numbers: Iterable[int]) -> dict[int, Block]:
+        """Blocks of lines of a kind of ``lines.KINDS``, by their numbers, as far as kept."""
+
+        def look(db: sqlite3.Connection) -> dict[int, Block]:
+            first_key = self._first_key(db, make=False)
+            return {} if first_key is None else line_blocks.get(db, first_key, kind, numbers)
+
+        return self._view.attempt(self._user, look, {})
+
+    def keep_lines(self, kind: str, lines: Mapping[int, bytes]) -> None:
+        """Add lines (UID to bytes) to the blocks of a kind."""
+
+        def keep(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                first_key = self._first_key(db, make=True)
+                assert first_key is not None
+                line_blocks.keep(db, first_key, kind, lines)
+
+        if lines:
             self._view.attempt(self._user, keep, None)
 
     def forget_folder(self) -> None:
@@ -383,17 +395,4 @@ def _summarise(raw: bytes, kind: str) -> tuple[Mapping[str, bytes], bool]:
         # One that is not kept must not take the place of a row that holds the structure.
         return {kind: envelope, "headers": block}, len(envelope) <= MAX_KEPT_BYTES
     except Exception:  # noqa: BLE001 - a message no parser foresaw must still be fetchable
-        return _bare_summary(raw), False
-
-
-def _bare_summary(raw: bytes) -> dict[str, bytes]:
-    """What can be said of any bytes: no envelope, one text part."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    lines = body.count(b"\n")
-    part = b'("TEXT" "PLAIN" NIL NIL NIL "8BIT" %d %d' % (len(body), lines)
-    return {
-        "envelope": b"(" + b" ".join([b"NIL"] * 10) + b")",
-        "body": part + b")",
-        "bodystructure": part + b" NIL NIL NIL NIL)",
-        "headers": head + b"\r\n\r\n",
-    }
+        return bare_summary(raw), False

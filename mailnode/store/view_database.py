@@ -15,13 +15,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mailnode.runtime.tasks import Mutex, may_wait
-from mailnode.store import fulltext
+from mailnode.store import fulltext, lines
 from mailnode.wire.mime.summary import SUMMARY_VERSION
 
 _FORMAT = 4
 _NAME = f"f{_FORMAT}s{SUMMARY_VERSION}"
 # A put waits so long for another process's put; then the summaries are simply not kept.
 _BUSY_S = 2.0
+
+# Kinds that are asked for together lie together; sorting reads its keys alone.
+COLUMNS = {
+    "summary": ("envelope", "bodystructure", "body"),
+    "header": ("headers",),
+    "sorting": ("sortkeys",),
+    "growing": ("growth",),
+}
+TEXTED = ("texted",) if fulltext.AVAILABLE else ()
+# The folder's number, where any of these messages has a row in whatever table.
+ANYTHING = (
+    "SELECT id FROM folder WHERE mailbox_id = ?1 AND uidvalidity = ?2 AND EXISTS "  # noqa: S608
+    "(SELECT 1 FROM json_each(?3) AS gone WHERE "
+    + " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE {table}.key = (folder.id << 32) + gone.value)"  # noqa: S608
+        for table in (*COLUMNS, *TEXTED)
+    )
+    + ")"
+)
+TABLES = {kind: table for table, kinds in COLUMNS.items() for kind in kinds}
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
@@ -50,6 +70,7 @@ class Database:
             self.connection.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;"
                 + _SCHEMA
+                + lines.SCHEMA
                 + (fulltext.SCHEMA if fulltext.AVAILABLE else "")
             )
         except BaseException:

@@ -45,6 +45,7 @@ from mailnode.store import (
     share_key,
 )
 from mailnode.store.acl import NOBODY, Acl, Person
+from mailnode.store.lines import NO_LINES, SPAN, Block, merge
 from mailnode.store.shares import heard_by, stands_under
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.structure import to_crlf
@@ -97,6 +98,7 @@ class FakeFolder:
         self.kept: dict[int, Kept] = {}
         self.vanished: list[tuple[int, int]] = []
         self.texts: dict[int, str] = {}
+        self.line_blocks: dict[str, dict[int, Block]] = {}
         self.keywords: list[str] = []
         self.gone = False
         self.notes: dict[tuple[str, str], bytes] = {}
@@ -205,6 +207,16 @@ class FakeFolder:
 
     def keep_texts(self, texts: Mapping[int, str]) -> None:
         self.texts.update(texts)
+
+    def lines(self, kind: str, numbers: Iterable[int]) -> dict[int, Block]:
+        kept = self.line_blocks.get(kind, {})
+        return {number: kept[number] for number in numbers if number in kept}
+
+    def keep_lines(self, kind: str, lines: Mapping[int, bytes]) -> None:
+        blocks = self.line_blocks.setdefault(kind, {})
+        for uid, line in lines.items():
+            number = uid // SPAN
+            blocks[number] = merge(blocks.get(number, NO_LINES), {uid: line})
 
     def _changed(self) -> None:
         self._picture = None

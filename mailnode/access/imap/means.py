@@ -8,6 +8,7 @@ from typing import Protocol
 from mailnode.access.admission import Census
 from mailnode.access.imap.list_cache import ListCache
 from mailnode.access.imap.message_file import MessageCache
+from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.owners import Owners, nobody_else
 from mailnode.cluster import Hints
 from mailnode.directory import Gate
@@ -35,6 +36,7 @@ class Means:
     cache: MessageCache = field(default_factory=MessageCache)
     owners: Owners = nobody_else
     lists: ListCache = field(default_factory=ListCache)
+    orders: Orders = field(default_factory=Orders)
 
 
 class Out(Protocol):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 
+from mailnode.access.imap import lines
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.search_match import (
     Rows,
@@ -33,6 +34,7 @@ from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import AndKey, HeaderKey, NotKey, OrKey, SearchKey, TextKey
 from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.decode import DEFAULT_LIMIT
+from mailnode.wire.mime.lines import lines_in_doubt, lines_with, needle_for
 
 # Nesting of NOT, OR and parentheses; far beyond what people or clients build.
 MAX_DEPTH = 100
@@ -148,6 +150,8 @@ class Searcher:
             return found
         if isinstance(key, TextKey):
             return (yield from self._by_text(key, rows))
+        if isinstance(key, HeaderKey) and (needle := self._needle(key, rows)):
+            return (yield from self._by_lines(key, rows, needle))
         # A few headers are looked at as fast as the index.
         if isinstance(key, HeaderKey) and len(rows) > HEADERS_AT_ONCE:
             rows = self._possible_rows(key, rows)
@@ -158,6 +162,28 @@ class Searcher:
             chunk = rows[at : at + size]
             uids = by([self._picture.uids[row] for row in chunk])
             matching += [row for row in chunk if self._picture.uids[row] in uids]
+            yield
+        return matching
+
+    def _needle(self, key: HeaderKey, rows: Rows) -> bytes | None:
+        """What the lines of the key's field are searched for, where that is the quick way."""
+        if key.fuzzy or not lines.field_kind(key.name.lower()):
+            return None
+        worth_it = lines.are_worth_it(self._picture.uids, rows)
+        return needle_for(casemap(key.value)) if worth_it else None
+
+    def _by_lines(self, key: HeaderKey, rows: Rows, needle: bytes) -> Steps:
+        name, matching = key.name.lower(), list[int]()
+        kind, make = lines.field_kind(name), lines.field_lines(self._folder, name)
+        in_header = self._header_finder(key)
+        for pieces in lines.in_pieces(self._picture.uids, rows):
+            for piece in (yield from lines.filled(self._folder, kind, pieces, make)):
+                sure = piece.picked(lines_with(piece.block.lines, needle))
+                doubtful = piece.picked(lines_in_doubt(piece.block.lines))
+                if doubtful:
+                    uids = in_header([self._picture.uids[row] for row in doubtful])
+                    sure = sorted([*sure, *(r for r in doubtful if self._picture.uids[r] in uids)])
+                matching += sure
             yield
         return matching
 

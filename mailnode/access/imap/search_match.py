@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, compress
 
 from mailnode.model.flags import Flag
 from mailnode.store import MessageInfo, Picture
@@ -67,8 +68,7 @@ def rows_by_picture(key: SearchKey, rows: Rows, scene: Scene) -> Rows | None:
     if isinstance(key, AllKey | SaveDateKey):
         return rows
     if isinstance(key, FlagKey):
-        bit, wanted = int(key.flag), int(key.flag) if key.present else 0
-        return [row for row in rows if picture.flags[row] & bit == wanted]
+        return _rows_by_flag(key, rows, picture)
     if isinstance(key, KeywordKey):
         return _rows_by_keyword(key, rows, picture)
     if isinstance(key, SeqKey | UidKey):
@@ -78,6 +78,20 @@ def rows_by_picture(key: SearchKey, rows: Rows, scene: Scene) -> Rows | None:
     if isinstance(key, RecentKey):
         return _rows_by_recency(key.recency, rows, scene)
     return None
+
+
+def _rows_by_flag(key: FlagKey, rows: Rows, picture: Picture) -> Rows:
+    bit, wanted = int(key.flag), int(key.flag) if key.present else 0
+    if isinstance(rows, range):  # neighbours: in a third of the time
+        flags = bytes(picture.flags[rows.start : rows.stop])
+        return list(compress(rows, flags.translate(_telling(bit, wanted))))
+    return [row for row in rows if picture.flags[row] & bit == wanted]
+
+
+@lru_cache(maxsize=32)
+def _telling(bit: int, wanted: int) -> bytes:
+    """For each octet of flags, whether it matches."""
+    return bytes(flags & bit == wanted for flags in range(256))
 
 
 def _rows_by_keyword(key: KeywordKey, rows: Rows, picture: Picture) -> Rows:

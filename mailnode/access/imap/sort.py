@@ -9,52 +9,90 @@ RFC: 5256 2.2, 3 (SORT); 5957.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 
-from mailnode.store import Folder, MessageInfo, Picture
+from mailnode.access.imap import lines
+from mailnode.access.imap.orders import Orders
+from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import Criterion, SortKey
 from mailnode.wire.mime.sortkeys import SortKeys, read_keys
 
 KEYS_AT_ONCE = 500
+SIZES_AT_ONCE = 5000
+# No other thread runs while some are sorted; what is sorted already is merged in less time.
+RUN = 20_000
 
+Rows = Sequence[int]
 Column = list[str] | list[float]
-_BY_INFO = frozenset((SortKey.ARRIVAL, SortKey.SIZE))
-_TEXTS: dict[SortKey, Callable[[SortKeys], str]] = {
-    SortKey.CC: lambda keys: keys.cc,
-    SortKey.DISPLAYFROM: lambda keys: keys.display_from,
-    SortKey.DISPLAYTO: lambda keys: keys.display_to,
-    SortKey.FROM: lambda keys: keys.sender,
-    SortKey.SUBJECT: lambda keys: keys.subject,
-    SortKey.TO: lambda keys: keys.to,
+_BY_SIZES = frozenset((SortKey.ARRIVAL, SortKey.SIZE))
+_NAMES = {
+    SortKey.CC: "cc",
+    SortKey.DATE: "date",
+    SortKey.DISPLAYFROM: "display_from",
+    SortKey.DISPLAYTO: "display_to",
+    SortKey.FROM: "sender",
+    SortKey.SUBJECT: "subject",
+    SortKey.TO: "to",
 }
 
 
 def sort_rows(
     folder: Folder,
     picture: Picture,
-    rows: Sequence[int],
+    rows: Rows,
     criteria: Iterable[Criterion],
     scores: Mapping[int, int] = MappingProxyType({}),
-) -> Generator[None, None, list[int]]:
-    """Steps; at their end ``rows`` of the picture in order. ``scores``: by UID, of a fuzzy search.
-    Raises ``StorageGone``."""
+    orders: Orders | None = None,
+) -> Generator[None, None, Rows]:
+    """Steps; at their end ``rows`` (ascending) of the picture in order. ``scores``: by UID, of a
+    fuzzy search. Raises ``StorageGone``."""
     criteria = list(criteria)
-    uids = [picture.uids[row] for row in rows]
-    columns: dict[SortKey, Column] = {}
-    by_info = {c.key for c in criteria} & _BY_INFO
-    by_keys = {c.key for c in criteria} - _BY_INFO - {SortKey.RELEVANCY}
-    # RFC 6203 5: the most relevant first.
-    columns[SortKey.RELEVANCY] = [-float(scores.get(uid, 100)) for uid in uids]
-    if by_info:
-        yield from _fill_from_infos(folder, uids, by_info, columns)
-    if by_keys:
-        yield from _fill_from_keys(folder, uids, by_keys, columns)
+    fuzzy = any(criterion.key is SortKey.RELEVANCY for criterion in criteria)
+    # Nearly all messages in order are all of them, less some, in a known order.
+    if orders is None or fuzzy or 4 * len(rows) < 3 * len(picture.uids):
+        return (yield from _sorted(folder, picture, rows, criteria, scores))
+    order: Rows | None = orders.get(folder.mailbox_id, picture, criteria)
+    if order is None:
+        every = range(len(picture.uids))
+        order = yield from _sorted(folder, picture, every, criteria, scores)
+        orders.keep(folder.mailbox_id, picture, criteria, order)
+    if len(rows) == len(order):
+        return order
+    wanted = set(rows)
+    return [row for row in order if row in wanted]
+
+
+def _sorted(
+    folder: Folder,
+    picture: Picture,
+    rows: Rows,
+    criteria: Sequence[Criterion],
+    scores: Mapping[int, int],
+) -> Generator[None, None, list[int]]:
     order = list(range(len(rows)))
     # From the last criterion to the first, since a stable sort keeps the order of equals.
     for criterion in reversed(criteria):
-        order.sort(key=columns[criterion.key].__getitem__, reverse=criterion.reverse)
-        yield
+        column = yield from _column(folder, picture, rows, criterion.key, scores)
+        order = yield from stable(order, column.__getitem__, criterion.reverse)
     return [rows[at] for at in order]
+
+
+def stable(
+    order: list[int], of: Callable[[int], str | float], reverse: bool
+) -> Generator[None, None, list[int]]:
+    """Steps; at their end what ``sorted`` gives."""
+    runs: list[list[int]] = []
+    for at in range(0, len(order), RUN):
+        runs.append(sorted(order[at : at + RUN], key=of, reverse=reverse))
+        yield
+    while len(runs) > 1:
+        merged: list[list[int]] = []
+        for at in range(0, len(runs), 2):
+            merged.append(sorted(chain(*runs[at : at + 2]), key=of, reverse=reverse))
+            yield
+        runs = merged
+    return runs[0] if runs else []
 
 
 def read_sort_keys(folder: Folder, uids: Sequence[int]) -> Iterator[list[tuple[SortKeys, float]]]:
@@ -69,37 +107,64 @@ def read_sort_keys(folder: Folder, uids: Sequence[int]) -> Iterator[list[tuple[S
         yield [(found.get(uid, nothing), dates.get(uid, 0.0)) for uid in some]
 
 
-def _fill_from_keys(
-    folder: Folder, uids: Sequence[int], wanted: set[SortKey], columns: dict[SortKey, Column]
-) -> Generator[None, None, None]:
-    texts: dict[SortKey, list[str]] = {key: [] for key in wanted - {SortKey.DATE}}
-    sent: list[float] = []
-    for some in read_sort_keys(folder, uids):
-        for key, values in texts.items():
-            text_of = _TEXTS[key]
-            values += [text_of(keys) for keys, _ in some]
-        if SortKey.DATE in wanted:
-            sent += [keys.sent(otherwise) for keys, otherwise in some]
+def _column(
+    folder: Folder, picture: Picture, rows: Rows, key: SortKey, scores: Mapping[int, int]
+) -> Generator[None, None, Column]:
+    """What the rows are compared by, each in its place."""
+    uids = picture.uids[rows.start : rows.stop] if isinstance(rows, range) else []
+    uids = uids or [picture.uids[row] for row in rows]
+    if key is SortKey.RELEVANCY:
+        # RFC 6203 5: the most relevant first.
+        return [-float(scores.get(uid, 100)) for uid in uids]
+    if key in _BY_SIZES:
+        return (yield from _figures(folder, uids, key))
+    if lines.are_worth_it(picture.uids, rows):
+        texts = yield from _texts(folder, picture, rows, key)
+    else:
+        texts = []
+        for at in range(0, len(uids), KEYS_AT_ONCE):
+            some = uids[at : at + KEYS_AT_ONCE]
+            found = folder.summaries(some, "sortkeys")
+            keys = (read_keys(found.get(uid, b"")) for uid in some)
+            texts += [getattr(one, _NAMES[key]) for one in keys]
+            yield
+    return _dates(folder, uids, texts) if key is SortKey.DATE else texts
+
+
+def _texts(
+    folder: Folder, picture: Picture, rows: Rows, key: SortKey
+) -> Generator[None, None, list[str]]:
+    kind, make = f"key {_NAMES[key]}", lines.key_lines(folder, _NAMES[key])
+    texts: list[str] = []
+    for pieces in lines.in_pieces(picture.uids, rows):
+        for piece in (yield from lines.filled(folder, kind, pieces, make)):
+            texts += piece.texts()
         yield
-    columns.update(texts)
-    columns[SortKey.DATE] = sent
+    return texts
 
 
-def _fill_from_infos(
-    folder: Folder, uids: Sequence[int], wanted: set[SortKey], columns: dict[SortKey, Column]
-) -> Generator[None, None, None]:
-    values: dict[SortKey, list[float]] = {key: [] for key in wanted}
-    for at in range(0, len(uids), KEYS_AT_ONCE):
-        some = uids[at : at + KEYS_AT_ONCE]
-        infos = {info.uid: info for info in folder.infos(some)}
-        for key, column in values.items():
-            column += [_figure(infos.get(uid), key) for uid in some]
+def _dates(folder: Folder, uids: Sequence[int], texts: Sequence[str]) -> list[float]:
+    """Sent dates. RFC 5256 2.2: INTERNALDATE where there is none."""
+    dateless = [uid for uid, text in zip(uids, texts, strict=True) if not text]
+    arrived = folder.sizes(dateless)
+    return [
+        int(text) if text else int(arrived.get(uid, (0, 0.0))[1])
+        for uid, text in zip(uids, texts, strict=True)
+    ]
+
+
+def _figures(
+    folder: Folder, uids: Sequence[int], key: SortKey
+) -> Generator[None, None, list[float]]:
+    figures: list[float] = []
+    for at in range(0, len(uids), SIZES_AT_ONCE):
+        some = uids[at : at + SIZES_AT_ONCE]
+        sizes = folder.sizes(some)
+        nothing = 0, 0.0
+        if key is SortKey.SIZE:
+            figures += [sizes.get(uid, nothing)[0] for uid in some]
+        else:
+            # RFC 5256 3: ARRIVAL is INTERNALDATE, of which clients see whole seconds.
+            figures += [int(sizes.get(uid, nothing)[1]) for uid in some]
         yield
-    columns.update(values)
-
-
-def _figure(info: MessageInfo | None, key: SortKey) -> float:
-    if info is None:
-        return 0.0
-    # RFC 5256 3: ARRIVAL is INTERNALDATE, of which clients see whole seconds.
-    return int(info.internal_date) if key is SortKey.ARRIVAL else info.size
+    return figures

@@ -197,7 +197,6 @@ def search_line(
     numbers: Iterable[int], modseq: int | None = None, *, name: bytes = b"SEARCH"
 ) -> bytes:
     """An untagged SEARCH (or SORT) without CRLF; ``modseq`` as RFC 7162 3.1.5."""
-    words = [b"* " + name, *(b"%d" % n for n in numbers)]
-    if modseq is not None:
-        words.append(b"(MODSEQ %d)" % modseq)
-    return b" ".join(words)
+    numbers = tuple(numbers)  # perhaps very many: in one go
+    told = b"" if modseq is None else b" (MODSEQ %d)" % modseq
+    return b"* " + name + b" %d" * len(numbers) % numbers + told

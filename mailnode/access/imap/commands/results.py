@@ -30,7 +30,8 @@ class Results:
 
     def numbers(self, rows: Sequence[int] | None = None) -> list[int]:
         """All of them, or these."""
-        return [self.number(row) for row in (self.rows if rows is None else rows)]
+        rows, uids = self.rows if rows is None else rows, self.picture.uids
+        return [uids[row] for row in rows] if self.by_uid else [row + 1 for row in rows]
 
     def highest_modseq(self, rows: Sequence[int]) -> int:
         """The highest modseq among these rows, 0 for none (RFC 7162 3.1.5)."""

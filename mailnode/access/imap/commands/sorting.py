@@ -33,7 +33,8 @@ async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
     check_tag(session, command.tag, returns)
     picture, with_modseq = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
-    steps = sort_rows(selected.folder, picture, found.rows, args.criteria, found.scores)
+    asked = picture, found.rows, args.criteria, found.scores
+    steps = sort_rows(selected.folder, *asked, session.means.orders)
     results = Results(picture, await session.work(steps), command.uid, found.scores)
     if returns is None:
         modseq = results.highest_modseq(found.rows) if with_modseq else 0
