@@ -30,6 +30,8 @@ PLACES = {
     "heartbeat/authkeys": "/etc/ha.d/authkeys",
     "heartbeat/mailnode": "/etc/ha.d/resource.d/mailnode",
     "heartbeat/mailnode-ha": "/etc/default/mailnode-ha",
+    "heartbeat/whole-messages": "/etc/ha.d/whole-messages",
+    "heartbeat/service.conf": "/etc/systemd/system/heartbeat.service.d/mailnode.conf",
     "fencing/fence": "/etc/mailnode/fence",
     "fencing/fence-password": "/etc/mailnode/fence-password",
     "fencing/stonith-mailnode": "/usr/lib/stonith/plugins/external/mailnode",
