@@ -23,7 +23,7 @@ from mailnode.access.link import Link, Wire
 from mailnode.runtime.eager import in_task
 from mailnode.runtime.maillog import Event
 from mailnode.wire.imap.ast import Malformed
-from mailnode.wire.imap.parse import parse_command
+from mailnode.wire.imap.parse import COMMANDS, parse_command
 from mailnode.wire.imap.receiver import (
     Breath,
     LineTooLong,
@@ -166,6 +166,10 @@ class Connection(Link[Receiver]):
         if isinstance(event, RawCommand):
             return await self._command(event)
         if isinstance(event, NeedContinuation):
+            # RFC 3501 2.2.1, 7.5: what is wrong so far is said before the octets come.
+            if event.name and event.name not in COMMANDS:
+                self._input.refuse_literal()
+                return self._say(event.tag, bad("unknown command"))
             self.write(b"+ go on\r\n")
         elif isinstance(event, LiteralStart):
             return await self._literal(event)

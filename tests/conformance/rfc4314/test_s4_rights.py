@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailnode.access.imap.commands import selecting
+from mailnode.access.imap.selected import News, Selected
 from mailnode.store.acl import Entry
 from tests.support.imap_server import ImapServer, message
 from tests.support.sharers import ANN, BOB, give, make_public, put, share
@@ -566,4 +568,39 @@ def test_who_reads_without_l_keeps_the_mailbox_open(imap: ImapServer) -> None:
         S2: * 1 FETCH (UID 1)
         S2: e OK
         """,
+    )
+
+
+def test_close_works_for_who_lost_the_right_to_expunge_just_now(
+    imap: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4314 4. What the session knows of its rights may be older than what the store finds."""
+    put(imap, message(1))
+    give(imap, BOB, "lrte")
+    dialog = share(
+        imap,
+        rf"""
+        C2: a SELECT {BOX}
+        ...2:
+        S2: a OK [READ-WRITE]
+        C2: b STORE 1 +FLAGS.SILENT (\Deleted)
+        S2: b OK
+        """,
+    )
+
+    def late(selected: Selected, uids: list[int] | None) -> tuple[list[int], News | None]:
+        give(imap, BOB, "lrt")
+        return selected.folder.expunge(uids), selected.look()
+
+    monkeypatch.setattr(selecting, "expunge", late)
+    dialog.play(
+        """
+        C2: c CLOSE
+        S2: c OK
+        C2: d FETCH 1 FLAGS
+        S2: d BAD
+        C1: a STATUS INBOX (MESSAGES)
+        S1: * STATUS "INBOX" (MESSAGES 1)
+        S1: a OK
+        """
     )

@@ -6,6 +6,7 @@ RFC: 3501 6.3.1, 6.3.2, 6.4.1-6.4.3; 9051 6.3.2, 6.3.3; 3691; 4315 2.1; 7162 3.1
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mailnode.access.imap import url_keys
@@ -24,6 +25,7 @@ from mailnode.access.imap.selected import (
     vanished_lines,
 )
 from mailnode.access.imap.session import Session
+from mailnode.model.errors import NoPermission
 from mailnode.runtime.maillog import Event
 from mailnode.store import Account, Folder, Picture
 from mailnode.wire.imap.ast import Command, NoArgs, QResync, Select, UidExpunge
@@ -136,9 +138,11 @@ async def do_close(session: Session, command: Command, args: NoArgs) -> Reply:
     """RFC 3501 6.4.2: expunge without a word, then deselect. RFC 7162 3.2.8: no HIGHESTMODSEQ, for
     a client that took it would never ask what was expunged."""
     selected = session.view()
-    # RFC 4314 4: without "e", CLOSE expunges nothing, and that is no error.
-    if not selected.read_only and "e" in selected.folder.rights:
-        await _expunge(session, None)
+    if not selected.read_only:
+        # RFC 4314 4: without "e", CLOSE expunges nothing, and that is no error. What we know of our
+        # rights may be older than what the store finds.
+        with suppress(NoPermission):
+            await _expunge(session, None)
     await session.leave()
     return ok("closed")
 
