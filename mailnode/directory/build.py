@@ -34,6 +34,7 @@ def open_database(settings: DirectorySettings, log: MailLog, query_s: float = 0)
     limits = Limits(
         connect_timeout_s=settings.connect_timeout_s,
         query_timeout_s=query_s or settings.query_timeout_s,
+        queue_timeout_s=settings.queue_timeout_s,
         pool_size=settings.pool_size,
     )
     return Database(settings.urls, log=log, limits=limits)

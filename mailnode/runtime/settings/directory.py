@@ -34,7 +34,16 @@ class DirectorySettings(Section):
         True, description="Keep own tables (mailnode_...) in the database, for last logins"
     )
     connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Wait for a connection")
-    query_timeout_s: float = Field(5.0, gt=0, le=60, description="Wait for an answer")
+    query_timeout_s: float = Field(
+        5.0, gt=0, le=60, description="Wait for the answers that one question takes"
+    )
+    queue_timeout_s: float = Field(
+        20.0,
+        gt=0,
+        le=300,
+        description="Before that, wait so long for a turn while all connections are in use: a slow "
+        "database or a busy machine makes clients wait rather than fail",
+    )
     pool_size: int = Field(4, ge=1, le=64, description="Connections per worker and server")
     cache_s: float = Field(30.0, ge=0, description="Believe what was found for so long")
     cache_negative_s: float = Field(5.0, ge=0, description="Believe 'no such address' for so long")
