@@ -105,7 +105,7 @@ def peak_growth(instance: Instance, work: Callable[[], None]) -> Growth:
         while not done.wait(0.02):
             peak = max(peak, _own_kib(instance))
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     start = time.perf_counter()
     try:

@@ -63,7 +63,7 @@ def accepts_per_s(
             assert all(outcome.ok for outcome in store.accept(deliveries))
             counts[number] += batch
 
-    workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+    workers = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -15,6 +15,7 @@ from bench.plan import SCENARIOS, Scenario
 from bench.result import Result
 from bench.scenarios import big_mailbox
 from bench.server import Server
+from tests.support.processes import running
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,7 +123,7 @@ def test_a_terminal_that_goes_leaves_nothing_running(number: signal.Signals) -> 
     waits = f"import signal; signal.signal({int(number)}, signal.SIG_DFL); "
     waits += "from bench.clock import heed_endings; heed_endings(); "
     waits += "print('x', flush=True); signal.pause()"
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", waits], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as run:
         assert run.stdout is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.namespaces import Network, checked, need_namespaces, need_program, network
+from tests.support.processes import running
 
 FILES = Path(__file__).parents[2] / "mailnode" / "admin" / "cluster_files"
 AGENT = str(FILES / "ocf" / "mailnode")
@@ -169,12 +170,8 @@ def test_the_address_comes_and_goes(bench: Bench, method: str) -> None:
 
 def test_neighbours_are_told(bench: Bench, method: str) -> None:
     need_program("/usr/libexec/heartbeat/send_arp", "/usr/libexec/heartbeat/send_ua")
-    listener = subprocess.Popen(
-        bench.network.command(sys.executable, "-c", LISTEN, IP, IP6),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with listener:
+    command = bench.network.command(sys.executable, "-c", LISTEN, IP, IP6)
+    with running(command, stdout=subprocess.PIPE, text=True) as listener:
         assert listener.stdout is not None
         assert listener.stdout.readline() == "ready\n"
         assert bench.act("start", method=method) == SUCCESS

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from mailnode.cluster.lease import (
 from mailnode.cluster.record import Holding, process_state, read_record, record_path, this_place
 from mailnode.model.errors import BadSettings, LeaseLost, StorageGone
 from mailnode.runtime.clock import SystemClock
+from tests.support.processes import running
 
 HOLDER = """
 import sys, time
@@ -45,17 +48,19 @@ def take(root: Path, node: str = "n1", wait_s: float = 0.0) -> Lease:
     )
 
 
-def holder(root: Path, node: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", HOLDER, str(root), node]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stdout.readline() == b"held\n"
-    return process
+@contextmanager
+def holder(root: Path, script: str = HOLDER) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds the lease of n1, until it is killed or the block ends."""
+    command = [sys.executable, "-c", script, str(root), "n1"]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"held\n"
+        yield process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    process.communicate()
+    process.wait()
 
 
 def test_record_says_who_holds_it(tmp_path: Path) -> None:
@@ -83,58 +88,43 @@ def test_generations_ascend(tmp_path: Path) -> None:
 
 
 def test_same_name_twice_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    first = holder(tmp_path, "n1")
-    try:
+    with holder(tmp_path) as first:
         with pytest.raises(BadSettings, match=f"process {first.pid}.*name of its own"):
             take(tmp_path, wait_s=60.0)
         record = read_record(tmp_path, "n1")
         assert record is not None
         assert record.pid == first.pid
         take(tmp_path, "n2").release(0.0)
-    finally:
-        end(first)
 
 
 def test_same_name_on_another_machine_is_refused_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = holder(tmp_path, "n1")
-    try:
+    with holder(tmp_path):
         # Its process number means nothing here.
         monkeypatch.setattr("mailnode.cluster.record.this_place", lambda: "elsewhere:1")
         with pytest.raises(LeaseHeld, match=r'another machine, .* holds the lease of "n1"'):
             take(tmp_path, wait_s=0.2)
-    finally:
-        end(first)
 
 
 def test_lock_of_a_killed_supervisor_is_waited_for_while_its_workers_end(tmp_path: Path) -> None:
     script = HOLDER.replace(
         "print(", "import os\nif os.fork() == 0:\n    time.sleep(1)\n    os._exit(0)\nprint("
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path), "n1"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout
-    process.stdout.readline()
-    process.kill()
-    process.wait()
-    assert is_locked(tmp_path, "n1")
-    assert adopt_lease(tmp_path, "n1", by="n2", now=0.0) is None
-    lease = take(tmp_path, wait_s=20.0)
-    lease.check()
-    lease.release(0.0)
-    process.communicate()
+    with holder(tmp_path, script) as supervisor:
+        end(supervisor)
+        assert is_locked(tmp_path, "n1")
+        assert adopt_lease(tmp_path, "n1", by="n2", now=0.0) is None
+        lease = take(tmp_path, wait_s=20.0)
+        lease.check()
+        lease.release(0.0)
 
 
 def test_survivor_gets_the_lease_of_a_killed_node_and_only_then(tmp_path: Path) -> None:
-    victim = holder(tmp_path, "n1")
-    assert adopt_lease(tmp_path, "n1", by="n2", now=1.0) is None
-    victim.send_signal(signal.SIGSTOP)
-    assert adopt_lease(tmp_path, "n1", by="n2", now=1.0) is None
-    end(victim)
+    with holder(tmp_path) as victim:
+        assert adopt_lease(tmp_path, "n1", by="n2", now=1.0) is None
+        victim.send_signal(signal.SIGSTOP)
+        assert adopt_lease(tmp_path, "n1", by="n2", now=1.0) is None
     adoption = adopt_lease(tmp_path, "n1", by="n2", now=7.0)
     assert adoption is not None
     assert adoption.was_held
@@ -173,15 +163,12 @@ def test_lost_lease_is_lost_for_good(tmp_path: Path) -> None:
 
 
 def test_node_declared_dead_is_adopted_though_its_lock_is_held(tmp_path: Path) -> None:
-    frozen = holder(tmp_path, "n1")
-    try:
+    with holder(tmp_path) as frozen:
         frozen.send_signal(signal.SIGSTOP)
         declare_dead(tmp_path, "n1", by="n2", now=1.0)
         adoption = adopt_lease(tmp_path, "n1", by="n2", now=2.0)
         assert adoption is not None
         adoption.close()
-    finally:
-        end(frozen)
     lease = take(tmp_path)
     assert lease.record.generation == 3
     lease.release(0.0)
@@ -209,7 +196,8 @@ def test_storage_that_is_gone_is_no_lost_lease(tmp_path: Path) -> None:
 
 
 def test_free_lock_of_a_node_that_is_heard_is_not_taken(tmp_path: Path) -> None:
-    end(holder(tmp_path, "n1"))
+    with holder(tmp_path):
+        pass
     assert adopt_lease(tmp_path, "n1", by="n2", now=1.0, unless=lambda node: True) is None
     record = read_record(tmp_path, "n1")
     assert record is not None
@@ -273,10 +261,8 @@ def test_place_needs_nothing_that_our_unit_hides(monkeypatch: pytest.MonkeyPatch
 
 def test_state_of_processes() -> None:
     assert process_state(os.getpid()) in "RS"
-    process = subprocess.Popen(["sleep", "60"])
-    process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-    assert process_state(process.pid) == "T"
-    process.kill()
-    process.wait()
+    with running(["sleep", "60"]) as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert process_state(process.pid) == "T"
     assert process_state(process.pid) == "X"

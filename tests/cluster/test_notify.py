@@ -83,7 +83,7 @@ async def test_publishing_from_threads_is_heard_and_coalesced(make: Make) -> Non
             here.publish("k", modseq)
 
     # The loop is busy meanwhile: what piles up becomes one hint.
-    thread = threading.Thread(target=publish)
+    thread = threading.Thread(target=publish, daemon=True)
     thread.start()
     thread.join()
     await near.until(1)

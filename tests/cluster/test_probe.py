@@ -27,6 +27,7 @@ from mailnode.cluster.probe import (
     look_shallow,
 )
 from tests.support.namespaces import need_namespaces, network
+from tests.support.processes import running
 
 CHIEF = {"ready": True, "stopping": False, "ready_workers": 1, "services": []}
 WORKER = {"storage": "", "storage_age_s": 0.1, "drain": []}
@@ -98,14 +99,12 @@ def test_silence_is_a_fault(tmp_path: Path, kind: str) -> None:
 
 def test_frozen_process_is_a_fault_at_once(tmp_path: Path) -> None:
     say(tmp_path)
-    process = subprocess.Popen(["sleep", "60"])
-    process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-    mine = tmp_path / "beats" / f"worker-{os.getpid()}.json"
-    mine.rename(tmp_path / "beats" / f"worker-{process.pid}.json")
-    assert look_shallow(tmp_path).status == BROKEN
-    process.kill()
-    process.wait()
+    with running(["sleep", "60"]) as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        mine = tmp_path / "beats" / f"worker-{os.getpid()}.json"
+        mine.rename(tmp_path / "beats" / f"worker-{process.pid}.json")
+        assert look_shallow(tmp_path).status == BROKEN
     # What the dead said is forgotten, and then there is no worker.
     assert "no worker" in look_shallow(tmp_path).reason
     assert len(beats(tmp_path)) == 1
@@ -134,13 +133,15 @@ def port(greeting: bytes | None) -> Iterator[str]:
                 if greeting is not None:
                     sock.sendall(greeting)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        for sock in held:
-            sock.close()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for sock in held:
+                sock.close()
 
 
 def test_deep_look_greets_and_writes(tmp_path: Path) -> None:

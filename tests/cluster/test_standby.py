@@ -128,7 +128,7 @@ def test_the_deep_question_is_asked_now_and_then() -> None:
 def test_it_ends_when_told() -> None:
     stop = threading.Event()
     world = World([SERVES, stop.set])  # type: ignore[list-item]  # ends the run by answering
-    thread = threading.Thread(target=world.watcher(QUICK).run, args=(stop,))
+    thread = threading.Thread(target=world.watcher(QUICK).run, args=(stop,), daemon=True)
     thread.start()
     thread.join(5)
     assert not thread.is_alive()

@@ -6,6 +6,7 @@ import fcntl
 import subprocess
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from mailnode.cluster import coherence
 from mailnode.cluster.coherence import FOLDER, Meeting, excludes_here, meet
 from mailnode.cluster.mounts import Locks, mount_of
+from tests.support.processes import running
 
 LINE = "36 35 98:0 / {point} {options} master:1 - {kind} /dev/x {more}\n"
 ROOT = LINE.format(point="/", options="rw", kind="ext4", more="rw")
@@ -75,26 +77,24 @@ def test_locks_that_are_never_had_are_noticed(
     assert not excludes_here(tmp_path)
 
 
-def doctor(folder: Path, seconds: float) -> subprocess.Popen[str]:
+def doctor(folder: Path, seconds: float) -> AbstractContextManager[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "mailnode", "doctor", "--storage", str(folder), "--json"]
-    return subprocess.Popen(
-        [*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True
-    )
+    return running([*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True)
 
 
 def test_two_doctors_on_one_folder_find_each_other_kept_apart(tmp_path: Path) -> None:
-    both = [doctor(tmp_path, 12) for _ in range(2)]
-    for process in both:
-        said = process.communicate(timeout=60)[0]
-        assert process.returncode == 0, said
-        assert '"what": "locks between nodes: ' in said
-        assert "kept apart, " in said
+    with doctor(tmp_path, 12) as one, doctor(tmp_path, 12) as two:
+        for process in (one, two):
+            said = process.communicate(timeout=60)[0]
+            assert process.returncode == 0, said
+            assert '"what": "locks between nodes: ' in said
+            assert "kept apart, " in said
     assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_alone_says_that_nobody_else_took_part(tmp_path: Path) -> None:
-    process = doctor(tmp_path, 1)
-    said = process.communicate(timeout=60)[0]
+    with doctor(tmp_path, 1) as process:
+        said = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     assert "nobody else took part" in said
 
@@ -119,7 +119,7 @@ def test_nodes_that_are_not_kept_apart_find_out(
         others = Meeting(place, name).run(2.0)
         found[name] = all(other.coherent for other in others) and bool(others)
 
-    threads = [threading.Thread(target=take_part, args=(name,)) for name in ("a", "b")]
+    threads = [threading.Thread(target=take_part, args=(name,), daemon=True) for name in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.live_server import LiveServer
+from tests.support.processes import running
 
 pytestmark = pytest.mark.e2e
 WITHIN_S = 20
@@ -24,12 +25,12 @@ def test_a_dead_server_gives_its_addresses_up(tmp_path: Path) -> None:
     order.write_text(f'#!/bin/sh\necho "$1" > {told}\n')
     order.chmod(0o755)
     server = LiveServer(tmp_path)
-    server.start()
     command = [sys.executable, "-m", "mailnode", "cluster", "watch", "-c", str(server.config)]
     command += ["--interval", "0.2", "--deep", "0.5", "--command", str(order)]
     reader = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as watcher:
+        server.start()
+        with running(command, stderr=subprocess.PIPE, text=True) as watcher:
             try:
                 assert watcher.stderr
                 assert watcher.stderr.readline() == "mailnode serves\n"

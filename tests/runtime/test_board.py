@@ -16,8 +16,10 @@ def test_another_process_reads_what_was_noted() -> None:
     assert list(there.others("a")) == [(2.5, 6.0)]
     pid = os.fork()
     if pid == 0:
-        there.note("a", 7.0, 8.0)
-        os._exit(0)
+        try:
+            there.note("a", 7.0, 8.0)
+        finally:
+            os._exit(0)
     os.waitpid(pid, 0)
     assert list(here.others("a")) == [(7.0, 8.0)]
     assert list(there.others("b")) == []

@@ -24,7 +24,7 @@ async def test_only_the_last_value_of_a_key_is_handed_on() -> None:
             latest.put("a", value)
         latest.put("b", 7)
 
-    thread = threading.Thread(target=put)
+    thread = threading.Thread(target=put, daemon=True)
     thread.start()
     thread.join()
     await asyncio.wait_for(both.wait(), 5)

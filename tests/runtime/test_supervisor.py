@@ -73,11 +73,13 @@ class Tiny:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Tiny]:
     server = Tiny(tmp_path)
-    yield server.started()
-    if server.process.poll() is None:
-        server.end(signal.SIGKILL)
-    assert server.process.stdout
-    server.process.stdout.close()
+    try:
+        yield server.started()
+    finally:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+        assert server.process.stdout
+        server.process.stdout.close()
 
 
 def _gone(pid: int) -> None:

@@ -14,8 +14,11 @@ def child(counts: Tally, *keys: str) -> int:
     """Another process that counts these and dies without a word; what it saw of the first."""
     pid = os.fork()
     if pid == 0:
-        seen = [counts.enter(key) for key in keys]
-        os._exit(min(seen[0], 250))
+        try:
+            seen = [counts.enter(key) for key in keys]
+            os._exit(min(seen[0], 250))
+        finally:
+            os._exit(251)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

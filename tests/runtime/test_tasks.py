@@ -90,7 +90,7 @@ async def test_a_lock_that_a_thread_holds_is_waited_for_in_a_thread(pool: Pool) 
         with mutex, mutex:
             return here()
 
-    holder = threading.Thread(target=hold)
+    holder = threading.Thread(target=hold, daemon=True)
     holder.start()
     held.wait(30)
     assert await pool.brisk(take) is not here()

@@ -55,7 +55,7 @@ def _handshake(server: ssl.SSLContext, version: ssl.TLSVersion) -> str | None:
         except OSError:
             theirs.close()
 
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     try:
         with client.wrap_socket(ours) as session:

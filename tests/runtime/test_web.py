@@ -35,14 +35,16 @@ def serve() -> Iterator[Serve]:
             listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             port = listening.getsockname()[1]
             over = threading.Event()
-            thread = threading.Thread(target=_serve, args=(listening, said, pair, hang, drip, over))
+            thread = threading.Thread(
+                target=_serve, args=(listening, said, pair, hang, drip, over), daemon=True
+            )
             thread.start()
 
             def end() -> None:
                 over.set()
                 with contextlib.suppress(OSError):
                     socket.create_connection(("127.0.0.1", port), 5).close()
-                thread.join()
+                thread.join(30)
 
             stack.callback(end)
             return f"{'https' if pair else 'http'}://127.0.0.1:{port}/x"
@@ -64,7 +66,9 @@ def _serve(
         context.load_cert_chain(*pair)
     while not over.is_set():
         plain, _ = listening.accept()
-        threading.Thread(target=_answer, args=(plain, context, said, hang, drip, over)).start()
+        threading.Thread(
+            target=_answer, args=(plain, context, said, hang, drip, over), daemon=True
+        ).start()
 
 
 def _answer(

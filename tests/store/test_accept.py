@@ -158,7 +158,7 @@ def test_threads_deliver_into_one_folder(store: OpenStore) -> None:
         for turn in range(10):
             store.deliver(f"{number}-{turn}", f"{number}-{turn}b")
 
-    threads = [threading.Thread(target=deliver, args=(n,)) for n in range(6)]
+    threads = [threading.Thread(target=deliver, args=(n,), daemon=True) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -37,7 +37,7 @@ def test_a_new_account_has_the_usual_folders_subscribed(account: MaildirAccount)
 
 def test_many_make_one_account_at_once(tmp_path: Path) -> None:
     stores = [OpenStore(tmp_path, f"n{i}") for i in range(6)]
-    threads = [threading.Thread(target=store.deliver, args=("x",)) for store in stores]
+    threads = [threading.Thread(target=store.deliver, args=("x",), daemon=True) for store in stores]
     for thread in threads:
         thread.start()
     for thread in threads:

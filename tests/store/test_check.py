@@ -356,7 +356,7 @@ def test_no_false_findings_while_others_write(opened: OpenStore, tmp_path: Path)
             inbox.close()
             archive.close()
 
-    threads = [threading.Thread(target=work, args=(opened.store, n)) for n in range(3)]
+    threads = [threading.Thread(target=work, args=(opened.store, n), daemon=True) for n in range(3)]
     for thread in threads:
         thread.start()
     try:

@@ -359,7 +359,7 @@ def test_threads_share_a_folder(opened: OpenStore) -> None:
             assert folder.read(uid)
         folder.close()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -188,8 +188,8 @@ def test_renames_without_end_beside_writers(two: tuple[OpenStore, OpenStore]) ->
             name = new
             done.wait(0.01)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
-    restless = threading.Thread(target=rename, args=(there.store.account(REF),))
+    threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(3)]
+    restless = threading.Thread(target=rename, args=(there.store.account(REF),), daemon=True)
     for thread in (*threads, restless):
         thread.start()
     for thread in threads:

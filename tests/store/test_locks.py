@@ -66,10 +66,12 @@ def test_callers_share_a_sync_that_begins_after_they_came(tmp_path: Path) -> Non
 
     files.on_step = slow
     try:
-        first = threading.Thread(target=group.sync_dir, args=(path,))
+        first = threading.Thread(target=group.sync_dir, args=(path,), daemon=True)
         first.start()
         started.acquire()
-        rest = [threading.Thread(target=group.sync_dir, args=(path,)) for _ in range(5)]
+        rest = [
+            threading.Thread(target=group.sync_dir, args=(path,), daemon=True) for _ in range(5)
+        ]
         for thread in rest:
             thread.start()
         while group._turns[path].users < 6:
@@ -117,7 +119,7 @@ def test_a_leader_that_falls_leaves_nobody_waiting(
 
     files.on_step = falls_once
     try:
-        threads = [threading.Thread(target=sync) for _ in range(5)]
+        threads = [threading.Thread(target=sync, daemon=True) for _ in range(5)]
         threads[0].start()
         assert leading.wait(60)
         for thread in threads[1:]:
@@ -186,7 +188,7 @@ def test_a_long_expunge_lets_others_in(tmp_path: Path, monkeypatch: pytest.Monke
     folder = here.folder()
     uids = folder.append([message(text) for text in "abcdefgh"])
     folder.store_flags(uids[1:], FlagsOp.ADD, Flag.DELETED, NONE)
-    other = threading.Thread(target=there.deliver, args=("new",))
+    other = threading.Thread(target=there.deliver, args=("new",), daemon=True)
     monkeypatch.setattr(change, "time", SimpleNamespace(sleep=lambda _: other.join(60)))
     left: list[int] = []
 

@@ -527,7 +527,7 @@ def test_who_sees_the_modseq_sees_what_has_it(tmp_path: Path) -> None:
     assert shown(his) == {1: NO_FLAGS}
     found: list[dict[int, Flag]] = []
     steps: list[str] = []
-    looker = threading.Thread(target=lambda: found.append(shown(his)))
+    looker = threading.Thread(target=lambda: found.append(shown(his)), daemon=True)
 
     def look(step: str, path: bytes | str) -> None:
         if step == "write-at":

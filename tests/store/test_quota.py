@@ -165,7 +165,7 @@ def test_the_last_room_is_given_once(opened: OpenStore) -> None:
         except RoomTaken:
             pass
 
-    threads = [threading.Thread(target=grab) for _ in range(8)]
+    threads = [threading.Thread(target=grab, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

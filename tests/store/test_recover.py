@@ -29,11 +29,16 @@ def killed_at(base: Path, step: int, work: Work) -> bool:
             if next(left, None) is None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        store = OpenStore(base, "victim")
-        files.on_step = kill
-        work(store)
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        try:
+            store = OpenStore(base, "victim")
+            files.on_step = kill
+            work(store)
+            os._exit(0)
+        finally:
+            os._exit(1)  # or the child would go on as a second run of the tests
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
 
 
 def flag(store: OpenStore) -> object:

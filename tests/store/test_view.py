@@ -17,6 +17,7 @@ from mailnode.store import view as view_module
 from mailnode.store.view import MAX_KEPT_BYTES, FolderView, View
 from mailnode.store.view_database import Database
 from mailnode.wire.mime.summary import KINDS, summarise
+from tests.support.processes import children
 
 USER = "ann@example.test"
 
@@ -239,11 +240,11 @@ def test_a_database_that_closes_slowly_keeps_nobody_waiting(
         close(database)
 
     monkeypatch.setattr(Database, "close", slowly)
-    other = threading.Thread(target=second.put, args=(rows(2),))
+    other = threading.Thread(target=second.put, args=(rows(2),), daemon=True)
     other.start()
     assert closing.wait(60)
     found: list[object] = []
-    reader = threading.Thread(target=lambda: found.append(second.get([2], "body")))
+    reader = threading.Thread(target=lambda: found.append(second.get([2], "body")), daemon=True)
     reader.start()
     reader.join(30)
     go_on.set()
@@ -283,7 +284,7 @@ def test_threads_share_a_view(tmp_path: Path) -> None:
             if folder.get([uid], "body") != {uid: b"body-%d" % uid}:
                 failures.append((user, uid))
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -303,11 +304,10 @@ def _write_many(state: Path, first: int) -> None:
 def test_processes_share_a_file(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     writers = [spawn.Process(target=_write_many, args=(tmp_path, n * 20 + 1)) for n in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    with children(*writers):
+        for writer in writers:
+            writer.join()
+            assert writer.exitcode == 0
     view = View(tmp_path)
     assert len(view.folder(USER, "aa", 1).get(range(1, 61), "headers")) == 60
     view.close()

@@ -65,7 +65,7 @@ class Attacker:
 
     def say(self, data: bytes, mark: bytes = b"\r\nz ") -> bytes:
         """Send beside a thread that reads, for neither side may wait for the other."""
-        sender = threading.Thread(target=self._send, args=(data,))
+        sender = threading.Thread(target=self._send, args=(data,), daemon=True)
         sender.start()
         answer = self.until(mark)
         sender.join()
@@ -257,14 +257,14 @@ def measure(server: PeopledServer, name: str) -> Cost:
     """One attack, watched."""
     (pid,) = server.workers()
     end, times, peak = threading.Event(), list[float](), [0]
-    other = threading.Thread(target=bystand, args=(server, end, times))
+    other = threading.Thread(target=bystand, args=(server, end, times), daemon=True)
     before, began = rss_kib(pid), time.monotonic()
 
     def watch() -> None:
         while not end.wait(0.02):
             peak[0] = max(peak[0], rss_kib(pid) - before)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     for thread in (other, watcher):
         thread.start()
     try:

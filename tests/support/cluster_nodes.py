@@ -160,16 +160,17 @@ class ClusterWorld:
         return [str(one) for one in checker.everything()]
 
     def close(self) -> None:
-        """End every process."""
+        """End every process, whatever becomes of the others."""
         for node in self.nodes.values():
             if node.process is not None and node.process.poll() is None:
                 node.signal_all(signal.SIGCONT)
                 node.signal(signal.SIGTERM)
-        for node in self.nodes.values():
-            if node.process is not None and node.process.poll() is None:
-                node.stop()
-            if node.process is not None and node.process.stdout is not None:
-                node.process.stdout.close()
+        with contextlib.ExitStack() as steps:
+            for node in self.nodes.values():
+                if node.process is not None and node.process.stdout is not None:
+                    steps.callback(node.process.stdout.close)
+                if node.process is not None and node.process.poll() is None:
+                    steps.callback(node.stop)
 
 
 @contextlib.contextmanager

@@ -100,10 +100,22 @@ class LiveServer:
         self.launch()
         assert self.process
         assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, (self.folder / "stderr").read_text() + self._log_text()
-        self.ports = json.loads(line)
+        try:
+            line = self.process.stdout.readline()
+            assert line, (self.folder / "stderr").read_text() + self._log_text()
+            self.ports = json.loads(line)
+        except BaseException:
+            self._end_hard()
+            raise
         return self
+
+    def _end_hard(self) -> None:
+        """Whoever started or stopped it is about to give up, and nobody else would end it."""
+        assert self.process
+        assert self.process.stdout
+        self.process.kill()
+        self.process.wait(WAIT_S)
+        self.process.stdout.close()
 
     def _log_text(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
@@ -166,7 +178,7 @@ class LiveServer:
         try:
             return self.wait()
         except subprocess.TimeoutExpired:
-            os.kill(self.process.pid, signal.SIGKILL)
+            self._end_hard()
             raise
 
 

@@ -186,7 +186,7 @@ def let_loose(members: Sequence[Member], seconds: float, patience_s: float) -> l
         except Exception as error:
             faults.append(f"{member.name} after {member.steps} steps: {error!r}")
 
-    threads = [threading.Thread(target=work, args=(member,)) for member in members]
+    threads = [threading.Thread(target=work, args=(member,), daemon=True) for member in members]
     for thread in threads:
         thread.start()
     for thread in threads:

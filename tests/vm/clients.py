@@ -97,7 +97,9 @@ class Load:
         works: list[tuple[Callable[[str], None], str]] = []
         for user in users:
             works += [(self._send, user), (self._append, user)]
-        self._threads = [threading.Thread(target=self._keep_on, args=work) for work in works]
+        self._threads = [
+            threading.Thread(target=self._keep_on, args=work, daemon=True) for work in works
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -159,7 +161,7 @@ class Greetings:
         self._host = host
         self._stop = threading.Event()
         self.heard: list[float] = []
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def end(self) -> None:

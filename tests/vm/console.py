@@ -15,6 +15,8 @@ from typing import Any
 
 # A command's own time is told to the guest; its answer may come so much later.
 _GRACE_S = 30.0
+# QEMU makes its sockets before anything else.
+_LISTENS_S = 60.0
 
 
 class GuestGone(Exception):
@@ -42,14 +44,15 @@ class Port:
         self._lock = threading.Lock()
 
     def connect(self, alive: Callable[[], bool]) -> None:
-        """Connect once QEMU listens. Raises ``GuestGone`` when it died."""
+        """Connect once QEMU listens. Raises ``GuestGone`` when it died, or does not."""
+        deadline = time.monotonic() + _LISTENS_S
         while True:
             try:
                 self._sock.connect(str(self._path))
                 break
             except OSError:
-                if not alive():
-                    raise GuestGone("QEMU ended") from None
+                if not alive() or time.monotonic() > deadline:
+                    raise GuestGone("QEMU ended, or does not listen") from None
                 time.sleep(0.02)
         threading.Thread(target=self._read, name=self._path.name, daemon=True).start()
 

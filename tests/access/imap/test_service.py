@@ -79,7 +79,7 @@ def test_sessions_converge(imap: ImapServer) -> None:
                     mail.uid("STORE", str(number + 1), "+FLAGS", "(\\Deleted)")
                     mail.expunge()
 
-    threads = [threading.Thread(target=worker, args=(number,)) for number in range(6)]
+    threads = [threading.Thread(target=worker, args=(number,), daemon=True) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -157,6 +157,7 @@ def test_long_pipeline(imap: ImapServer) -> None:
     sender = threading.Thread(
         target=sock.sendall,
         args=(b"l LOGIN user1 secret\r\n" + b"n NOOP\r\n" * lines + b"z LOGOUT\r\n",),
+        daemon=True,
     )
     sender.start()
     received = b""
