@@ -14,6 +14,7 @@ from itertools import islice
 
 from mailnode.access.imap.context import Context
 from mailnode.access.imap.enabled import Enabled
+from mailnode.access.imap.lately import Lately
 from mailnode.model.flags import ALL_FLAGS, NO_FLAGS
 from mailnode.store import Allowed, Folder, Picture, PictureDiff
 from mailnode.store.guarded import allowed_by
@@ -42,6 +43,7 @@ class Selected:
     """One SELECT or EXAMINE, until it is closed."""
 
     __slots__ = (
+        "_lately",
         "_silence",
         "contexts",
         "enabled",
@@ -84,6 +86,7 @@ class Selected:
         self.keys = b""  # ``url_keys.mark`` of the keys that were there when the client was told
         self.heard_key = ""
         self._silence: Callable[[], None] | None = None
+        self._lately: Lately | None = None
 
     def listen(self, key: str, subscribe: Callable[[], Callable[[], None]]) -> None:
         """Begin to hear hints for ``key``; ``subscribe`` returns the call that ends it."""
@@ -127,7 +130,17 @@ class Selected:
     def overlaid(self) -> Picture:
         """Blocking: the client's message numbers with the newest flags and modseqs."""
         newest = self.folder.picture()
-        return newest if newest is self.picture else overlay(self.picture, newest)
+        if newest is self.picture:
+            return newest
+        self.lately.changed(newest, self.folder.diff(self.picture, newest).flagged)
+        return overlay(self.picture, newest, self._lately)
+
+    @property
+    def lately(self) -> Lately:
+        """What the client hears beyond ``picture``, until that moves on."""
+        if self._lately is None:
+            self._lately = Lately()
+        return self._lately
 
     def is_recent(self, uid: int) -> bool:
         """Was this session the first to be told of the message? RFC 9051 A: not for IMAP4rev2."""
@@ -160,7 +173,7 @@ class Selected:
         yield from _joined(gone)
         yield self.new_keywords(new) + self._figures(new, diff)
         told = self.own
-        self.picture, self.own = new, frozenset()
+        self.picture, self.own, self._lately = new, frozenset(), None
         for pieces in _sliced(diff.flagged if flags else ()):
             lines = (self.flags_line(uid, told) for uid in pieces)
             yield b"".join(lines)
@@ -237,20 +250,27 @@ def picture_keywords(picture: Picture, at: int) -> list[str]:
     return [word for spot, word in enumerate(picture.keywords) if bits >> spot & 1]
 
 
-def overlay(old: Picture, new: Picture) -> Picture:
-    """The messages of ``old`` with the flags and modseqs of ``new`` where it has them.
+def overlay(old: Picture, new: Picture, lately: Lately | None = None) -> Picture:
+    """The messages of ``old`` with the flags and modseqs of ``new`` where it has them, and else
+    those that were told ``lately``.
 
     For the time in which a client may not hear yet that messages are gone.
     """
     flags, modseqs = list(old.flags), list(old.modseqs)
     words = list(old.keyword_bits)
     other, end = 0, len(new.uids)
+    gone: list[int] = []
     for at, uid in enumerate(old.uids):
         while other < end and new.uids[other] < uid:
             other += 1
         if other < end and new.uids[other] == uid:
             flags[at], modseqs[at] = new.flags[other], new.modseqs[other]
             words[at] = new.keyword_bits[other]
+        else:
+            gone.append(at)
+    if lately is not None and gone:
+        for at, told in lately.of(gone, old):
+            flags[at], modseqs[at], words[at] = told
     return replace(old, flags=flags, modseqs=modseqs, keyword_bits=words, keywords=new.keywords)
 
 

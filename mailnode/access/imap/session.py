@@ -224,6 +224,7 @@ class Session:
         # RFC 3501 7.4.1: message numbers must not move during FETCH, STORE and SEARCH.
         if news.diff.expunged and not expunge:
             selected.must_look = True
+            selected.lately.changed(news.picture, news.diff.flagged)  # STORE tells of them
             return
         watch = self.watch
         if watch is not None and not watch.tells_selected and not own:

@@ -1,3 +1,5 @@
+import pytest
+
 from mailnode.access.imap.enabled import Enabled
 from mailnode.access.imap.selected import News, Selected, overlay
 from mailnode.model.flags import Flag
@@ -66,6 +68,35 @@ def test_overlay_keeps_numbers_and_takes_flags() -> None:
         [8, 2, 3],
     )
     assert (list(both.keyword_bits), both.keywords) == ([0, 0, 1], ("k",))
+
+
+@pytest.mark.parametrize("by", ["store", "fetch", "others"])
+def test_what_was_told_of_a_message_that_is_gone_now_is_told_again(by: str) -> None:
+    """RFC 7162 3.1: a MODSEQ never falls; while message 1 may not go, 2 is told of, and goes."""
+    mailbox = folder(3)
+    selected = Selected(mailbox, mailbox.refresh(), range(0), False, Enabled())
+    mailbox.remove([1])
+    done = mailbox.store_flags([2], FlagsOp.ADD, Flag.SEEN, frozenset())
+    if by == "fetch":
+        selected.lately.seen([2], done.modseq)
+    elif by == "store":
+        news = selected.look()
+        assert news is not None
+        selected.lately.changed(news.picture, news.diff.flagged)
+    else:
+        assert selected.overlaid().modseqs[1] == done.modseq
+    mailbox.remove([2])
+    assert selected.look() is not None
+    for _ in range(2):
+        shown = selected.overlaid()
+        assert (list(shown.uids), shown.flags[1], shown.modseqs[1]) == (
+            [1, 2, 3],
+            SEEN,
+            done.modseq,
+        )
+    # Once the client has heard of it, nothing is kept.
+    assert told(selected)[:2] == [b"* 2 EXPUNGE", b"* 1 EXPUNGE"]
+    assert selected.overlaid() is selected.picture
 
 
 def test_large_news_come_in_pieces() -> None:

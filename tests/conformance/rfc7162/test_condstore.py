@@ -1,5 +1,7 @@
 """RFC 7162 3.1: CONDSTORE."""
 
+import pytest
+
 from tests.support.imap_server import ImapServer, message
 
 SELECT = "C: s SELECT INBOX (CONDSTORE)\n...\nS: s OK\n"
@@ -107,5 +109,43 @@ def test_s3_2_8_expunge_names_the_modseq_and_close_does_not(imap: ImapServer) ->
         S: c OK
         C: d CLOSE
         S: d OK closed
+        """
+    )
+
+
+@pytest.mark.parametrize("told", ["FETCH 2 BODY[]", "STORE 2 +FLAGS (\\Seen)"])
+def test_no_modseq_falls_while_an_expunge_waits(imap: ImapServer, told: str) -> None:
+    """Numbers stay in FETCH and STORE (RFC 3501 7.4.1), so that 1 and 2 are there for client 1."""
+    imap.deliver(message(1), message(2), message(3))
+    imap.play(
+        rf"""
+        C: a SELECT INBOX (CONDSTORE)
+        ...
+        S: a OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b STORE 1:2 +FLAGS.SILENT (\Deleted)
+        S2: b OK
+        C2: c UID EXPUNGE 1
+        S2: * 1 EXPUNGE
+        S2: c OK
+        C: b {told}
+        S~ \* 2 FETCH \(UID 2 FLAGS \((?P<flags>[^)]*)\) MODSEQ \((?P<modseq>\d+)\)
+        ...
+        S~ b (OK|NO)
+        C2: d EXPUNGE
+        S2: * 1 EXPUNGE
+        ...2:
+        S2: d OK
+        C: c FETCH 2 (UID FLAGS MODSEQ)
+        S: * 2 FETCH (UID 2 FLAGS ($flags) MODSEQ ($modseq))
+        S: * OK [HIGHESTMODSEQ
+        S: c OK
+        C: d NOOP
+        S: * 2 EXPUNGE
+        S: * 1 EXPUNGE
+        ...
+        S: d OK
         """
     )

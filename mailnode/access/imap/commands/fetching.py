@@ -146,6 +146,7 @@ async def _send_all(
         if rendered.seen:
             selected.own |= {rendered.modseq}
             selected.must_look = True
+            selected.lately.seen(rendered.seen, rendered.modseq)
         try:
             await _send(session, rendered)
         finally:
