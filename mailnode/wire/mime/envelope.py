@@ -7,6 +7,8 @@ RFC: 3501 7.4.2, 9051 7.5.2 (ENVELOPE).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mailnode.wire.mime.address import MAX_ADDRESSES, ImapAddress, parse_addresses
 from mailnode.wire.mime.header import collect
 from mailnode.wire.mime.strings import format_nstring
@@ -15,13 +17,14 @@ MAX_TEXT = 64 * 1024
 
 _ADDRESS_FIELDS = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
 _WANTED = _ADDRESS_FIELDS | {b"date", b"subject", b"in-reply-to", b"message-id"}
+_USUAL_BYTES = 200
 _NONE = b"NIL"
 
 
 def format_envelope(headers: bytes) -> bytes:
     """The parenthesised ENVELOPE of a raw header block."""
     found = collect(headers, _WANTED)
-    lists = {name: _format_list(_addresses(found[name])) for name in _ADDRESS_FIELDS & found.keys()}
+    lists = {name: _list_of(found[name]) for name in _ADDRESS_FIELDS & found.keys()}
     origin = lists.get(b"from", _NONE)
     # RFC 9051 7.5.2: where Sender or Reply-To is absent or empty, the server says From instead.
     sender, reply_to = lists.get(b"sender", _NONE), lists.get(b"reply-to", _NONE)
@@ -46,6 +49,18 @@ def _text(found: dict[bytes, list[bytes]], name: bytes) -> bytes:
     return format_nstring(values[0][:MAX_TEXT] if values else None)
 
 
+def _list_of(values: list[bytes]) -> bytes:
+    if len(values) == 1 and len(values[0]) <= _USUAL_BYTES:
+        return _usual_list(values[0])
+    return _format_list(_addresses(values))
+
+
+@lru_cache(maxsize=2048)
+def _usual_list(value: bytes) -> bytes:
+    """Most mail is to the same few, and much of it from them."""
+    return _format_list(parse_addresses(value))
+
+
 def _addresses(values: list[bytes]) -> list[ImapAddress]:
     """RFC 5322 3.6 allows each field once; people repeat them, and all addresses count."""
     addresses: list[ImapAddress] = []
@@ -63,4 +78,4 @@ def _format_list(addresses: list[ImapAddress]) -> bytes:
 
 
 def _format_address(address: ImapAddress) -> bytes:
-    return b"(" + b" ".join(format_nstring(part) for part in address) + b")"
+    return b"(%b %b %b %b)" % tuple(map(format_nstring, address))

@@ -19,7 +19,6 @@ MAX_FIELDS = 100_000
 
 # A blank line is one by itself, whatever follows it.
 _FIELD = re.compile(rb"\r?\n|[^\n]*+\n?(?:[ \t][^\n]*+\n?)*")
-_LINE_END = re.compile(rb"\r?\n")
 _NAME = re.compile(rb"[!-9;-~]+")
 
 
@@ -50,19 +49,15 @@ def iterate_fields(block: bytes) -> Iterator[Field]:
 def unfold(value: bytes) -> bytes:
     """A field's value in one line, without white space around it. NULs and stray CRs, which no
     IMAP string may hold, are taken out (RFC 5322 2.2.3)."""
-    if b"\n" in value:
-        value = _LINE_END.sub(b"", value)
-    if b"\0" in value or b"\r" in value:
-        value = value.replace(b"\0", b"").replace(b"\r", b"")
-    return value.strip(b" \t")
+    return value.translate(None, b"\r\n\0").strip(b" \t")
 
 
 def collect(block: bytes, names: Collection[bytes]) -> dict[bytes, list[bytes]]:
     """The unfolded values of the fields in ``names`` (lower case), in the block's order."""
     found: dict[bytes, list[bytes]] = {}
-    field = _named(frozenset(names)) if block.count(b"\n") < MAX_FIELDS else None
+    field = _pattern(frozenset(names)) if block.count(b"\n") < MAX_FIELDS else None
     if field is not None:
-        for match in field.finditer(block, 0, _end(block)):
+        for match in field.finditer(b"\n" + block, 0, _end(block) + 1):
             found.setdefault(match[1].lower(), []).append(unfold(match[2]))
         return found
     for name, value, _ in islice(iterate_fields(block), MAX_FIELDS):
@@ -77,7 +72,9 @@ def field_finder(name: bytes) -> Callable[[bytes], list[bytes]]:
     field = _pattern(frozenset((name,)))
     if field is None:
         return lambda block: collect(block, (name,)).get(name, [])
-    return lambda block: [unfold(match[1]) for match in field.finditer(block, 0, _end(block))]
+    return lambda block: [
+        unfold(match[2]) for match in field.finditer(b"\n" + block, 0, _end(block) + 1)
+    ]
 
 
 def _end(block: bytes) -> int:
@@ -90,29 +87,23 @@ def _end(block: bytes) -> int:
 
 @lru_cache(maxsize=256)
 def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes] | None:
-    """Finds the fields of these names, the values as group 1; None where one is no name."""
-    return _compiled(names, rb"(?:")
-
-
-@lru_cache(maxsize=16)
-def _named(names: frozenset[bytes]) -> re.Pattern[bytes] | None:
-    """The same with the names as group 1, the values as group 2."""
-    return _compiled(names, rb"(")
-
-
-def _compiled(names: frozenset[bytes], opening: bytes) -> re.Pattern[bytes] | None:
+    """Finds the fields of these names in a block behind a line end: the names are group 1, the
+    values, without the line end behind them, group 2. None where one is no name."""
     if not names or not all(_NAME.fullmatch(name) for name in names):
         return None
+    initials = re.escape(b"".join({name[:1] for name in names}))
     choice = b"|".join(map(re.escape, sorted(names)))
-    value = rb"([^\n]*\n?(?:[ \t][^\n]*\n?)*)"
-    return re.compile(rb"^" + opening + choice + rb")[ \t]*:" + value, re.I | re.M)
+    # A line end and an initial are quickly looked for; where they are not, nothing else is tried.
+    start = rb"\n(?=[" + initials + rb"])(" + choice + rb")[ \t]*:"
+    return re.compile(start + rb"([^\n]*(?:\n[ \t][^\n]*)*)", re.I)
 
 
 def select_fields(block: bytes, names: Collection[bytes], *, exclude: bool = False) -> bytes:
     """``HEADER.FIELDS`` (or ``.NOT``): the raw fields named (lower case), then a blank line."""
     pattern = None if exclude else _pattern(frozenset(names))
     if pattern is not None:
-        chosen = [match[0] for match in pattern.finditer(block, 0, _end(block))]
+        found = pattern.finditer(b"\n" + block, 0, _end(block) + 1)
+        chosen = [block[match.start() : match.end()] for match in found]
     else:
         chosen = [
             field.raw

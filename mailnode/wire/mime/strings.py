@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-_CLEAN = re.compile(rb"[\t\x20!#-\[\]-~]*")  # nothing in it needs a backslash
+# What needs no backslash.
+_CLEAN = bytes({0x09, *range(0x20, 0x7F)} - {0x22, 0x5C})
 _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 _SPECIAL = re.compile(rb'(["\\])')
 _MAX_QUOTED = 1024  # longer ones go as literals: some clients bound their lines
@@ -16,8 +17,8 @@ _MAX_QUOTED = 1024  # longer ones go as literals: some clients bound their lines
 def format_string(value: bytes) -> bytes:
     """A quoted string where the bytes are 7-bit and printable, else a literal."""
     short = len(value) <= _MAX_QUOTED
-    if short and _CLEAN.fullmatch(value):
-        return b'"%b"' % value
+    if short and not value.translate(None, _CLEAN):
+        return b'"' + value + b'"'
     if short and _PLAIN.fullmatch(value):
         return b'"' + _SPECIAL.sub(rb"\\\1", value) + b'"'
     # RFC 9051 9 "CHAR8": a literal holds any octet but NUL.
