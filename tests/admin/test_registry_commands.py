@@ -195,6 +195,30 @@ def test_deleting_asks_first(run: Run) -> None:
     assert len(document(run("domain", "list", "--json"))) == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("domain", "delete", "a.test"),
+        ("alias-domain", "delete", "a.test"),
+        ("mailbox", "delete", "u@a.test"),
+        ("alias", "delete", "u@a.test"),
+        ("admin", "delete", "u@a.test"),
+        ("queue", "remove", "4f2c"),
+        ("passwd", "u@a.test"),
+        ("mailbox", "add", "u@a.test"),
+    ],
+)
+def test_nobody_is_asked_before_it_is_known_that_there_are_settings(
+    run: Run, config: Path, command: tuple[str, ...]
+) -> None:
+    config.unlink()
+    status, out, err = run(*command, typed="y\n")
+    assert status == 2
+    assert str(config) in err
+    assert "[y/N]" not in out + err
+    assert "password" not in out + err
+
+
 def test_terminal_codes_in_names_do_not_reach_the_terminal(run: Run) -> None:
     run("domain", "add", "a.test", "--description", "\x1b[31mred")
     assert "\x1b[31m" not in run("domain", "list")[1]

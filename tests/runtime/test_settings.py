@@ -98,6 +98,12 @@ def test_all_errors_are_told_one_line_each(write: Write) -> None:
     assert len(lines) == 9
 
 
+@pytest.mark.parametrize("key", ["[smtp]\nmax_message_bytes", "[imap]\nmax_append_bytes"])
+def test_messages_are_no_larger_than_imap_can_tell(write: Write, key: str) -> None:
+    load_settings(write(f"{key} = 2_000_000_000"))
+    assert "less than or equal to 2000000000" in _errors(write(f"{key} = 2_000_000_001"))[0]
+
+
 @pytest.mark.parametrize("names", ['"Public"', '"inbox"', '"a/b"', '"a*"'])
 def test_prefixes_of_shared_mailboxes_are_apart(write: Write, names: str) -> None:
     assert len(_errors(write(f"[imap]\nothers_prefix = {names}"))) == 1

@@ -37,7 +37,7 @@ def add(
     """Make an administrator of some domains, or of all."""
     if not domains and not superadmin:
         raise CliError("give --domain DOMAIN, or --superadmin")
-    password = new_password(generate, password_stdin)
+    password = new_password(config, generate, password_stdin)
     stored = hashed(password)
     registered(
         config,
@@ -71,7 +71,11 @@ def edit(
     generate: Generate = False, password_stdin: FromStdin = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Change what is given, leave the rest; --domain replaces all domains."""
-    fresh = new_password(generate, password_stdin) if password or generate or password_stdin else ""
+    fresh = (
+        new_password(config, generate, password_stdin)
+        if password or generate or password_stdin
+        else ""
+    )
     stored = hashed(fresh) if fresh else None
     registered(
         config,
@@ -87,6 +91,6 @@ def edit(
 @app.command("delete")
 def delete(config: Config, name: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove an administrator."""
-    confirm(f"Delete the administrator {name}?", yes)
+    confirm(config, f"Delete the administrator {name}?", yes)
     registered(config, lambda reg: reg.delete_admin(name))
     print_done(f"{name}: deleted", as_json=as_json, username=name, done="deleted")

@@ -70,6 +70,6 @@ def edit(
 @app.command("delete")
 def delete(config: Config, name: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove an alias."""
-    confirm(f"Delete the alias {name}?", yes)
+    confirm(config, f"Delete the alias {name}?", yes)
     registered(config, lambda reg: reg.delete_alias(name))
     print_done(f"{name}: deleted", as_json=as_json, address=name, done="deleted")

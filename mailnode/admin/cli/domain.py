@@ -97,7 +97,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Take no more mail for a domain. Mail already stored stays on disk."""
-    confirm(f"Delete {name}?", yes)
+    confirm(config, f"Delete {name}?", yes)
     registered(config, lambda reg: reg.delete_domain(name, with_content=with_mailboxes))
     print_done(f"{name}: deleted", as_json=as_json, domain=name, done="deleted")
 
@@ -124,7 +124,7 @@ def list_aliases(config: Config, as_json: AsJson = False) -> None:
 @alias_app.command("delete")
 def delete_alias(config: Config, name: Name, yes: Yes = False, as_json: AsJson = False) -> None:
     """End the aliasing; the domain itself stays."""
-    confirm(f"Delete the alias domain {name}?", yes)
+    confirm(config, f"Delete the alias domain {name}?", yes)
     registered(config, lambda reg: reg.delete_alias_domain(name))
     print_done(f"{name}: deleted", as_json=as_json, alias_domain=name, done="deleted")
 

@@ -51,7 +51,7 @@ def add(
     generate: Generate = False, password_stdin: FromStdin = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a mailbox."""
-    password = new_password(generate, password_stdin)
+    password = new_password(config, generate, password_stdin)
     stored = hashed(password)
     limit = _limit(config, quota, quota_mb) or 0
     registered(
@@ -109,7 +109,7 @@ def edit(
 @app.command("delete")
 def delete(config: Config, user: User, yes: Yes = False, as_json: AsJson = False) -> None:
     """Take no more mail for someone. Mail already stored stays on disk."""
-    confirm(f"Delete the mailbox {user}?", yes)
+    confirm(config, f"Delete the mailbox {user}?", yes)
     registered(config, lambda reg: reg.delete_mailbox(user))
     _tell(user, "deleted", "", as_json)
 
@@ -121,7 +121,7 @@ def passwd(
     """Change the password of a mailbox."""
     if registered(config, lambda reg: reg.mailbox(user)) is None:
         raise CliError(f"{user} is not a mailbox here; see `mailnode mailbox list`")
-    password = new_password(generate, password_stdin)
+    password = new_password(config, generate, password_stdin)
     stored = hashed(password)
     registered(config, lambda reg: reg.set_password(user, stored))
     _tell(user, "password changed", password if generate else "", as_json)
@@ -134,7 +134,7 @@ def add_app_password(
     password_stdin: FromStdin = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a password for one program; it is printed once and cannot be shown again."""
-    password = new_password(not password_stdin, password_stdin)
+    password = new_password(config, not password_stdin, password_stdin)
     stored = hashed(password)
     registered(config, lambda reg: reg.add_app_password(user, stored, description))
     _tell(user, "app password added", "" if password_stdin else password, as_json)

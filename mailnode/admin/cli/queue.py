@@ -92,6 +92,7 @@ def remove(
     from mailnode.queue import admin
 
     if not yes:
+        read_settings(config)
         typer.confirm(f"Throw {queue_id} away for good?", abort=True)
     _change(queue_id, config, lambda spool: admin.remove(spool, queue_id))
 

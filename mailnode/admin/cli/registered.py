@@ -43,12 +43,14 @@ def registered(config: Path, work: Callable[[Registry], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def new_password(generate: bool, from_stdin: bool) -> str:
-    """A password made, piped or typed twice; never an argument, which ``ps`` would show."""
+def new_password(config: Path, generate: bool, from_stdin: bool) -> str:
+    """A password made, piped or typed twice; never an argument, which ``ps`` would show. Asked for
+    once it is sure that there are settings to do something with it. Raises ``CliError``."""
     if generate:
         return "".join(secrets.choice(_ALPHABET) for _ in range(_GENERATED))
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    read_settings(config)
     if not sys.stdin.isatty():
         raise CliError("no terminal to ask for a password: use --password-stdin or --generate")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
@@ -91,7 +93,9 @@ def print_done(text: str, *, as_json: bool, **fields: Any) -> None:
         typer.echo(text)
 
 
-def confirm(question: str, yes: bool) -> None:
-    """Ask before something cannot be undone."""
+def confirm(config: Path, question: str, yes: bool) -> None:
+    """Ask before something cannot be undone, once it is sure that there are settings to do it
+    with. Raises ``CliError``."""
     if not yes:
+        read_settings(config)
         typer.confirm(question, abort=True)

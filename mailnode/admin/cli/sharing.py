@@ -126,7 +126,7 @@ def delete_public(
     """Delete a public mailbox with its mail."""
     from mailnode.admin import sharing
 
-    confirm(f"Delete {folder} of {domain} with all its mail?", yes)
+    confirm(config, f"Delete {folder} of {domain} with all its mail?", yes)
     sharing.delete_public(read_settings(config), domain, folder)
     fields = {"domain": domain, "folder": folder, "done": "deleted"}
     print_done(f"{domain} {folder}: deleted", as_json=as_json, **fields)

@@ -58,6 +58,7 @@ class ImapSettings(Section):
     max_append_bytes: int = Field(
         default=104857600,
         ge=1024,
+        le=2000000000,  # as smtp.max_message_bytes
         description="Largest message that APPEND takes; told to clients as APPENDLIMIT.",
     )
     unauthenticate: bool = Field(

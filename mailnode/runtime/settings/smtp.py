@@ -10,8 +10,14 @@ from mailnode.runtime.settings.section import Section
 class SmtpSettings(Section):
     """What clients that bring mail may do: MX (25), submission (587, 465) and LMTP alike."""
 
+    # RFC 3501 9: IMAP tells sizes in 32 bits, which many clients read as signed; what is stored is
+    # a little larger than what came.
     max_message_bytes: int = Field(
-        default=52_428_800, ge=65_536, description="Largest message taken (announced as SIZE)."
+        default=52_428_800,
+        ge=65_536,
+        le=2_000_000_000,
+        description="Largest message taken (announced as SIZE), 2 GB at most: IMAP tells sizes in "
+        "32 bits.",
     )
     # RFC 5321 4.5.3.1.8: at least 100 recipients must be taken.
     max_recipients: int = Field(
