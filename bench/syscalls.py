@@ -65,7 +65,10 @@ def traced(pids: Sequence[int], work: Callable[[], object], *options: str) -> st
                 work()
             finally:
                 tracer.send_signal(signal.SIGINT)
-                tracer.wait(_ATTACHED_WITHIN_S)
+                try:
+                    tracer.wait(_ATTACHED_WITHIN_S)
+                finally:
+                    tracer.kill()
         return told.read_text(errors="replace")
 
 
