@@ -251,7 +251,8 @@ class MaildirFolder(ViewedFolder):
     def summaries(self, uids: Iterable[int], kind: str) -> dict[int, bytes]:
         """See ``store.Folder``."""
         head = reading.Heads(self._core, uids := list(uids), self._found)
-        return self._view().summaries(uids, kind, self.read, head)
+        whole = reading.Wholes(self._core, uids, self.read)
+        return self._view().summaries(uids, kind, whole, head)
 
     # -- changing --------------------------------------------------------------------------
 

@@ -77,9 +77,7 @@ def unless_gone(read: Callable[[int], bytes], uid: int) -> bytes | None:
 def read_expected(core: FolderCore, uids: Sequence[int]) -> list[bytes | None]:
     """The first of these messages, with CRLF line ends, as far as each lies where the journal
     says, and within a brisk call in memory; perhaps none."""
-    with core.ledger.mutex:
-        spots = takewhile(lambda at: at >= 0, map(core.state.index, uids[:_AHEAD]))
-        paths = [core.expected(at) for at in spots]
+    paths = _expected(core, uids[:_AHEAD])
     read = _at_hand_among if is_brisk() else _ahead
     with files.storage_errors(core.path):
         if len(paths) == 1:
@@ -119,8 +117,9 @@ def _at_hand_among(folder: int | None, paths: Sequence[bytes]) -> Iterator[bytes
 def _ahead(
     folder: int | None, paths: Sequence[bytes], most: int = files.AT_HAND_BYTES
 ) -> Iterator[bytes]:
-    """The files' bytes, up to the first that is not in its place; the disk brings all of them
-    while the first is read. With less than ``files.AT_HAND_BYTES`` as ``most``, no more of each."""
+    """The files' bytes, up to the first that is not in its place; the disk brings the first
+    ``most`` of all of them while the first is read. With less than ``files.AT_HAND_BYTES`` as
+    ``most``, no more of each."""
     opened: list[int] = []
     try:
         for path in paths:
@@ -129,7 +128,7 @@ def _ahead(
             except (FileNotFoundError, NotADirectoryError):
                 break
             try:
-                os.posix_fadvise(opened[-1], 0, 0, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(opened[-1], 0, most, os.POSIX_FADV_WILLNEED)
             except OSError:
                 pass  # a file system that takes no hints
         for fd in opened:
@@ -174,12 +173,65 @@ class Heads:
         self._ready = dict(zip(some, _heads(self._core, some), strict=False))
 
 
+class Wholes:
+    """Messages as they lie on the disk, in this order, or some of them; those that come one after
+    the other are on their way before they are asked for. ``find`` reads one wherever it is."""
+
+    def __init__(self, core: FolderCore, uids: Sequence[int], find: Callable[[int], bytes]) -> None:
+        self._core, self._uids, self._find = core, uids, find
+        self._coming: Iterator[bytes] = iter(())
+        self._next = self._end = 0  # in the order: what comes next, and where that ends
+        self._count = 4
+
+    def __call__(self, uid: int) -> bytes:
+        """The message, whatever its line ends. Raises ``NoSuchMessage``."""
+        if is_brisk():
+            return self._find(uid)
+        follows = self._next < len(self._uids) and self._uids[self._next] == uid
+        if not follows or self._next >= self._end:
+            self._begin(uid, follows)
+        self._next += 1
+        with files.storage_errors(self._core.path):
+            raw = next(self._coming, None)
+        if raw is None:
+            self._end = self._next  # the others are not where they should be, either
+            return self._find(uid)
+        return raw
+
+    def _begin(self, uid: int, follows: bool) -> None:
+        if not follows:
+            self._next = self._uids.index(uid)
+        self._count = min(2 * self._count, _AHEAD) if follows else 1
+        some = self._uids[self._next : self._next + self._count]
+        self._end = self._next + len(some)
+        # One by itself need not be read ahead.
+        self._coming = _wholes(self._core, some) if len(some) > 1 else iter(())
+
+
+def _wholes(core: FolderCore, uids: Sequence[int]) -> Iterator[bytes]:
+    """The first of these, as far as each lies where the journal says."""
+    paths = _expected(core, uids)
+    try:
+        folder = os.open(core.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        yield from _ahead(folder, paths)
+    finally:
+        os.close(folder)
+
+
+def _expected(core: FolderCore, uids: Sequence[int]) -> list[bytes]:
+    """Where the first of these should be, below the folder."""
+    with core.ledger.mutex:
+        spots = takewhile(lambda at: at >= 0, map(core.state.index, uids))
+        return [core.expected(at) for at in spots]
+
+
 def _heads(core: FolderCore, uids: Sequence[int]) -> list[bytes]:
     """Of the first of these, as far as each lies where the journal says and its first bytes hold
     the header, or all there is."""
-    with core.ledger.mutex:
-        spots = takewhile(lambda at: at >= 0, map(core.state.index, uids))
-        paths = [core.expected(at) for at in spots]
+    paths = _expected(core, uids)
     with files.storage_errors(core.path):
         try:
             folder = os.open(core.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -27,7 +27,7 @@ from mailnode.runtime.tasks import is_brisk, may_wait
 from mailnode.store import fulltext
 from mailnode.store import lines as line_blocks
 from mailnode.store.lines import Block
-from mailnode.store.parsed import bare_summary
+from mailnode.store.parsed import MAX_KEPT_BYTES, bare_summary, kept
 from mailnode.store.view_database import (
     ANYTHING,
     COLUMNS,
@@ -41,13 +41,11 @@ from mailnode.store.view_database import (
 )
 from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.sortkeys import make_keys
-from mailnode.wire.mime.summary import header_block, summarise
+from mailnode.wire.mime.summary import header_block, structures, summarise
 from mailnode.wire.mime.surrogate import make_growth
 
 T = TypeVar("T")
 
-# What is larger is parsed anew at each FETCH rather than kept: such mail is rare and often hostile.
-MAX_KEPT_BYTES = 128 * 1024
 _PUT_BATCH = 200
 _GET_BATCH = 2000
 
@@ -222,7 +220,7 @@ class FolderView:
                 db.executemany(
                     f"INSERT OR REPLACE INTO {table} VALUES (?{marks})",  # noqa: S608
                     [
-                        (first_key + uid, *_kept(made, kinds))
+                        (first_key + uid, *kept(made, kinds))
                         for uid, made in summaries.items()
                         if kinds[0] in made
                     ],
@@ -360,12 +358,13 @@ class FolderView:
             self.put({uid: {kind: raw} for uid, raw in keys.items()})
             return found | keys
         fresh: dict[int, Mapping[str, bytes]] = {}
+        envelopes = {} if kind in _BY_HEADER or not missing else self.get(missing, "envelope")
         for uid in missing:
             try:
                 raw = (read_head or read)(uid) if kind in _BY_HEADER else read(uid)
             except NoSuchMessage:
                 continue
-            made, sound = _summarise(raw, kind)
+            made, sound = _summarise(raw, kind, envelopes.get(uid))
             found[uid] = made[kind]
             if sound:
                 fresh[uid] = made
@@ -376,16 +375,12 @@ class FolderView:
         return found
 
 
-def _kept(made: Mapping[str, bytes], kinds: Iterable[str]) -> Iterator[bytes | None]:
-    for kind in kinds:
-        value = made.get(kind)
-        yield value if value is not None and len(value) <= MAX_KEPT_BYTES else None
-
-
-def _summarise(raw: bytes, kind: str) -> tuple[Mapping[str, bytes], bool]:
-    """All summaries, or what the header alone tells where that will do; and whether they are the
-    parser's own rather than the fallback, and to be kept."""
+def _summarise(raw: bytes, kind: str, envelope: bytes | None) -> tuple[Mapping[str, bytes], bool]:
+    """All summaries, or what the header alone tells where that will do, or what is missing where
+    the ``envelope`` is kept; and whether they are the parser's own, and to be kept."""
     try:
+        if envelope is not None:
+            return {"envelope": envelope, **structures(raw)}, True
         block = header_block(raw) if kind in _BY_HEADER else None
         if block is None:
             return summarise(raw), True

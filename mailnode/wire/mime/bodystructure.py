@@ -7,6 +7,7 @@ RFC: 3501 7.4.2 and 9 ("body"), 9051 7.5.2; 2045, 2183, 1864 (MD5), 3282, 2557, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from mailnode.wire.mime.envelope import format_envelope
 from mailnode.wire.mime.parameters import (
@@ -18,6 +19,8 @@ from mailnode.wire.mime.parameters import (
 )
 from mailnode.wire.mime.strings import format_nstring, format_string
 from mailnode.wire.mime.structure import Part
+
+_USUAL_BYTES = 20
 
 
 def format_body(message: bytes, root: Part, *, extended: bool) -> bytes:
@@ -102,6 +105,18 @@ def _text(value: bytes | None) -> bytes:
 
 
 def _parameters(parameters: Parameters) -> bytes:
+    if len(parameters) == 1 and len(parameters[0][1]) <= _USUAL_BYTES:
+        return _usual_parameters(parameters)
+    return _any_parameters(parameters)
+
+
+@lru_cache(maxsize=256)
+def _usual_parameters(parameters: Parameters) -> bytes:
+    """A charset, nearly always."""
+    return _any_parameters(parameters)
+
+
+def _any_parameters(parameters: Parameters) -> bytes:
     if not parameters:
         return b"NIL"
     words = (format_string(word) for pair in parameters for word in pair)

@@ -11,7 +11,7 @@ import re
 
 from mailnode.wire.mime.bodystructure import format_both
 from mailnode.wire.mime.envelope import format_envelope
-from mailnode.wire.mime.structure import MAX_HEADER, parse, to_crlf
+from mailnode.wire.mime.structure import MAX_HEADER, Part, parse, to_crlf
 
 # Raise this when the output for some message changes: views made by older code are then stale.
 SUMMARY_VERSION = 1
@@ -47,10 +47,15 @@ def summarise(raw: bytes) -> dict[str, bytes]:
     message = to_crlf(raw)
     root = parse(message)
     headers = message[: root.body_start]
+    return {"envelope": format_envelope(headers), "headers": headers} | _both(message, root)
+
+
+def structures(raw: bytes) -> dict[str, bytes]:
+    """``bodystructure`` and ``body`` alone."""
+    message = to_crlf(raw)
+    return _both(message, parse(message))
+
+
+def _both(message: bytes, root: Part) -> dict[str, bytes]:
     extended, plain = format_both(message, root)
-    return {
-        "envelope": format_envelope(headers),
-        "bodystructure": extended,
-        "body": plain,
-        "headers": headers,
-    }
+    return {"bodystructure": extended, "body": plain}
