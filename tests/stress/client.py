@@ -19,11 +19,19 @@ from tests.stress.mirror import Memory, Mirror, expand
 from tests.stress.talk import Gone, Response, Talk, Wrong
 
 TIMEOUT_S = 60.0
+LOGINS = 10  # tries, a second apart
 # RFC 3501 7.4.1 and 5256, 5267: while one of these runs, message numbers stay.
 NUMBERS_STAY = ("FETCH", "STORE", "SEARCH", "SORT", "THREAD")
 # Nobody deletes or renames these.
 LASTING_FOLDERS = ("INBOX", "Common", "Common/Deep")
 PASSING_FOLDERS = ("P1", "P2", "P2/Q", "P3")
+# These the owner shares with readers: who has every right there, and in the other now these rights,
+# now those.
+SHARED_FOLDERS = ("Common", "Common/Deep")
+SHIFTING = "Common/Deep"
+FULL_RIGHTS = "lrswipte"
+# What a reader may hear of what he has no right to any more.
+RIGHTLESS = ("NOPERM", "NONEXISTENT", "TRYCREATE", "READ-ONLY", "CANNOT")
 # What an honest server may say when others are faster.
 LATE = ("NONEXISTENT", "TRYCREATE", "ALREADYEXISTS", "HASCHILDREN", "CANNOT", "UNAVAILABLE")
 CONDSTORE_WORDS = (b"MODSEQ", b"CHANGEDSINCE", b"(CONDSTORE)")
@@ -62,12 +70,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Place:
-    """A way to the mailboxes: a node's IMAP port, and who logs in."""
+    """A way to the mailboxes: a node's IMAP port, and who logs in. ``owner``: of the mailboxes
+    that are shared with who logs in, empty for him himself. ``tls``: the port with TLS from the
+    start, and ``smtp``: where mail comes in; 0: this is not tried."""
 
     host: str
     port: int
     user: str
     password: str
+    owner: str = ""
+    tls: int = 0
+    smtp: int = 0
 
 
 class Client:
@@ -78,6 +91,7 @@ class Client:
     ) -> None:
         self.trace = trace / name if trace is not None else None
         self.name, self.places, self.facts = name, places, facts
+        self.user, self.owner = places[0].user, places[0].owner
         self.chance = random.Random(seed)
         self.keyword = f"own-{name}"
         self.own: dict[tuple[str, int], bool] = {}  # our keyword on messages, by mailbox and UID
@@ -107,9 +121,24 @@ class Client:
         """A new connection to a node by chance, with some of these extensions by chance."""
         self.close()
         place = self.chance.choice(self.places)
-        self.talk = Talk((place.host, place.port), TIMEOUT_S, self.trace)
+        tls = self.chance.choice(["", "", "start", "whole"]) if place.tls else ""
+        port = place.tls if tls == "whole" else place.port
+        self.talk = Talk((place.host, port), TIMEOUT_S, self.trace, tls=tls == "whole")
         self._must(self.talk.response(), "OK")
-        self.ask("LOGIN", f'LOGIN "{place.user}" "{place.password}"')
+        if tls == "start":
+            self.ask("STARTTLS", "STARTTLS")
+            self.talk.secure()
+        self.log_in(traits)
+
+    def log_in(self, traits: Sequence[str] = TRAITS) -> None:
+        """On a connection where nobody is logged in."""
+        assert self.talk
+        text = f'LOGIN "{self.user}" "{self.places[0].password}"'
+        # A machine that has too much to do may say "later" for its directory.
+        for left in reversed(range(LOGINS)):
+            if self.ask("LOGIN", text, ("UNAVAILABLE",) if left else ()).ok:
+                break
+            time.sleep(1)
         self.traits = frozenset(one for one in traits if self.chance.random() < 0.35)
         enabled = {"qresync": "QRESYNC", "rev2": "IMAP4rev2", "uidonly": "UIDONLY"}
         enabled |= {"condstore": "CONDSTORE", "utf8": "UTF8=ACCEPT"}
@@ -127,8 +156,23 @@ class Client:
             self.delayed = which == "SELECTED-DELAYED"
             self.ask("NOTIFY", f"NOTIFY SET ({which} {events}) (PERSONAL {events})")
 
+    def unauthenticate(self) -> None:
+        """RFC 8437 3, 4.1: the connection is as if nobody had logged in, and stays."""
+        assert self.talk
+        self.ask("UNAUTHENTICATE", "UNAUTHENTICATE")
+        self.talk.plain()
+        self._reset()
+        self.traits, self.condstore, self.delayed = frozenset(), False, False
+
     def close(self) -> None:
         """Hang up without a word."""
+        self._reset()
+        if self.talk is not None:
+            self.talk.close()
+            self.talk = None
+
+    def _reset(self) -> None:
+        """What ends with a login."""
         self._left()
         self._queue.clear()
         self.later.clear()
@@ -138,9 +182,37 @@ class Client:
             for key in [key for key in self.own if key[1] == uid]:
                 del self.own[key]
         self.unsure.clear()
-        if self.talk is not None:
-            self.talk.close()
-            self.talk = None
+
+    # -- names and rights ------------------------------------------------------------------------
+
+    def home(self, name: str) -> str:
+        """Whose mailbox it is that we call so."""
+        return self.owner if self.owner and name in SHARED_FOLDERS else self.user
+
+    def full(self, name: str) -> str:
+        """As the server calls it."""
+        home = self.home(name)
+        return name if home == self.user else f"Other Users/{home}/{name}"
+
+    def spell(self, name: str) -> str:
+        """As it stands in a command."""
+        return f'"{self.full(name)}"'
+
+    def firm(self, name: str) -> bool:
+        """Whether it lasts, and what we may do there."""
+        return name in LASTING_FOLDERS and not (self.owner and name == SHIFTING)
+
+    @property
+    def loose(self) -> bool:
+        """Whether our rights to what is selected come and go."""
+        return bool(self.owner) and self.folder == SHIFTING
+
+    def shifting(self, asked: Asked) -> bool:
+        """Whether a right that it needs may be gone."""
+        named = bool(self.owner) and self.spell(SHIFTING).encode() in asked.text
+        return self.loose or named
+
+    # -- selecting -------------------------------------------------------------------------------
 
     def _left(self) -> None:
         """The folder is not selected any more."""
@@ -211,7 +283,7 @@ class Client:
             self.mirror.end()
         if asked.ok and any(word in asked.text for word in CONDSTORE_WORDS):
             self.condstore = True  # RFC 7162 3.1.8
-        if asked.check is not None:
+        if asked.check is not None and (asked.ok or not self.shifting(asked)):
             asked.check(asked)
 
     def _tagged(self, response: Response, asked: Asked) -> None:
@@ -220,7 +292,10 @@ class Client:
         self._queue.popleft()
         asked.result = response
         self._note_code(response, asked)
-        if response.kind == "OK" or response.code.split(" ")[0] in asked.codes:
+        code = response.code.split(" ")[0]
+        if response.kind == "OK" or code in asked.codes:
+            return
+        if response.kind == "NO" and code in RIGHTLESS and self.shifting(asked):
             return
         raise Wrong(f"{asked.name}: {response.raw[:300]!r}")
 
@@ -312,7 +387,7 @@ class Client:
         unasked = asked is None or not asked.name.endswith("FETCH")
         if flagged and unasked and self.condstore and b"MODSEQ (" not in response.raw:
             raise Wrong(f"FLAGS without MODSEQ: {response.raw[:200]!r}")
-        if not flagged or self.folder not in LASTING_FOLDERS or uid in self.unsure:
+        if not flagged or not self.firm(self.folder) or uid in self.unsure:
             return
         has = self.keyword in mirror.flags.get(uid, ())
         if self.own.setdefault((mirror.mailbox_id, uid), has) != has:
@@ -326,6 +401,8 @@ class Client:
             mirror.told_highest(int(rest))
         elif name == "CLOSED":
             self._closed()
+        elif name in ("READ-ONLY", "READ-WRITE"):
+            self.read_only = name == "READ-ONLY"
         elif asked is None or asked.name not in ("SELECT", "EXAMINE"):
             return  # MAILBOXID of CREATE, for one
         elif name == "UIDVALIDITY":

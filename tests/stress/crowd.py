@@ -8,19 +8,42 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from tests.stress.client import LASTING_FOLDERS, PASSING_FOLDERS, Client, Place
+from tests.stress.client import (
+    FULL_RIGHTS,
+    LASTING_FOLDERS,
+    PASSING_FOLDERS,
+    SHARED_FOLDERS,
+    SHIFTING,
+    Client,
+    Place,
+)
 from tests.stress.facts import Facts, Key, conflicts
 from tests.stress.steps import Stepper
 from tests.stress.talk import Gone, Wrong
+from tests.support.processes import children
 
 PATIENCE_S = 120.0
-Belief = tuple[list[int], dict[int, frozenset[str]]]
+# Of the clients of those with whom mailboxes are shared, one in so many.
+READERS_ARE = 3
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What a client believes of a mailbox in the end; ``user``: whose \\Seen it is."""
+
+    user: str
+    uids: list[int]
+    flags: dict[int, frozenset[str]]
+
+    def common(self, uid: int, other: Belief) -> frozenset[str]:
+        """The flags that both must know alike."""
+        return self.flags[uid] - (frozenset() if self.user == other.user else {"\\Seen"})
 
 
 @dataclass(frozen=True)
@@ -44,16 +67,33 @@ class Outcome:
     counts: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)  # connections that the server ended
     facts: dict[Key, Hashable] = field(default_factory=dict)
-    beliefs: dict[str, dict[str, Belief]] = field(default_factory=dict)  # by folder and client
+    # By MAILBOXID and client.
+    beliefs: dict[str, dict[str, Belief]] = field(default_factory=dict)
 
 
-def prepare(place: Place) -> None:
-    """The folders that last."""
-    client = Client("first", [place], Facts(), 1)
-    client.connect()
+def prepare(places: list[Place]) -> None:
+    """The folders that last, and who may read them."""
+    client = Client("first", [places[0]], Facts(), 1)
+    client.connect(())
     for name in (*LASTING_FOLDERS[1:], *PASSING_FOLDERS[:2]):
         client.ask("CREATE", f"CREATE {name}", ("ALREADYEXISTS",))
+    share(client, readers(places), SHARED_FOLDERS)
+    if any(place.smtp for place in places):
+        # RFC 4314 2.1: mail may be sent to the folder.
+        client.ask("SETACL", f"SETACL {SHARED_FOLDERS[0]} anyone p")
     client.close()
+
+
+def share(client: Client, others: list[Place], names: Sequence[str]) -> None:
+    """Every right to all of them."""
+    for name in names:
+        for user in sorted({one.user for one in others}):
+            client.ask("SETACL", f"SETACL {name} {user} {FULL_RIGHTS}")
+
+
+def readers(places: list[Place]) -> list[Place]:
+    """The ways of those with whom the owner shares."""
+    return [place for place in places if place.owner]
 
 
 def let_loose(
@@ -65,7 +105,7 @@ def let_loose(
     trace: Path | None = None,
 ) -> Outcome:
     """All of them; what came of it, laid together. ``trace``: a folder for all that was said."""
-    prepare(places[0])
+    prepare(places)
     spawn = multiprocessing.get_context("spawn")
     results: Queue[Outcome] = spawn.Queue()
     meet = spawn.Barrier(processes)
@@ -74,12 +114,13 @@ def let_loose(
         Order(at, count, places, seconds, seed * 1000 + at * 100, trace)
         for at, count in enumerate(each)
     ]
-    crew = [spawn.Process(target=work, args=(order, results, meet)) for order in orders]
-    for process in crew:
-        process.start()
-    found = [results.get(timeout=seconds + PATIENCE_S) for _ in crew]
-    for process in crew:
-        process.join(PATIENCE_S)
+    crew = [
+        spawn.Process(target=work, args=(order, results, meet), daemon=True) for order in orders
+    ]
+    with children(*crew):
+        found = [results.get(timeout=seconds + PATIENCE_S) for _ in crew]
+        for process in crew:
+            process.join(PATIENCE_S)
     results.close()
     return together(found)
 
@@ -96,37 +137,55 @@ def together(found: list[Outcome]) -> Outcome:
             every.beliefs.setdefault(folder, {}).update(beliefs)
     every.wrong += conflicts([one.facts for one in found])[:20]
     for folder, beliefs in every.beliefs.items():
-        first, *others = beliefs.items()
-        for name, belief in others:
-            every.wrong += _differences(folder, (first[0], name), (first[1], belief))
+        first: dict[str, str] = {}  # by user, who is compared with all others of his
+        for name, belief in beliefs.items():
+            for other in {first.setdefault(belief.user, name), next(iter(beliefs))} - {name}:
+                who = f"{folder}: {other} and {name}"
+                every.wrong += [f"{who} {one}" for one in _differences(beliefs[other], belief)]
     return every
 
 
-def _differences(folder: str, names: tuple[str, str], beliefs: tuple[Belief, Belief]) -> list[str]:
-    (uids, flags), (others, other_flags) = beliefs
-    who = f"{folder}: {names[0]} and {names[1]}"
-    if uids != others:
-        return [f"{who} differ in {sorted(set(uids) ^ set(others))}"]
-    wrong = [uid for uid in uids if flags[uid] != other_flags[uid]]
+def _differences(one: Belief, other: Belief) -> list[str]:
+    if one.uids != other.uids:
+        return [f"differ in {sorted(set(one.uids) ^ set(other.uids))}"]
+    pairs = [(uid, one.common(uid, other), other.common(uid, one)) for uid in one.uids]
     return [
-        f"{who} differ in flags of {uid}: {sorted(flags[uid])}, {sorted(other_flags[uid])}"
-        for uid in wrong[:5]
-    ]
+        f"differ in flags of {uid}: {sorted(flags)}, {sorted(others)}"
+        for uid, flags, others in pairs
+        if flags != others
+    ][:5]
 
 
 def work(order: Order, results: Queue[Outcome], meet: Barrier) -> None:
     """One process."""
     facts, outcome, lock = Facts(), Outcome(), threading.Lock()
-    steppers = [
-        Stepper(Client(f"c{order.number}x{at}", order.places, facts, order.seed + at, order.trace))
-        for at in range(order.clients)
-    ]
+    steppers = [_stepper(order, at, facts) for at in range(order.clients)]
     _all(_live, steppers, order, outcome, lock)
+    meet.wait(PATIENCE_S)
+    if order.number == 0:
+        _all_may_read(order)
     meet.wait(PATIENCE_S)
     _all(_calm, steppers, order, outcome, lock)
     meet.wait(PATIENCE_S)
     outcome.facts = facts.values
     results.put(outcome)
+
+
+def _stepper(order: Order, at: int, facts: Facts) -> Stepper:
+    shared = readers(order.places)
+    own = [place for place in order.places if not place.owner]
+    name, seed = f"c{order.number}x{at}", order.seed + at
+    if shared and at % READERS_ARE == READERS_ARE - 1:
+        return Stepper(Client(name, shared, facts, seed, order.trace))
+    return Stepper(Client(name, own, facts, seed, order.trace), tuple(shared))
+
+
+def _all_may_read(order: Order) -> None:
+    """What the owner took from readers they get back."""
+    client = Client("last", order.places[:1], Facts(), 1)
+    client.connect(())
+    share(client, readers(order.places), [SHIFTING])
+    client.close()
 
 
 Work = Callable[[Stepper, Order, Outcome, threading.Lock], None]
@@ -136,7 +195,7 @@ def _all(
     what: Work, steppers: list[Stepper], order: Order, outcome: Outcome, lock: threading.Lock
 ) -> None:
     threads = [
-        threading.Thread(target=_guarded, args=(what, one, order, outcome, lock))
+        threading.Thread(target=_guarded, args=(what, one, order, outcome, lock), daemon=True)
         for one in steppers
     ]
     for thread in threads:
@@ -182,18 +241,21 @@ def _live(stepper: Stepper, order: Order, outcome: Outcome, lock: threading.Lock
 
 
 def _justify(client: Client, gone: Gone) -> None:
-    """RFC 2180 3.3: who has a folder selected that is deleted is sent away; nobody else."""
-    if client.folder not in PASSING_FOLDERS or not gone.said.startswith(b"* BYE [UNAVAILABLE]"):
+    """RFC 2180 3.3: who has a folder selected that is deleted is sent away, and who may not read
+    it any more; nobody else."""
+    passing = client.folder in PASSING_FOLDERS or client.loose
+    if not passing or not gone.said.startswith(b"* BYE [UNAVAILABLE]"):
         raise Wrong(f"the server ended it: {gone.said!r}")
 
 
 def _calm(stepper: Stepper, order: Order, outcome: Outcome, lock: threading.Lock) -> None:
-    if stepper.client.folder in PASSING_FOLDERS:
-        stepper.client.close()  # it may be deleted by now, which ends a session
+    if stepper.client.folder in PASSING_FOLDERS or stepper.client.loose:
+        stepper.client.close()  # it may be deleted or taken from us, which ends a session
     # What it has selected, it must have followed; the others it opens anew.
     names = sorted(LASTING_FOLDERS, key=lambda name: name != stepper.client.folder)
     for name in names:
-        belief = stepper.settle(name)
+        belief = Belief(stepper.client.user, *stepper.settle(name))
         with lock:
-            outcome.beliefs.setdefault(name, {})[stepper.client.name] = belief
+            mailbox = stepper.client.ids[name]
+            outcome.beliefs.setdefault(mailbox, {})[stepper.client.name] = belief
     stepper.client.close()

@@ -42,6 +42,7 @@ class Mirror:
     facts: Facts
     by_uid: bool
     uidonly: bool
+    user: str = ""  # whose \\Seen it is that is told
     uids: list[int | None] = field(default_factory=list)
     flags: dict[int, Flags] = field(default_factory=dict)
     modseqs: dict[int, int] = field(default_factory=dict)
@@ -236,7 +237,8 @@ class Mirror:
         self.modseqs[uid] = modseq
         self.seen_modseq = max(self.seen_modseq, modseq)
         if flags is not None and self.mailbox_id:
-            self.facts.note(("flags at", self.mailbox_id, self.uidvalidity, uid, modseq), flags)
+            key = "flags at", self.user, self.mailbox_id, self.uidvalidity, uid, modseq
+            self.facts.note(key, flags)
 
     def told_highest(self, modseq: int) -> None:
         """An OK with HIGHESTMODSEQ."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import smtplib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from tests.stress.client import LASTING_FOLDERS, LATE, PASSING_FOLDERS, Asked, Client
+from tests.stress.client import (
+    FULL_RIGHTS,
+    LASTING_FOLDERS,
+    LATE,
+    PASSING_FOLDERS,
+    SHARED_FOLDERS,
+    SHIFTING,
+    TIMEOUT_S,
+    Asked,
+    Client,
+    Place,
+)
 from tests.stress.mirror import Memory, Mirror, compact, expand, within
 from tests.stress.talk import Response, Value, Wrong
 
@@ -20,13 +32,16 @@ ITEMS = (
     "(EMAILID THREADID SAVEDATE)", f"({SUBJECT.replace('BODY', 'BODY.PEEK')} FLAGS)", "PREVIEW",
     "BODY.PEEK[]", "BODY[]", "BODY.PEEK[TEXT]<0.20>", "BINARY.SIZE[1]", "FULL",
 )  # fmt: skip
+# What a reader may have in the mailbox where it comes and goes: of all of it to nothing.
+RIGHTS = (FULL_RIGHTS, FULL_RIGHTS, "lrs", "lr", "lrswi", "lrswite", "lrsti", "lrp", "li", "l", "")
 
 
 class Stepper:
-    """Steps of one client."""
+    """Steps of one client. ``others``: with whom it shares; nobody's for a reader."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, others: tuple[Place, ...] = ()) -> None:
         self.client = client
+        self.others = others
         self.chance = client.chance
 
     # -- choosing --------------------------------------------------------------------------------
@@ -40,11 +55,14 @@ class Stepper:
             if chance.random() < 0.75:
                 self.select()
                 return
-            chance.choice([self.status, self.listing, self.folders, self.append_now])()
+            apart = [self.status, self.listing, self.folders, self.append_now, self.deliver]
+            chance.choice(apart)()
             return
         stories: list[Callable[[], None]] = [self.status, self.listing, self.folders, self.select]
         stories += [self.idle, self.reconnect, self.end_selection, self.saved_search]
-        stories += [self.context, self.append_now]
+        stories += [self.context, self.append_now, self.deliver]
+        if self.others:
+            stories.append(self.rights)
         if chance.random() < 0.25:
             chance.choice(stories)()
         elif chance.random() < 0.35:
@@ -167,7 +185,7 @@ class Stepper:
             words = self.flags()
             return f"FLAGS{dot} ({' '.join(words)})", words, None, silent
         words = self.flags()
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.4 and not self.client.loose:
             words.append(self.client.keyword)
         if self.chance.random() < 0.2:
             words.append("\\Deleted")
@@ -196,7 +214,9 @@ class Stepper:
         for uid in uids:
             if uid not in mirror.flags:
                 continue
-            if "FLAGS" not in mirror.fetched.get(uid, {}):
+            if self.client.loose:
+                del mirror.flags[uid]  # which of them we may set is not certain
+            elif "FLAGS" not in mirror.fetched.get(uid, {}):
                 old = mirror.flags[uid]
                 new = frozenset(words) if on is None else old | words if on else old - words
                 mirror.flags[uid] = new
@@ -268,7 +288,7 @@ class Stepper:
         codes = LATE if target in PASSING_FOLDERS else ()
         return Asked(
             f"UID {verb}",
-            f"UID {verb} {compact(uids)} {target}".encode(),
+            f"UID {verb} {compact(uids)} {self.client.spell(target)}".encode(),
             lambda asked: self._transferred(asked, uids, target, verb == "MOVE"),
             codes=codes,
         )
@@ -281,7 +301,7 @@ class Stepper:
         uid = self.mirror.uids[number - 1]
         return Asked(
             "COPY",
-            f"COPY {number} {target}".encode(),
+            f"COPY {number} {self.client.spell(target)}".encode(),
             lambda asked: self._transferred(asked, [uid] if uid else None, target, False),
             codes=(*LATE, "EXPUNGEISSUED") if target in PASSING_FOLDERS else ("EXPUNGEISSUED",),
         )
@@ -333,7 +353,7 @@ class Stepper:
         parts = (b" (%b) {%d+}\r\n%b" % (words, len(text), text) for _, text in made)
         return Asked(
             "APPEND",
-            f"APPEND {target}".encode() + b"".join(parts),
+            f"APPEND {self.client.spell(target)}".encode() + b"".join(parts),
             lambda asked: self._appended(asked, target, made),
             codes=LATE if target in PASSING_FOLDERS else (),
         )
@@ -345,6 +365,8 @@ class Stepper:
         if not asked.ok:
             return
         words = asked.code("APPENDUID")
+        if not words and self.client.owner and target == SHIFTING:
+            return  # RFC 9051 6.3.12: no UIDs of what may not be read
         if not words:
             raise Wrong("no APPENDUID")
         uids = expand(words[1])
@@ -367,7 +389,7 @@ class Stepper:
         subject, text = self.message()
         return Asked(
             "UID REPLACE",
-            f"UID REPLACE {uid} {target} {{{len(text)}+}}\r\n".encode() + text,
+            f"UID REPLACE {uid} {self.client.spell(target)} {{{len(text)}+}}\r\n".encode() + text,
             lambda asked: self._replaced(asked, uid, target, (subject, text)),
             codes=("EXPUNGEISSUED", *(LATE if target in PASSING_FOLDERS else ())),
         )
@@ -382,7 +404,7 @@ class Stepper:
 
     def search(self) -> Asked:
         client, mirror = self.client, self.mirror
-        lasting = client.folder in LASTING_FOLDERS
+        lasting = client.firm(client.folder)
         kind = self.chance.choice(["ALL", "own", "UID", "flag", "returns", "body", "numbers"])
         if kind == "own" and lasting:
             return self._searching(f"KEYWORD {client.keyword}", self._own)
@@ -467,6 +489,8 @@ class Stepper:
         asked, _ = client.run([
             Asked("UID SEARCH", text), Asked("UID FETCH", b"UID FETCH $ (UID FLAGS)")
         ])  # fmt: skip
+        if not asked.ok and client.loose:
+            return
         strange = self.mirror.fetched.keys() - set(found_by(asked))
         # Flags of others may have changed.
         if self.mirror.certain() and strange - set(self.mirror.known()):
@@ -481,6 +505,8 @@ class Stepper:
             client.post([asked])
             client.contexts[asked.tag] = set()
             client.finish(asked)
+            if not asked.ok:
+                client.contexts.pop(asked.tag, None)
         client.run([self.noop()])
 
     def judge_contexts(self) -> None:
@@ -513,7 +539,7 @@ class Stepper:
     def _learn_rest(self) -> None:
         """New ones may have come while we asked."""
         for _ in range(20):
-            if self.mirror.complete():
+            if self.client.mirror is None or self.mirror.complete():
                 return
             self._learn_all()
         raise Wrong("UID FETCH 1:* never tells of all that exist")
@@ -538,9 +564,9 @@ class Stepper:
         mailbox_id = client.ids.get(name, "")
         floors = [client.facts.floor((what, mailbox_id)) for what in ("uid", "modseq")]
         by_uid = "qresync" in client.traits
-        mirror = Mirror(client.facts, by_uid, "uidonly" in client.traits)
+        mirror = Mirror(client.facts, by_uid, "uidonly" in client.traits, client.user)
         client.enter(mirror, name, verb == "EXAMINE")
-        asked = client.ask(verb, f"{verb} {name}{how}", codes=self._late(name))
+        asked = client.ask(verb, f"{verb} {client.spell(name)}{how}", codes=self._late(name))
         if not asked.ok:
             client.mirror, client.folder = None, ""
             return
@@ -564,7 +590,7 @@ class Stepper:
             raise Wrong("SELECT tells too little")
         facts.note(("UIDVALIDITY", mirror.mailbox_id), mirror.uidvalidity)
         if name in LASTING_FOLDERS:
-            facts.note(("MAILBOXID", name, self.client.places[0].user), mirror.mailbox_id)
+            facts.note(("MAILBOXID", name, self.client.home(name)), mirror.mailbox_id)
             self.client.ids[name] = mirror.mailbox_id
         if mirror.uidnext <= floors[0]:
             raise Wrong(f"UIDNEXT {mirror.uidnext}, but {floors[0]} was given")
@@ -603,18 +629,19 @@ class Stepper:
             items += " HIGHESTMODSEQ"
         mailbox_id = client.ids.get(name, "")
         floors = [client.facts.floor((what, mailbox_id)) for what in ("uid", "modseq")]
-        asked = client.ask("STATUS", f"STATUS {name} ({items})", codes=self._late(name))
+        text = f"STATUS {client.spell(name)} ({items})"
+        asked = client.ask("STATUS", text, codes=self._late(name))
         if not asked.ok:
             return
         found = [figures(one) for one in asked.of("STATUS")]
-        mine = [one for one in found if one.get("name") == name and "SIZE" in one]
+        mine = [one for one in found if one.get("name") == client.full(name) and "SIZE" in one]
         if not mine:
             raise Wrong("no STATUS")
         one = mine[-1]
         client.facts.note(("UIDVALIDITY", one["MAILBOXID"]), int(one["UIDVALIDITY"]))
         if name not in LASTING_FOLDERS:
             return
-        client.facts.note(("MAILBOXID", name, client.places[0].user), one["MAILBOXID"])
+        client.facts.note(("MAILBOXID", name, client.home(name)), one["MAILBOXID"])
         client.ids[name] = one["MAILBOXID"]
         if int(one["UIDNEXT"]) <= floors[0]:
             raise Wrong(f"UIDNEXT {one['UIDNEXT']}, but {floors[0]} was given")
@@ -658,10 +685,57 @@ class Stepper:
             self.client.run([self.noop()])
 
     def reconnect(self) -> None:
-        client = self.client
-        if self.chance.random() < 0.5:
+        client, chance = self.client, self.chance
+        if chance.random() < 0.4:
+            client.unauthenticate()
+            if self.others and chance.random() < 0.3:
+                self._visit(chance.choice(self.others))
+            if chance.random() < 0.8:
+                client.log_in()
+                return
+        if chance.random() < 0.5:
             client.ask("LOGOUT", "LOGOUT")
         client.close()
+
+    def _visit(self, other: Place) -> None:
+        """Be somebody else on the same connection, and nobody again."""
+        client = self.client
+        client.ask("LOGIN", f'LOGIN "{other.user}" "{other.password}"')
+        (one,) = client.ask("STATUS", "STATUS INBOX (MAILBOXID)").of("STATUS")
+        client.facts.note(("MAILBOXID", "INBOX", other.user), figures(one)["MAILBOXID"])
+        client.unauthenticate()
+
+    # -- what comes from elsewhere ---------------------------------------------------------------
+
+    def rights(self) -> None:
+        """The owner gives a reader other rights, or all of them."""
+        client, rights = self.client, self.chance.choice(RIGHTS)
+        for other in {one.user for one in self.others}:
+            client.ask("SETACL", f'SETACL {SHIFTING} {other} "{rights}"')
+
+    def deliver(self) -> None:
+        """By SMTP to any node; what was acknowledged is there at once, on this node."""
+        client = self.client
+        ways = [one for one in client.places if one.smtp]
+        if not ways:
+            self.append_now()
+            return
+        name = self.chance.choice(["INBOX", SHARED_FOLDERS[0]])
+        local, _, domain = client.home(name).partition("@")
+        address = f"{local}@{domain}" if name == "INBOX" else f"{local}+{name}@{domain}"
+        before, way = self._uidnext(name), self.chance.choice(ways)
+        with smtplib.SMTP(way.host, way.smtp, timeout=TIMEOUT_S) as door:
+            door.sendmail("sender@elsewhere.test", [address], self.message()[1])
+        after = self._uidnext(name)
+        if after <= before:
+            raise Wrong(f"{name} had UIDNEXT {before} before a delivery and has {after} after it")
+
+    def _uidnext(self, name: str) -> int:
+        client = self.client
+        asked = client.ask("STATUS", f"STATUS {client.spell(name)} (UIDNEXT)")
+        found = [figures(one) for one in asked.of("STATUS")]
+        mine = [one for one in found if one["name"] == client.full(name) and "UIDNEXT" in one]
+        return int(mine[-1]["UIDNEXT"])  # what NOTIFY tells comes before
 
     def settle(self, name: str) -> tuple[list[int], dict[int, frozenset[str]]]:
         """When nobody changes anything any more: what we believe of a folder."""

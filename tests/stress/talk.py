@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 import zlib
 from collections.abc import Iterator
@@ -138,9 +139,13 @@ class Talk:
     """The connection."""
 
     def __init__(
-        self, address: tuple[str, int], timeout_s: float, trace: Path | None = None
+        self,
+        address: tuple[str, int],
+        timeout_s: float,
+        trace: Path | None = None,
+        tls: bool = False,
     ) -> None:
-        """``trace``: a file that gets all that is said, with times."""
+        """``trace``: a file that gets all that is said, with times. ``tls``: from the start."""
         self._trace = trace
         self._sock = socket.create_connection(address, timeout_s)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -148,12 +153,31 @@ class Talk:
         self._deflate: zlib._Compress | None = None
         self._inflate: zlib._Decompress | None = None
         self.last: list[bytes] = []  # for who reads a report
+        if tls:
+            self.secure()
+
+    def secure(self) -> None:
+        """TLS from here on; whose certificate it is does not matter here."""
+        if self._held:
+            raise Wrong("octets between STARTTLS and the handshake")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            self._sock = context.wrap_socket(self._sock)
+        except OSError as error:
+            raise Wrong(f"no handshake: {error}") from error
 
     def compress(self) -> None:
         """RFC 4978: both ways from here on."""
         if self._held:
             raise Wrong("octets between COMPRESS and the first compressed one")
         self._deflate, self._inflate = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+
+    def plain(self) -> None:
+        """RFC 8437 4.1: UNAUTHENTICATE ends compression, both ways."""
+        if self._held:
+            raise Wrong(f"octets behind UNAUTHENTICATE's answer: {bytes(self._held[:80])!r}")
+        self._deflate = self._inflate = None
 
     def send(self, data: bytes) -> None:
         self._note(b"C: " + data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.stress.crowd import Belief, Outcome, together
 from tests.stress.facts import Facts, conflicts
 from tests.stress.mirror import Mirror, compact, expand
 from tests.stress.talk import Response, Wrong, parse, read_all, responses
@@ -112,6 +113,21 @@ def test_facts_of_several_processes_are_compared() -> None:
         facts.note(("a",), 2)
     assert conflicts([{("a",): 1}, {("a",): 1, ("b",): 2}]) == []
     assert len(conflicts([{("a",): 1}, {("a",): 2}])) == 1
+
+
+def test_beliefs_are_compared_and_seen_is_each_users_own() -> None:
+    def belief(user: str, *flags: str) -> Belief:
+        return Belief(user, [1], {1: frozenset(flags)})
+
+    def wrong(**beliefs: Belief) -> list[str]:
+        return together([Outcome(beliefs={"m": beliefs})]).wrong
+
+    ann, bob = belief("ann", "\\Seen", "k"), belief("bob", "k")
+    assert wrong(a=ann, b=bob) == []
+    assert wrong(a=ann, b=belief("ann", "k")) != []
+    assert wrong(a=ann, b=belief("bob", "\\Seen")) != []
+    assert wrong(a=ann, b=bob, c=belief("bob", "k", "\\Seen")) != []
+    assert wrong(a=ann, b=Belief("bob", [1, 2], {})) != []
 
 
 def test_responses_are_read_whole() -> None:

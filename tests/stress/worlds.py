@@ -16,24 +16,26 @@ World = tuple[list[Place], Callable[[], list[str]]]
 @contextmanager
 def single(folder: Path) -> Iterator[World]:
     """One server."""
-    with peopled_server.peopled(folder, users=1) as server:
-        place = Place("127.0.0.1", server.ports["imap"], server.users[0], peopled_server.PASSWORD)
+    with peopled_server.peopled(folder, users=2) as server:
+        places = _ways("127.0.0.1", server.ports, server.users, peopled_server.PASSWORD)
 
         def faults() -> list[str]:
             server.check_store()
             return [str(one) for one in server.faults()]
 
-        yield [place], faults
+        yield places, faults
 
 
 @contextmanager
 def cluster(folder: Path, count: int) -> Iterator[World]:
     """Several nodes."""
-    with cluster_nodes.cluster_world(folder, users=1, nodes=count) as world:
+    with cluster_nodes.cluster_world(folder, users=2, nodes=count) as world:
         nodes = [world.node(name) for name in world.spots]
-        user = f"user1@{cluster_nodes.DOMAIN}"
+        users = [f"{user}@{cluster_nodes.DOMAIN}" for user in world.users]
         places = [
-            Place(node.host, node.ports["imap"], user, cluster_nodes.PASSWORD) for node in nodes
+            place
+            for node in nodes
+            for place in _ways(node.host, node.ports, users, cluster_nodes.PASSWORD)
         ]
 
         def faults() -> list[str]:
@@ -42,3 +44,13 @@ def cluster(folder: Path, count: int) -> Iterator[World]:
             return found + world.findings()
 
         yield places, faults
+
+
+def _ways(host: str, ports: dict[str, int], users: list[str], password: str) -> list[Place]:
+    """One for the owner, the first user, and one for who reads what he shares."""
+    owner, reader = users
+    every = ports["imaps"], ports["smtp"]
+    return [
+        Place(host, ports["imap"], owner, password, "", *every),
+        Place(host, ports["imap"], reader, password, owner, *every),
+    ]
