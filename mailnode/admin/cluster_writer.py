@@ -38,6 +38,7 @@ PLACES = {
     "drbd/global_common.conf": "/etc/drbd.d/global_common.conf",
     "drbd/mail.res": "/etc/drbd.d/mail.res",
     "drbd/fence-peer": "/etc/mailnode/fence-peer",
+    "drbd/only-in-copy": "/etc/mailnode/only-in-copy",
     "ocfs2/cluster.conf": "/etc/ocfs2/cluster.conf",
     "ocfs2/o2cb": "/etc/default/o2cb",
     "ocfs2/mkfs.sh": "is run once",
