@@ -164,8 +164,9 @@ class Machine:
             return "no systemd unit was found beside the program; start `mailnode serve` yourself"
         target = self._below(f"/etc/systemd/system/{_UNIT}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        start = f"ExecStart={_program()} serve --config /etc/mailnode/mailnode.toml"
-        target.write_text(re.sub(r"(?m)^ExecStart=.*$", lambda _: start, source.read_text()))
+        program = _program()
+        ours = re.compile(r"(?m)^(Exec\w+)=/usr/local/bin/mailnode ")
+        target.write_text(ours.sub(lambda line: f"{line[1]}={program} ", source.read_text()))
         return "`systemctl daemon-reload && systemctl enable --now mailnode` starts it"
 
 

@@ -35,8 +35,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_unit_starts_the_program_that_made_it(tmp_path: Path, program: Path) -> None:
     Machine(tmp_path / "root", "mail.example.org").prepare("", force=False)
     unit = tmp_path / "root" / UNIT
-    starts = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
-    assert starts == [f"ExecStart={program} serve --config /etc/mailnode/mailnode.toml"]
+    orders = [line for line in unit.read_text().splitlines() if line.startswith("Exec")]
+    assert orders == [
+        f"ExecStart={program} serve --config /etc/mailnode/mailnode.toml",
+        f"ExecReload={program} config check --config /etc/mailnode/mailnode.toml",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+    ]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

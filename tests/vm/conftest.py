@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.namespaces import need_namespaces
+from tests.vm.alone import Lone
+from tests.vm.images import Images, images
 from tests.vm.lab import Lab, laboratory
 from tests.vm.machine import MEMORY_MIB, missing_program
 from tests.vm.network import why_no_cards
@@ -31,6 +33,8 @@ def pytest_runtest_makereport(
     lab = found.get("lab", found.get("pair"))
     if report.failed and isinstance(lab, Lab):
         report.sections.append(("both machines", lab.picture()))
+    if report.failed and isinstance(lone := found.get("served"), Lone):
+        report.sections.append(("the machine", lone.picture()))
     return report
 
 
@@ -58,10 +62,17 @@ def ended_whole() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def lab(ended_whole: None) -> Iterator[Lab]:
-    """Both machines with one file system, each with its mailnode; no service addresses yet."""
+def lab_images(ended_whole: None) -> Iterator[Images]:
+    """What all machines start from."""
     _need_lab()
-    with laboratory() as found:
+    with images() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def lab(lab_images: Images) -> Iterator[Lab]:
+    """Both machines with one file system, each with its mailnode; no service addresses yet."""
+    with laboratory(lab_images) as found:
         try:
             found.bring_up()
         except Exception:

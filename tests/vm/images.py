@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +37,15 @@ def cache_folder() -> Path:
     return (Path(given) if given else Path("/var/cache")) / "mailnode-lab"
 
 
-def make_images(folder: Path) -> Images:
-    """The images; the product's disk, which changes with every line of it, in ``folder``."""
+@contextmanager
+def images() -> Iterator[Images]:
+    """The images; those that change with every line of the product go with the context. First of
+    all, for it fetches packages, and the machines' networks lead nowhere."""
+    with tempfile.TemporaryDirectory(prefix="mailnode-images") as name:
+        yield _make_images(Path(name))
+
+
+def _make_images(folder: Path) -> Images:
     system = _once("system", [_SCRIPT, *sorted(_GUEST.iterdir())], _build_system)
     python = _once("python", [product.LOCK], product.install_dependencies)
     disk = folder / "product.raw"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.vm.console import CommandFailed, Done, GuestGone
-from tests.vm.images import Images, make_images
+from tests.vm.images import Images
 from tests.vm.machine import Machine
 from tests.vm.network import CLIENTS, STORAGE, networks, set_cable
 from tests.vm.plan import MAIL, N1, N2, SPOTS, Spot
@@ -71,11 +71,20 @@ class Lab:
 
     def raise_addresses(self) -> None:
         """Start Heartbeat on both and wait for each address at home. Raises ``AssertionError``."""
+
+        def at_home() -> None:
+            self.until_addresses({"n1": [N1], "n2": [N2]}, 120.0)
+            self.until_settled()
+
+        self._heartbeat_until(at_home)
+
+    def _heartbeat_until(self, wait: Callable[[], object]) -> None:
+        """Have Heartbeat run on both, and both anew where ``wait`` raises ``AssertionError``; the
+        last time it is the caller's."""
         for left in reversed(range(_HEARTBEAT_STARTS)):
             self.both("systemctl start heartbeat", STEP_S)
             try:
-                self.until_addresses({"n1": [N1], "n2": [N2]}, 120.0)
-                self.until_settled()
+                wait()
             except AssertionError as error:
                 if not left:
                     raise
@@ -98,7 +107,7 @@ class Lab:
         machine.until_up()
         machine.say("systemctl start drbd o2cb", STEP_S)
         machine.say("systemctl start mailnode", MAILNODE_S)
-        machine.say("systemctl start heartbeat", STEP_S)
+        self._heartbeat_until(self.until_settled)
 
     def both(self, command: str, timeout_s: float = STEP_S) -> list[str]:
         """The same on both at once; their outputs."""
@@ -216,19 +225,17 @@ class Lab:
         return "\n".join(parts)
 
     def close(self) -> None:
-        for machine in self.machines.values():
-            machine.power_off()
+        with contextlib.ExitStack() as steps:
+            for machine in self.machines.values():
+                steps.callback(machine.power_off)
 
 
 @contextlib.contextmanager
-def laboratory() -> Iterator[Lab]:
+def laboratory(images: Images) -> Iterator[Lab]:
     """A lab that ends, with all its machines and their disks."""
-    with tempfile.TemporaryDirectory(prefix="mailnode-lab") as name:
-        # First, for it fetches packages: the lab's networks lead nowhere.
-        images = make_images(Path(name))
-        with networks():
-            lab = Lab(Path(name), images)
-            try:
-                yield lab
-            finally:
-                lab.close()
+    with tempfile.TemporaryDirectory(prefix="mailnode-lab") as name, networks():
+        lab = Lab(Path(name), images)
+        try:
+            yield lab
+        finally:
+            lab.close()

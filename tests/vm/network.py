@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.support.namespaces import checked
@@ -31,13 +31,13 @@ def why_no_cards() -> str:
 
 
 @contextmanager
-def networks() -> Iterator[None]:
-    """Both networks, for this thread and all it starts."""
+def networks(spots: Sequence[Spot] = SPOTS) -> Iterator[None]:
+    """Both networks with a cable to each spot, for this thread and all it starts."""
     before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _call("unshare", _CLONE_NEWNET)
         try:
-            _lay()
+            _lay(spots)
             yield
         finally:
             _call("setns", before, _CLONE_NEWNET)
@@ -50,7 +50,7 @@ def set_cable(link: str, spot: Spot, *, plugged: bool) -> None:
     checked(["ip", "link", "set", tap(link, spot), "up" if plugged else "down"])
 
 
-def _lay() -> None:
+def _lay(spots: Sequence[Spot]) -> None:
     checked(["ip", "link", "set", "lo", "up"])
     for link, host in ((CLIENTS, CLIENTS_HOST), (STORAGE, STORAGE_HOST)):
         checked(
@@ -59,7 +59,7 @@ def _lay() -> None:
         checked(["ip", "link", "set", link, "type", "bridge", "mcast_snooping", "0"])
         checked(["ip", "link", "set", link, "up"])
         checked(["ip", "addr", "add", f"{host}/24", "brd", "+", "dev", link])
-        for spot in SPOTS:
+        for spot in spots:
             checked(["ip", "tuntap", "add", tap(link, spot), "mode", "tap"])
             checked(["ip", "link", "set", tap(link, spot), "master", link, "up"])
     checked(["ip", "addr", "add", f"{CLIENTS_HOST6}/64", "dev", CLIENTS, "nodad"])

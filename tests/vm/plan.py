@@ -52,4 +52,6 @@ class Spot:
         return f"fd91:1::{100 + self.number}"
 
 
+# A machine that is no node of a cluster.
+ALONE = Spot("alone", 3)
 N1, N2 = SPOTS = (Spot("n1", 1), Spot("n2", 2))

@@ -21,6 +21,7 @@ from tests.support.namespaces import checked
 from tests.vm.commands import long_checked
 from tests.vm.plan import (
     ACCOUNT_ID,
+    ALONE,
     CLIENTS_HOST,
     DEADTIME_S,
     DISK,
@@ -92,6 +93,7 @@ def _environment(tree: Path, dependencies: Path) -> None:
             else:
                 shutil.copy(path, source)
         _pip("--no-deps", "--target", str(site), str(source))
+    (site / "share").rename(tree / "share")  # where pip puts it without --target
     (tree / "bin").mkdir()
     (tree / "bin/python3").symlink_to("/usr/bin/python3")
     (tree / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
@@ -119,6 +121,8 @@ def _nodes(trees: Path, scratch: Path) -> None:
             _install(path, root, f"/etc/mailnode/tls/{path.name}")
         _install(directory, root, "/var/lib/mailnode/directory.db")
         _give_to_mailnode(root)
+    # All else is done by the commands that a README tells its reader.
+    _network_files(trees / ALONE.name, ALONE, f"{ALONE.own} mail.{DOMAIN}\n")
 
 
 def _cluster_files(folder: Path) -> list[dict[str, str]]:
@@ -156,7 +160,7 @@ def _replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _own_files(root: Path, spot: Spot) -> None:
+def _network_files(root: Path, spot: Spot, hosts: str) -> None:
     addresses = {
         "CLIENTS": f"{spot.own}/24",
         "CLIENTS6": f"{spot.own6}/64",
@@ -164,9 +168,13 @@ def _own_files(root: Path, spot: Spot) -> None:
         "STORAGE": f"{spot.storage}/24",
     }
     lines = "".join(f"{key}={value}\n" for key, value in addresses.items())
+    (root / "etc").mkdir(parents=True, exist_ok=True)
     (root / "etc/lab-addresses").write_text(lines)
-    hosts = "".join(f"{one.storage} {one.name}\n" for one in SPOTS)
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{hosts}")
+
+
+def _own_files(root: Path, spot: Spot) -> None:
+    _network_files(root, spot, "".join(f"{one.storage} {one.name}\n" for one in SPOTS))
     (root / "etc/mailnode/cluster.secret").write_text("a secret of the lab's two nodes\n")
     _install(REPOSITORY / "systemd/mailnode.service", root, "/etc/systemd/system/mailnode.service")
     (root / "usr/bin").mkdir()

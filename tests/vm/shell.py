@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from tests.vm.console import GuestGone
+from tests.vm.images import images
 from tests.vm.lab import Lab, laboratory
 
 _COMMAND_S = 600.0
@@ -20,7 +21,7 @@ _COMMAND_S = 600.0
 def main() -> None:
     """Read commands from standard input."""
     print("Making the lab, some minutes ...", flush=True)
-    with laboratory() as lab:
+    with images() as found, laboratory(found) as lab:
         try:
             lab.bring_up()
             lab.raise_addresses()
