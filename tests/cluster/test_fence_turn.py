@@ -27,23 +27,31 @@ echo "$1" >> /run/slept
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
+def machines() -> Iterator[Pair]:
     if reason := why_no_namespaces() or why_no_program("arping", "ping"):
         pytest.skip(reason)
     with (
         tempfile.TemporaryDirectory(prefix="mailnode-turn-", ignore_cleanup_errors=True) as folder,
         pair_of(Pair, Path(folder)) as found,
     ):
-        for number, name in enumerate(NAMES, 1):
-            machine = found.machines[name]
+        for machine in found.machines.values():
             machine.place("/etc/mailnode/bin/sleep", _SLEEP, 0o755)
             machine.place("/etc/mailnode/shoots", "#!/bin/sh\necho $1 >> /run/shot\n", 0o755)
+        yield found
+
+
+@pytest.fixture
+def pair(machines: Pair) -> Pair:
+    """Both are on; what a test changes of their networks it changes back."""
+    for number, name in enumerate(NAMES, 1):
+        machine = machines.machines[name]
+        if not machine.is_on:
             machine.boot()
             own = (f"10.91.0.{number}/24", f"{SERVICE[name]}/24")
-            machine.link(found.hub, "br0", "eth0", *own)
-            machine.link(found.hub, "br1", "eth1", f"10.92.0.{number}/24")
+            machine.link(machines.hub, "br0", "eth0", *own)
+            machine.link(machines.hub, "br1", "eth1", f"10.92.0.{number}/24")
             machine.net("ip", "route", "add", "default", "via", "10.91.0.254")
-        yield found
+    return machines
 
 
 def waits(pair: Pair, node: str = "n2", peer: str = "n1") -> list[str]:

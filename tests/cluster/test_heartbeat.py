@@ -20,6 +20,7 @@ import pytest
 from tests.support.failover_clients import in_network
 from tests.support.failover_traffic import Traffic, stored_at
 from tests.support.heartbeat_pair import DOMAIN, SERVICE, Pair, pair_of, why_no_heartbeat
+from tests.support.pair_home import at_home
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.slow, pytest.mark.fault]
 # Far more than it takes: what is bounded here is that it happens at all.
@@ -41,10 +42,16 @@ def pair_in_temporary_folder(fencing: bool, *, start: bool = True) -> Iterator[P
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    """A pair that shoots; each test but the last leaves both nodes alive and at home."""
+def shooting() -> Iterator[Pair]:
     with pair_in_temporary_folder(fencing=True) as found:
         yield found
+
+
+@pytest.fixture
+def pair(shooting: Pair) -> Pair:
+    """A pair that shoots, both nodes at home."""
+    at_home(shooting)
+    return shooting
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "cut off"])
@@ -52,8 +59,6 @@ def test_the_survivor_takes_over_and_the_node_comes_back(
     pair: Pair, how: str, record_property: Callable[[str, object], None]
 ) -> None:
     one = pair.machines["n1"]
-    pair.until_owned("n1", "n2")
-    pair.switch.shot.clear()
     with Traffic(pair) as traffic:
         began = time.monotonic()
         if how == "killed":
@@ -71,7 +76,7 @@ def test_the_survivor_takes_over_and_the_node_comes_back(
     traffic.tell(how, began, record_property)
     pair.until(lambda: pair.state("n1") == "adopted", "its queue is not adopted")
     traffic.nothing_is_lost()
-    if how != "cut off":  # the last
+    if how != "cut off":
         _comes_back(pair)
 
 
@@ -96,10 +101,16 @@ def _comes_back(pair: Pair) -> None:
 
 
 @pytest.fixture(scope="module")
-def calm() -> Iterator[Pair]:
-    """A pair whose nodes live, however their addresses move."""
+def unarmed() -> Iterator[Pair]:
     with pair_in_temporary_folder(fencing=False) as found:
         yield found
+
+
+@pytest.fixture
+def calm(unarmed: Pair) -> Pair:
+    """A pair whose nodes live, however their addresses move; both at home."""
+    at_home(unarmed)
+    return unarmed
 
 
 def test_a_planned_move_breaks_no_transaction_and_the_next_may_follow_at_once(
@@ -128,7 +139,6 @@ def test_a_node_without_a_cable_to_its_clients_gives_its_address_up(
     calm: Pair, record_property: Callable[[str, object], None]
 ) -> None:
     """Heartbeat itself hears it by the other link, and would leave the address there."""
-    calm.until_owned("n1", "n2")
     with Traffic(calm) as traffic:
         began = time.monotonic()
         calm.cut("n1", "eth0")

@@ -5,20 +5,29 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.test_heartbeat import WITHIN_S, pair_in_temporary_folder
 from tests.support.heartbeat_pair import SERVICE, SERVICE6, Pair
+from tests.support.pair_home import at_home
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.slow, pytest.mark.fault]
+IPMITOOL = "/etc/mailnode/bin/ipmitool"
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    """A pair that shoots; each test but the last leaves both nodes alive and at home."""
+def shooting() -> Iterator[Pair]:
     with pair_in_temporary_folder(fencing=True) as found:
         yield found
+
+
+@pytest.fixture
+def pair(shooting: Pair) -> Pair:
+    """A pair that shoots, both nodes at home."""
+    at_home(shooting)
+    return shooting
 
 
 def _goes_home(pair: Pair) -> None:
@@ -74,7 +83,6 @@ def test_a_frozen_mailnode_loses_its_address_and_is_killed(pair: Pair) -> None:
 
 
 def test_an_address_that_is_nowhere_is_fetched(pair: Pair) -> None:
-    pair.until_settled()
     one = pair.machines["n1"]
     for address in (f"{SERVICE['n1']}/24", f"{SERVICE6['n1']}/64"):
         one.net("ip", "addr", "del", address, "dev", "eth0")
@@ -86,11 +94,19 @@ def test_an_address_that_is_nowhere_is_fetched(pair: Pair) -> None:
     _goes_home(pair)
 
 
-def test_a_fence_that_fails_holds_everything_until_a_person_has_looked(pair: Pair) -> None:
-    pair.until_settled()
+@pytest.fixture
+def no_board(pair: Pair) -> Iterator[None]:
+    """The board of n1 has lost its power together with the machine: no answer on n2."""
     two = pair.machines["n2"]
-    # The board has lost its power together with the machine.
-    two.place("/etc/mailnode/bin/ipmitool", "#!/bin/sh\necho no answer >&2\nexit 1\n", 0o755)
+    whole = Path(f"{two.copies}{IPMITOOL}").read_text()
+    two.place(IPMITOOL, "#!/bin/sh\necho no answer >&2\nexit 1\n", 0o755)
+    yield
+    two.place(IPMITOOL, whole, 0o755)
+
+
+@pytest.mark.usefixtures("no_board")
+def test_a_fence_that_fails_holds_everything_until_a_person_has_looked(pair: Pair) -> None:
+    two = pair.machines["n2"]
     pair.machines["n1"].power_off()
     failed = "STONITH of n1 failed"
     pair.until(lambda: failed in two.read("ha-log"), "nobody was shot at", WITHIN_S)

@@ -24,14 +24,16 @@ class Traffic:
         self.moving = [Sender(hub, SERVICE["n1"], "user1", f"m{n}") for n in range(2)]
         self.staying = Sender(hub, SERVICE["n2"], "user1", "s")
         self.readers = [Reader(hub, SERVICE[name], "user1") for name in SERVICE]
-        self._stack = ExitStack()
         for one in self._clients():
             one.timeout_s = timeout_s
 
     def __enter__(self) -> Self:
-        for one in self._clients():
-            self._stack.enter_context(one)
-        self.until_more()
+        with ExitStack() as stack:
+            for one in self._clients():
+                stack.enter_context(one)
+            self.until_more()
+            # Only now: clients that are not served end, too.
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,6 +15,8 @@ from tests.support.namespaces import Network, why_no_namespaces, why_no_program
 
 PROGRAMS = ("corosync", "pacemakerd", "cibadmin", "crm_mon", "crm_resource", "crm_verify")
 _CIB = "/etc/mailnode/cib.xml"
+# Where Pacemaker keeps what it was told last.
+_KEPT = "/var/lib/pacemaker/cib"
 # What Pacemaker asks of a fence agent: parameters as lines, the answer as exit status.
 _FENCE = """#!/bin/sh
 action=reboot
@@ -106,7 +108,10 @@ class PacemakerPair(Pair):
         return set(found[1].split()) if found else set()
 
     def start(self) -> None:
-        """Both, until each serves its own address."""
+        """Both, until each serves its own address; nothing is known from an earlier start."""
+        for machine in self.machines.values():
+            for file in Path(f"{machine.copies}{_KEPT}").iterdir():
+                file.unlink()
         self.start_nodes()
         self.load()
         self.until_owned("n1", "n2", within_s=120)
