@@ -1,6 +1,6 @@
 """RFC 3501 6.1: commands legal in any state; 3: the states themselves."""
 
-from tests.support.imap_server import ImapServer
+from tests.support.imap_server import ImapServer, message
 
 
 def test_capability_says_what_works(imap: ImapServer) -> None:
@@ -74,3 +74,32 @@ def test_line_too_long(imap: ImapServer) -> None:
     dialog.play("S: * OK\nS: a BAD")
     dialog.client().send(b"y" * 1000 + b"\r\n")
     dialog.play("C: b NOOP\nS: b OK")
+
+
+def test_s5_3_nothing_is_said_while_no_command_runs(imap: ImapServer) -> None:
+    """RFC 3501 7.4.1: no EXPUNGE, above all; nor while a literal is waited for."""
+    imap.deliver(message(1), message(2))
+    imap.play(
+        r"""
+        C: a SELECT INBOX
+        ...
+        S: a OK
+        C: b STORE 1 +FLAGS.SILENT (\Deleted)
+        S: b OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b EXPUNGE
+        S2: * 1 EXPUNGE
+        S2: b OK
+        NOTHING:
+        C: c STATUS {5}
+        S: +
+        NOTHING:
+        C: INBOX (MESSAGES)
+        ...
+        S: * 1 EXPUNGE
+        ...
+        S: c OK
+        """
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,42 @@ async def test_s8_what_is_missing_is_added(tmp_path: Path) -> None:
         assert (len(kept.get_all("From")), kept["Message-ID"]) == (1, "<1@2>")
         told = [event["message_id"] for event in world.events(Event.ACCEPTED)]
         assert told == [added["Message-ID"], "<1@2>"]
+
+
+async def test_s4_2_domains_are_whole_ones(tmp_path: Path) -> None:
+    """And 5.1: what is no address is refused where it is named."""
+    async with running(tmp_path, Role.SUBMISSION) as world:
+        client = await world.logged_in()
+        await client.dialog(
+            """
+            C: MAIL FROM:<alice>
+            S: 550 5.1.7
+            C: MAIL FROM:<alice@here>
+            S: 550 5.7.1
+            C: MAIL FROM:<alice@here.test>
+            S: 250
+            C: RCPT TO:<bob>
+            S: 553 5.1.3
+            C: RCPT TO:<bob@here>
+            S: 550
+            C: RCPT TO:<b b@here.test>
+            S: 501 5.1.3
+            C: RCPT TO:<nobody@here.test>
+            S: 550 5.1.1
+            C: RCPT TO:<postmaster>
+            S: 250
+            C: DATA
+            S: 354
+            """
+        )
+
+
+async def test_s7_extensions(tmp_path: Path) -> None:
+    """What an MSA has to have, and ETRN, which it may not have."""
+    async with running(tmp_path, Role.SUBMISSION) as world:
+        client = await world.logged_in()
+        offered = await client.say("EHLO client.test")
+        for name in ("PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SIZE", "AUTH"):
+            assert re.search(rf"^250.{name}\b", offered, re.M), offered
+        assert "ETRN" not in offered
+        assert (await client.say("ETRN here.test")).startswith("500 5.5.1")
