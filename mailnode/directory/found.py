@@ -1,7 +1,9 @@
-"""What the database at hand really has: older PostfixAdmin versions lack some columns and tables.
+"""What the database at hand really has: older PostfixAdmin versions lack some columns and tables,
+and a replica may lack rows.
 
 Promises: what is missing reads as its harmless default (smtp allowed, never expired, no second
-factor), and is never written.
+factor), and is never written; ``lacking`` names what nobody can do without.
+Fails: ``Behind``.
 """
 
 from __future__ import annotations
@@ -9,13 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, inspect, literal
+from sqlalchemy import Column, ColumnElement, Connection, Table, inspect, literal, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory.schema import Tables
+from mailnode.model.errors import DirectoryGone
+from mailnode.runtime.sql import rank_of
 
 # What a missing column reads as.
 DEFAULTS: dict[str, Any] = {"smtp_active": 1, "totp_secret": None, "password_expiry": None}
+# What look-ups cannot do without, by table.
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "domain": ("domain", "transport", "backupmx", "active"),
+    "alias": ("address", "goto", "active"),
+    "alias_domain": ("alias_domain", "target_domain", "active"),
+    "mailbox": ("username", "password", "maildir", "quota", "domain", "active"),
+}
+
+
+class Behind(DirectoryGone):
+    """A replica knows of no such thing, and may only not have heard of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +72,27 @@ async def look(connection: AsyncConnection, tables: Tables) -> Found:
         return Found(names, columns)
 
     return await connection.run_sync(ask)
+
+
+async def be_sure(connection: AsyncConnection) -> None:
+    """To be called where there is no row: raises ``Behind`` unless that says something. A server
+    that stands in for the preferred one and takes no writing is a replica, which may be behind."""
+    if not rank_of(connection) or connection.dialect.name == "sqlite":
+        return
+    read_only = await connection.scalar(text("SELECT @@global.read_only"))
+    if str(read_only).upper() not in ("0", "OFF"):
+        raise Behind("only a replica answers, and it may not have heard of this yet")
+
+
+def lacking(connection: Connection, prefix: str) -> list[str]:
+    """Tables (``alias``) and columns (``alias.goto``) that are needed but not there."""
+    inspector = inspect(connection)
+    names, found = set(inspector.get_table_names()), []
+    for table, columns in _NEEDED.items():
+        name = f"{prefix}{table}"
+        if name not in names:
+            found.append(name)
+            continue
+        there = {column["name"].lower() for column in inspector.get_columns(name)}
+        found += [f"{name}.{column}" for column in columns if column not in there]
+    return found

@@ -53,6 +53,11 @@ class Change:
         """The first column of the first row, or ``None``."""
         return await self.connection.scalar(statement)
 
+    async def folded(self, statement: Any) -> set[str]:
+        """The first column of all rows, in lower case: for comparing with another table's, which
+        the database may refuse (tables of different ages have different collations)."""
+        return {row[0].lower() for row in await self.connection.execute(statement)}
+
     async def insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
         """Add rows (all with the same columns), leaving out columns an older schema lacks."""
         known = [

@@ -4,8 +4,8 @@ Promises: a database that holds PostfixAdmin's tables already is used as found; 
 ever altered. Two starting at once do not disturb each other. A run cut off half-way is finished
 by the next. Versions only add tables, columns with defaults, and indexes, so that an earlier
 mailnode goes on beside a newer one: tables of a version it does not know it uses as they are.
-Fails: ``BadSettings`` when the database holds tables but not those of PostfixAdmin;
-``DirectoryGone``.
+Fails: ``BadSettings`` when the database holds tables but not those of PostfixAdmin, or of one that
+is too old; ``DirectoryGone``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mailnode.directory.found import lacking
 from mailnode.directory.schema import OWN_PREFIX
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.runtime.sql import Database
@@ -71,6 +72,7 @@ def _prepare(connection: Connection, prefix: str, create: bool) -> None:
     names = {name for name in inspect(connection).get_table_names() if name != _OWN_VERSION}
     ours = _MADE_BY_US in names
     if f"{prefix}domain" in names and not (ours and create):
+        _check(connection, prefix)
         return
     if not create:
         raise BadSettings(
@@ -83,6 +85,15 @@ def _prepare(connection: Connection, prefix: str, create: bool) -> None:
             "table_prefix, or give an empty database"
         )
     _upgrade(connection, "postfixadmin", _MADE_BY_US, prefix)
+
+
+def _check(connection: Connection, prefix: str) -> None:
+    missing = lacking(connection, prefix)
+    if missing:
+        raise BadSettings(
+            f"the database lacks {', '.join(missing)}: its PostfixAdmin is too old or was upgraded "
+            "half-way; bring the tables up to date (open its setup.php), then start again"
+        )
 
 
 def _upgrade(connection: Connection, line: str, version_table: str, prefix: str) -> None:

@@ -1,22 +1,29 @@
 """Writes that can wait a little: use for quota2, last logins.
 
 Promises: many changes of one user become one row; the newest wins; memory is bounded by
-``ENTRIES``; while the database is gone the newest figures wait, and nobody waits for them.
+``ENTRIES``; while the database is gone, or takes no writing, the newest figures wait, and nobody
+waits for them. A transaction holds ``_AT_ONCE`` rows at most, so that after an outage each ends
+within its time, however many have come together.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from mailnode.directory.sql import SqlDirectory
 from mailnode.model.errors import DirectoryGone, PermanentError
 
 ENTRIES = 100_000
+_AT_ONCE = 500
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Mirror:
-    """Collects figures for ``period_s`` and writes them in one transaction."""
+    """Collects figures for ``period_s`` and writes them together."""
 
     def __init__(self, inner: SqlDirectory, *, period_s: float) -> None:
         self._inner = inner
@@ -48,16 +55,8 @@ class Mirror:
 
     async def flush(self) -> None:
         """Write what is there; what could not be written is kept, unless newer came meanwhile."""
-        usage, self._usage = self._usage, {}
-        logins, self._logins = self._logins, {}
-        try:
-            await self._inner.write_usage(usage)
-        except (DirectoryGone, PermanentError):
-            self._usage = {**usage, **self._usage}
-        try:
-            await self._inner.write_last_logins(logins)
-        except (DirectoryGone, PermanentError):
-            self._logins = {**logins, **self._logins}
+        await _write(self._usage, self._inner.write_usage)
+        await _write(self._logins, self._inner.write_last_logins)
 
     async def close(self) -> None:
         """Write once more and stop."""
@@ -66,3 +65,20 @@ class Mirror:
             with suppress(asyncio.CancelledError):
                 await self._task
         await self.flush()
+
+
+async def _write(waiting: dict[K, V], write: Callable[[dict[K, V]], Awaitable[None]]) -> None:
+    """Take out of ``waiting`` what ``write`` has written; after a failure the others come first,
+    so that a row which somebody keeps locked holds up few."""
+    keys = list(waiting)
+    for start in range(0, len(keys), _AT_ONCE):
+        rows = {key: waiting[key] for key in keys[start : start + _AT_ONCE]}
+        try:
+            await write(rows)
+        except (DirectoryGone, PermanentError):
+            for key in rows:
+                waiting[key] = waiting.pop(key)
+            return
+        for key, value in rows.items():
+            if waiting[key] == value:
+                del waiting[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from mailnode.directory.goto import parse_goto
 from mailnode.directory.ledger import (
@@ -93,16 +93,16 @@ class AliasRegistry(Ledger):
         self, change: Change, *, domain: str | None = None, key: str | None = None
     ) -> list[AliasRow]:
         a, m = self._tables.alias.c, self._tables.mailbox.c
-        joined = self._tables.alias.join(
-            self._tables.mailbox, a.address == m.username, isouter=True
-        )
-        asked = select(a.address, a.goto, a.domain, a.active, m.username).select_from(joined)
+        asked, owners = select(a.address, a.goto, a.domain, a.active), select(m.username)
         if domain is not None:
-            asked = asked.where(a.domain == domain)
+            asked, owners = asked.where(a.domain == domain), owners.where(m.domain == domain)
         if key is not None:
-            asked = asked.where(a.address == key)
+            asked, owners = asked.where(a.address == key), owners.where(m.username == key)
+        boxes = await change.folded(owners)
         return [
-            AliasRow(row[0], parse_goto(row[1] or ""), row[2], bool(row[3]), row[4] is not None)
+            AliasRow(
+                row[0], parse_goto(row[1] or ""), row[2], bool(row[3]), row[0].lower() in boxes
+            )
             for row in await change.execute(asked.order_by(a.domain, a.address))
         ]
 
@@ -112,10 +112,11 @@ class AliasRegistry(Ledger):
         limit = await change.scalar(select(c.aliases).where(c.domain == domain))
         if limit is None:
             raise Refused(f"{domain} is not a domain here; add it by `mailnode domain add`")
-        own = select(m.username).where(m.domain == domain)
-        asked = select(func.count()).where(a.domain == domain, a.address.not_in(own))
-        number = await change.scalar(asked)
-        if limit and number + 1 > max(0, limit):
+        if not limit:
+            return
+        own = await change.folded(select(m.username).where(m.domain == domain))
+        number = len(await change.folded(select(a.address).where(a.domain == domain)) - own)
+        if number + 1 > max(0, limit):
             raise Refused(f"{domain} may have {max(0, limit)} aliases and has {number}")
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, update
 from mailnode.directory.ledger import Change, Ledger, Refused, good_domain, good_target
 from mailnode.directory.rows import AliasDomainRow, DomainRow
 
+_AT_ONCE = 500  # names in one statement
 DEFAULT_ALIASES = ("abuse", "hostmaster", "postmaster", "webmaster")
 
 
@@ -187,12 +188,15 @@ class DomainRegistry(Ledger):
     async def _delete_content(self, change: Change, domain: str) -> None:
         """Everything that names the domain, as PostfixAdmin removes it; app passwords as well."""
         t = self._tables
-        users = select(t.mailbox.c.username).where(t.mailbox.c.domain == domain)
-        for table in (t.app_password, t.quota, t.quota2, self._last_login, self._scram):
-            if change.found.has(table):
-                await change.execute(delete(table).where(table.c.username.in_(users)))
-        if change.found.has(t.fetchmail):
-            await change.execute(delete(t.fetchmail).where(t.fetchmail.c.mailbox.in_(users)))
+        asked = select(t.mailbox.c.username).where(t.mailbox.c.domain == domain)
+        users = sorted(await change.folded(asked))
+        tables = (t.app_password, t.quota, t.quota2, self._last_login, self._scram)
+        columns = [*(table.c.username for table in tables), t.fetchmail.c.mailbox]
+        for column in columns:
+            if change.found.has(column.table):
+                for start in range(0, len(users), _AT_ONCE):
+                    part = users[start : start + _AT_ONCE]
+                    await change.execute(delete(column.table).where(column.in_(part)))
         for table in (t.vacation, t.alias, t.mailbox, t.domain_admins):
             await change.execute(delete(table).where(table.c.domain == domain))
         table = t.alias_domain

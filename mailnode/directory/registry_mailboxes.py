@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, literal, select, update
+from sqlalchemy import delete, func, select, update
 
 from mailnode.directory.keys import maildir_path
 from mailnode.directory.ledger import Change, Ledger, Refused, good_address, good_domain
@@ -158,30 +158,35 @@ class MailboxRegistry(Ledger):
     async def _mailbox_rows(
         self, change: Change, *, domain: str | None = None, username: str | None = None
     ) -> list[MailboxRow]:
-        m, q = self._tables.mailbox.c, self._tables.quota2.c
-        counted = change.found.has(self._tables.quota2)
-        none = literal(0)
+        m = self._tables.mailbox.c
         asked: Any = select(
-            m.username, m.name, m.domain, m.maildir, m.quota.label("quota_bytes"),
-            (func.coalesce(q.bytes, 0) if counted else none).label("used_bytes"),
-            (func.coalesce(q.messages, 0) if counted else none).label("messages"),
-            m.active, change.found.pick(m.smtp_active).label("smtp_active"),
+            m.username, m.name, m.domain, m.maildir, m.quota.label("quota_bytes"), m.active,
+            change.found.pick(m.smtp_active).label("smtp_active"),
             change.found.pick(m.totp_secret).label("totp"),
         ).order_by(m.domain, m.local_part)  # fmt: skip
-        if counted:
-            table = self._tables.mailbox
-            joined = table.join(self._tables.quota2, m.username == q.username, isouter=True)
-            asked = asked.select_from(joined)
         if domain is not None:
             asked = asked.where(m.domain == domain)
         if username is not None:
             asked = asked.where(m.username == username)
-        found = (await change.execute(asked)).mappings()
+        used = await self._used(change, username or (f"@{domain}" if domain else ""))
         flags = ("active", "smtp_active", "totp")
-        return [
-            MailboxRow(**{**dict(row), **{flag: bool(row[flag]) for flag in flags}})
-            for row in found
-        ]
+        rows = []
+        for row in (await change.execute(asked)).mappings():
+            size, messages = used.get(row["username"].lower(), (0, 0))
+            switches = {flag: bool(row[flag]) for flag in flags}
+            rows.append(MailboxRow(**{**row, **switches}, used_bytes=size, messages=messages))
+        return rows
+
+    async def _used(self, change: Change, ending: str) -> dict[str, tuple[int, int]]:
+        """Bytes and messages as last reported, of users whose names end so."""
+        q = self._tables.quota2.c
+        if not change.found.has(self._tables.quota2):
+            return {}
+        asked = select(q.username, q.bytes, q.messages)
+        if ending:
+            mine = q.username.endswith(ending, autoescape=True)
+            asked = asked.where(mine if ending.startswith("@") else q.username == ending)
+        return {row[0].lower(): (row[1] or 0, row[2] or 0) for row in await change.execute(asked)}
 
     async def _need_mailbox(self, change: Change, username: str) -> str:
         """The mailbox's domain."""

@@ -20,7 +20,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory import DomainKind, Mailbox
-from mailnode.directory.found import Found, look
+from mailnode.directory.found import Behind, Found, be_sure, look
 from mailnode.directory.gathering import Facts
 from mailnode.directory.goto import parse_goto
 from mailnode.directory.keys import address_key, domain_key, maildir_path, split_key
@@ -83,8 +83,10 @@ class SqlDirectory:
                 .mappings()
                 .first()
             )
+            if row is None:
+                await be_sure(connection)
             # An alias domain has a row here too; without one Postfix would not accept it either.
-            if row is not None and await connection.scalar(self._alias_of(key)) is not None:
+            elif await connection.scalar(self._alias_of(key)) is not None:
                 return DomainKind.ALIAS
             return _kind(row)
 
@@ -179,9 +181,12 @@ class SqlDirectory:
             if row is not None:
                 return row
             other = await self._through_alias_domain(connection, folded)
-            if other is None:
-                return None
-            return (await connection.execute(self._mailbox_row(found, other))).mappings().first()
+            if other is not None:
+                asked = self._mailbox_row(found, other)
+                row = (await connection.execute(asked)).mappings().first()
+            if row is None:
+                await be_sure(connection)
+            return row
 
         row = await self._read(work)
         return None if row is None else _mailbox(row)
@@ -212,6 +217,7 @@ class SqlDirectory:
             found = await self._look(connection)
             row = (await connection.execute(self._login_row(found, folded))).mappings().first()
             if row is None:
+                await be_sure(connection)
                 return None
             return await self._with_extras(connection, found, folded, row)
 
@@ -224,7 +230,10 @@ class SqlDirectory:
             # PostfixAdmin's query lets in: m.password_expiry > now() OR d.password_expiry = 0
             never = func.coalesce(d.password_expiry, 0) == 0
             expired = case((never, 0), (m.password_expiry > func.now(), 0), else_=1)
-        joined = self._tables.mailbox.join(self._tables.domain, m.domain == d.domain, isouter=True)
+        # Not by comparing two columns: tables made by different versions of PostfixAdmin may have
+        # collations that the database does not compare with each other.
+        mine = d.domain == split_key(key)[1]
+        joined = self._tables.mailbox.join(self._tables.domain, mine, isouter=True)
         extra = (
             m.password,
             found.pick(m.totp_secret).label("totp_secret"),
@@ -333,6 +342,8 @@ class SqlDirectory:
         a column that is gone would else fail every question."""
         try:
             return await answer
+        except Behind:
+            raise
         except DirectoryGone:
             self._found = None
             raise
