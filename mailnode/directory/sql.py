@@ -72,17 +72,8 @@ class SqlDirectory:
         table = self._tables.domain
 
         async def work(connection: AsyncConnection) -> DomainKind:
-            row = (
-                (
-                    await connection.execute(
-                        select(table.c.backupmx, table.c.transport)
-                        .where(table.c.domain == key)
-                        .where(table.c.active == 1)
-                    )
-                )
-                .mappings()
-                .first()
-            )
+            asked = select(table.c.backupmx, table.c.transport).where(table.c.domain == key)
+            row = (await connection.execute(asked.where(table.c.active == 1))).mappings().first()
             if row is None:
                 await be_sure(connection)
             # An alias domain has a row here too; without one Postfix would not accept it either.
