@@ -19,7 +19,6 @@ from tests.stress.mirror import Memory, Mirror, expand
 from tests.stress.talk import Gone, Response, Talk, Wrong
 
 TIMEOUT_S = 60.0
-LOGINS = 10  # tries, a second apart
 # RFC 3501 7.4.1 and 5256, 5267: while one of these runs, message numbers stay.
 NUMBERS_STAY = ("FETCH", "STORE", "SEARCH", "SORT", "THREAD")
 # Nobody deletes or renames these.
@@ -133,12 +132,7 @@ class Client:
     def log_in(self, traits: Sequence[str] = TRAITS) -> None:
         """On a connection where nobody is logged in."""
         assert self.talk
-        text = f'LOGIN "{self.user}" "{self.places[0].password}"'
-        # A machine that has too much to do may say "later" for its directory.
-        for left in reversed(range(LOGINS)):
-            if self.ask("LOGIN", text, ("UNAVAILABLE",) if left else ()).ok:
-                break
-            time.sleep(1)
+        self.ask("LOGIN", f'LOGIN "{self.user}" "{self.places[0].password}"')
         self.traits = frozenset(one for one in traits if self.chance.random() < 0.35)
         enabled = {"qresync": "QRESYNC", "rev2": "IMAP4rev2", "uidonly": "UIDONLY"}
         enabled |= {"condstore": "CONDSTORE", "utf8": "UTF8=ACCEPT"}

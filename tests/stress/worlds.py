@@ -11,12 +11,14 @@ from tests.support import cluster_nodes, peopled_server
 
 # Places to go to, and what the log and the checker complain of in the end.
 World = tuple[list[Place], Callable[[], list[str]]]
+# On a machine that has too much to do nobody is to hear "later" instead of what is tried here.
+PATIENT: dict[str, object] = {"query_timeout_s": 60, "connect_timeout_s": 60}
 
 
 @contextmanager
 def single(folder: Path) -> Iterator[World]:
     """One server."""
-    with peopled_server.peopled(folder, users=2) as server:
+    with peopled_server.peopled(folder, users=2, directory=PATIENT) as server:
         places = _ways("127.0.0.1", server.ports, server.users, peopled_server.PASSWORD)
 
         def faults() -> list[str]:
@@ -30,7 +32,7 @@ def single(folder: Path) -> Iterator[World]:
 def cluster(folder: Path, count: int) -> Iterator[World]:
     """Several nodes."""
     with cluster_nodes.cluster_world(folder, users=2, nodes=count) as world:
-        nodes = [world.node(name) for name in world.spots]
+        nodes = [world.node(name, directory=PATIENT) for name in world.spots]
         users = [f"{user}@{cluster_nodes.DOMAIN}" for user in world.users]
         places = [
             place
