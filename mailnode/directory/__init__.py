@@ -11,7 +11,13 @@ from enum import Enum
 from typing import Protocol
 
 from mailnode.model.address import Address
+from mailnode.model.errors import DirectoryGone
 from mailnode.model.scram import ScramKeys
+
+
+class Unproved(DirectoryGone):
+    """Not the password that is remembered; it may have been changed since, which only the database
+    could tell."""
 
 
 @dataclass(frozen=True, slots=True)

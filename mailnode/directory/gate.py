@@ -4,8 +4,9 @@ Promises: a refusal comes late, and later the more there were; nobody else waits
 password is never delayed. Beyond ``block_network_after`` failures a network is refused without a
 look, save users who logged in from it before. What the other workers of the node know (``board``)
 counts as well. All tables are bounded and forget by themselves.
-Fails: ``DirectoryGone``, as the directory does; it counts against the network too, for guesses
-are checked against remembered hashes while the database is gone.
+Fails: ``DirectoryGone``, as the directory does. Of these only ``Unproved`` counts against the
+network: it was checked against a remembered hash. The others tell nothing of a password; if they
+counted, users behind one address would stay locked out once the database is back.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from typing import Any
 
-from mailnode.directory import Directory, Issuer, LoginFailure, Mailbox, Service
+from mailnode.directory import Directory, Issuer, LoginFailure, Mailbox, Service, Unproved
 from mailnode.directory.throttle import Failures, Friends
 from mailnode.model.errors import DirectoryGone
 from mailnode.model.scram import ScramKeys
@@ -157,7 +158,8 @@ class LoginGate:
         try:
             return await ask
         except DirectoryGone as error:
-            self._networks.count(network)
+            if isinstance(error, Unproved):
+                self._networks.count(network)
             self._say(service, peer, name, f"directory not available: {error}")
             raise
 

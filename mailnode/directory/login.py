@@ -14,7 +14,7 @@ import asyncio
 import ipaddress
 from collections import OrderedDict
 
-from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox, Service, Unproved
 from mailnode.directory.keys import address_key, split_key
 from mailnode.directory.passwords import (
     MAX_PASSWORD_BYTES,
@@ -146,10 +146,11 @@ class Logins:
     async def _from_memory(
         self, key: str, password: str, service: Service, peer: str
     ) -> Mailbox | LoginFailure:
-        """Right is right; wrong may be a password changed since, so the answer is "later"."""
+        """Right is right; wrong may be a password changed since, so the answer is "later"
+        (``Unproved``)."""
         answer = await self._judge(self._lately(key), password, service, peer)
         if answer in (LoginFailure.PASSWORD, LoginFailure.TOTP):
-            raise DirectoryGone(f"no database, and the password of {key} may have changed")
+            raise Unproved(f"no database, and the password of {key} may have changed")
         return answer
 
     def _lately(self, key: str) -> Credentials:

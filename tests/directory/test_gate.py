@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailnode.directory import LoginFailure, Mailbox, Service
+from mailnode.directory import LoginFailure, Mailbox, Service, Unproved
 from mailnode.directory.gate import LoginGate
 from mailnode.directory.throttle import Failures, Friends
 from mailnode.model.errors import DirectoryGone
@@ -147,15 +147,34 @@ async def test_default_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(str(world.log.events[-1][1]["user"])) < 400
 
 
-async def test_an_unknown_state_is_no_failure_but_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_guess_at_what_is_remembered_is_no_failure_but_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World(monkeypatch)
-    world.directory.gone = True
-    with pytest.raises(DirectoryGone):
-        await world.login()
+
+    async def guessed(*_: object) -> Mailbox:
+        raise Unproved("it may have changed")
+
+    with monkeypatch.context() as without:
+        without.setattr(world.directory, "login", guessed)
+        with pytest.raises(Unproved):
+            await world.login()
     assert world.log.events[-1][0] is Event.LOGIN_FAILED
-    world.directory.gone = False
     await world.login("no")
     assert world.slept == [2]
+
+
+async def test_an_outage_locks_nobody_out_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, block_network_after=4)
+    world.directory.gone = True
+    for _ in range(50):
+        with pytest.raises(DirectoryGone):
+            await world.login()
+    assert world.log.events[-1][0] is Event.LOGIN_FAILED
+    world.directory.gone = False
+    assert isinstance(await world.login(), Mailbox)
+    await world.login("no")
+    assert world.slept == [1]
 
 
 async def test_waiting_is_bounded_and_disturbs_nobody() -> None:

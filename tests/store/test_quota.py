@@ -295,6 +295,35 @@ def test_room_that_another_process_took_meanwhile_is_not_used_twice(
     other.close()
 
 
+def test_other_folders_at_the_same_moment_bring_an_account_over_by_what_they_record(
+    opened: OpenStore,
+) -> None:
+    """The bound that ``quota.py`` promises: each other process may record, between this one's look
+    and its own record, what found room as well; whoever looks afterwards finds none."""
+    opened.deliver("a")
+    opened.folder().close()
+    other = OpenStore(opened.root.parent, node="n2")
+    other.store.account(REF).create("Sub")
+    ref = AccountRef(REF.user, REF.maildir, 2 * SIZE)
+    reserve = Quota.reserve
+
+    def outrun(self: Quota, size: int, limit: int) -> None:
+        reserve(self, size, limit)
+        monkeypatch.undo()
+        other.deliver("x", ref=ref, folder="Sub")
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Quota, "reserve", outrun)
+        _deliver_to(opened, ref)
+    # One message of one other process beyond the limit.
+    assert in_use(opened) == by_files(opened) == (3 * SIZE, 3)
+    for one in (opened, other):
+        with pytest.raises(OverQuota):
+            one.store.home(REF.maildir).reserve(ref, SIZE)
+    assert findings(opened.root) == []
+    other.close()
+
+
 def test_without_a_limit_nothing_is_added_up(
     opened: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
