@@ -18,6 +18,7 @@ from mailnode.cluster.missing import Group
 
 HB_STANDBY = Path("/usr/share/heartbeat/hb_standby")
 _REQ_RESOURCE = Path("/usr/share/heartbeat/req_resource")
+_PIPE = Path("/var/lib/heartbeat/fifo")
 CL_STATUS = "cl_status"
 # Heartbeat only takes the order; the move itself goes on by itself.
 _ORDER_S = 30
@@ -95,6 +96,25 @@ def request(group: Group) -> bool:
     # As if the other node had agreed, for Heartbeat itself says that the group is held here.
     own = {"HA_CURHOST": os.uname().nodename, "HA_NICEFAILBACK": "yes", "HA_DONTASK": "yes"}
     return _succeeds([str(_REQ_RESOURCE), group.key], os.environ | own)
+
+
+def tell(message: str) -> bool:
+    """Whether Heartbeat's pipe took this message; whole, for it is shorter than PIPE_BUF."""
+    try:
+        pipe = os.open(_PIPE, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.write(pipe, message.encode()) > 0
+    except OSError:
+        return False
+    finally:
+        os.close(pipe)
+
+
+def in_transition() -> bool:
+    """Whether Heartbeat says that something is under way."""
+    return held_here() == "transition"
 
 
 def obstacle(group: Group) -> str:

@@ -18,9 +18,11 @@ from mailnode.admin.cli.cluster_heartbeat import (
     HB_STANDBY,
     held_here,
     holds_something,
+    in_transition,
     obstacle,
     patiently,
     request,
+    tell,
 )
 from mailnode.admin.cli.frame import Config, read_settings
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from mailnode.runtime.settings.load import Settings
 
 HARESOURCES = Path("/etc/ha.d/haresources")
+HA_LOG = Path("/var/log/ha-log")
 # A move that is under way, and then our own, each with its drain; then we look whether mailnode
 # serves meanwhile, as it does when storage hung while a dead node's share was recovered.
 _GIVE_UP_S = 30.0
@@ -57,11 +60,13 @@ def watch(
     resources: Annotated[
         Path, typer.Option(help="Heartbeat's list of addresses and their homes.")
     ] = HARESOURCES,
+    log: Annotated[Path, typer.Option(help="Heartbeat's log, as ha.cf names it.")] = HA_LOG,
 ) -> None:
     """Watch this node's mailnode; when it cannot serve, have Heartbeat move the addresses.
 
     The same when its clients' interface lost its cable. An address that Heartbeat holds here
-    and that is raised nowhere for half a minute is asked for again.
+    and that is raised nowhere for half a minute is asked for again. A Heartbeat that did not hear
+    that its own takeover is complete, and waits for it, is told once more.
 
     Heartbeat runs it itself (ha.cf: respawn). Pacemaker does not need it.
     """
@@ -72,6 +77,8 @@ def watch(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     give_up = patiently(command, stop)
+    # Beside the rest, for a move that is stuck may be the one that we ordered and wait for.
+    threading.Thread(target=_repeat, args=(log, interval, stop), daemon=True).start()
 
     Watcher(
         ask=_question(settings, within, nic),
@@ -116,6 +123,14 @@ def _fetcher(resources: Path) -> Fetcher:
         say=_say,
         patience=Patience(),
     )
+
+
+def _repeat(log: Path, interval_s: float, stop: threading.Event) -> None:
+    from mailnode.cluster.unheard import LogTail, Repeater
+
+    repeater = Repeater(lines=LogTail(log), in_transition=in_transition, tell=tell, say=_say)
+    while not stop.wait(interval_s):
+        repeater.look()
 
 
 def patience_s(up_s: float) -> float:
