@@ -36,6 +36,11 @@ class Piece(NamedTuple):
     block: Block
 
     @property
+    def number(self) -> int:
+        """The block's."""
+        return self.uids[0] >> SPAN_BITS
+
+    @property
     def is_exact(self) -> bool:
         """Whether the block has these messages and no others."""
         return self.block.uids == self.uids
@@ -87,10 +92,10 @@ def in_pieces(uids: Sequence[int], rows: Rows) -> Iterator[list[Piece]]:
 
 def filled(folder: Folder, kind: str, pieces: Sequence[Piece], make: Lines) -> Steps:
     """Steps; at their end the pieces with their blocks, made where the view has none."""
-    found = folder.lines(kind, [piece.uids[0] >> SPAN_BITS for piece in pieces])
+    found = folder.lines(kind, [piece.number for piece in pieces])
     done: list[Piece] = []
     for piece in pieces:
-        piece = piece._replace(block=found.get(piece.uids[0] >> SPAN_BITS, NO_LINES))
+        piece = piece._replace(block=found.get(piece.number, NO_LINES))
         if not piece.is_exact and (missing := set(piece.uids).difference(piece.block.uids)):
             fresh: dict[int, bytes] = {}
             order = sorted(missing)
@@ -117,6 +122,11 @@ def field_lines(folder: Folder, name: str) -> Lines:
         return {uid: field_line(find(block)) for uid, block in headers.items()}
 
     return make
+
+
+def key_kind(name: str) -> str:
+    """The kind of lines that a sort key has, by its name in ``SortKeys``."""
+    return f"key {name}"
 
 
 def key_lines(folder: Folder, name: str) -> Lines:

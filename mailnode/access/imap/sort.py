@@ -134,7 +134,7 @@ def _column(
 def _texts(
     folder: Folder, picture: Picture, rows: Rows, key: SortKey
 ) -> Generator[None, None, list[str]]:
-    kind, make = f"key {_NAMES[key]}", lines.key_lines(folder, _NAMES[key])
+    kind, make = lines.key_kind(_NAMES[key]), lines.key_lines(folder, _NAMES[key])
     texts: list[str] = []
     for pieces in lines.in_pieces(picture.uids, rows):
         for piece in (yield from lines.filled(folder, kind, pieces, make)):

@@ -8,17 +8,19 @@ from typing import TypeVar
 
 import pytest
 
-from mailnode.access.imap import lines, sort
+from mailnode.access.imap import filling, lines, sort
 from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.sort import sort_rows, stable
 from mailnode.model.flags import Flag
-from mailnode.store import Folder
+from mailnode.runtime.clock import SystemClock
+from mailnode.store import AccountRef, Folder
 from mailnode.store.lines import SPAN
 from mailnode.wire.imap.ast import AllKey, AndKey, Criterion, FlagKey, HeaderKey, SearchKey, SortKey
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.summary import summarise
 from tests.access.imap.mailroom import CountingFolder, cache, make_folder, put
+from tests.support.fake_store import FakeFolder, FakeStore
 
 T = TypeVar("T")
 SUBJECTS = [
@@ -210,3 +212,25 @@ def test_a_search_for_nothing_but_a_flag(folder: CountingFolder) -> None:
         found = search(folder, key)
         assert found == [row for row in search(folder, AllKey()) if (row % 2 == 0) is present]
         assert search(folder, key, found) == found
+
+
+def test_an_idle_folder_has_its_lines_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = FakeStore(summary=summary).account(AccountRef("u@x.test", "x.test/u"))
+    inbox = account.open("INBOX")
+    assert isinstance(inbox, FakeFolder)
+    for number in range(60):
+        put(inbox, message(number))
+    assert filling.fill(account, "INBOX", cache(), SystemClock())
+    kinds = {"field subject", "field from", "field to", "key subject", "key date", "key sender"}
+    assert {kind: len(blocks[0].uids) for kind, blocks in inbox.line_blocks.items()} == (
+        dict.fromkeys(kinds, 60)
+    )
+    put(inbox, message(61))
+    monkeypatch.setattr(filling, "BUDGET_S", 0.0)
+    assert not filling.fill(account, "INBOX", cache(), SystemClock())
+    monkeypatch.setattr(filling, "BUDGET_S", 60.0)
+    assert filling.fill(account, "INBOX", cache(), SystemClock())
+    assert all(len(blocks[0].uids) == 61 for blocks in inbox.line_blocks.values())
+    wanted = search(inbox, HeaderKey("SUBJECT", "zebra"))
+    made = [row for row in range(61) if b"Zebra" in inbox.read(inbox.picture().uids[row])]
+    assert wanted == made
