@@ -59,25 +59,26 @@ async def run_command(session: Session, command: Command) -> Reply | None:
     if session.watch is not None:
         session.watch.held = False
     session.progress = Progress(command.tag, session.means.clock.monotonic())
-    reply = await _run(session, command)
+    verb = VERBS.get(command.name)
+    reply: Reply | None
+    if verb is None:
+        reply = bad("unknown command")
+    elif (reply := _refused(session, command, verb)) is None:
+        reply = await _guarded(session, command, verb)
+        if verb.news is not After.NONE and reply is not None and reply.status != "BAD":
+            reply = await _with_news(session, command, verb, reply)
     if reply is not None:
         session.out.write(reply.line(command.tag))
     return reply
 
 
-async def _run(session: Session, command: Command) -> Reply | None:
-    verb = VERBS.get(command.name)
-    if verb is None:
-        return bad("unknown command")
+def _refused(session: Session, command: Command, verb: Verb) -> Reply | None:
     if session.state not in verb.states:
         return bad(f"not allowed when {session.state.value}")
     if session.enabled.uidonly and command.name in BY_NUMBER and not command.uid:
         # RFC 9586 3.2: message numbers are no more.
         return bad("use the UID form after ENABLE UIDONLY", "UIDREQUIRED")
-    reply = await _guarded(session, command, verb)
-    if reply is not None and reply.status != "BAD":
-        reply = await _with_news(session, command, verb, reply)
-    return reply
+    return None
 
 
 async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | None:
@@ -103,7 +104,7 @@ async def _guarded(session: Session, command: Command, verb: Verb) -> Reply | No
 
 
 async def _with_news(session: Session, command: Command, verb: Verb, reply: Reply) -> Reply:
-    if verb.news is After.NONE:
+    if verb.news is not After.LOOK and not session.stirred:
         return reply
     # RFC 7162 3.2.10.2: nor after UID SEARCH by message numbers.
     by_uid = command.uid and not names_numbers(command.args)

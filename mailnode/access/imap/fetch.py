@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from mailnode.access.imap.ascii_folder import AsciiFolder, source_of
 from mailnode.access.imap.fetch_bulk import BulkContent, Sizes, is_bulk
@@ -46,6 +47,8 @@ _SEEN = int(Flag.SEEN)  # an enum's & is a call, for each message
 # So many answers from memory are put together at once.
 MAX_ROWS = 4000
 PARSED_ROWS = 100  # and so many messages looked into
+# What clients ask for again and again, if it is no longer than this.
+_KEPT_PLANS, _KEPT_WORDS = 128, 50
 
 
 @dataclass(slots=True)
@@ -78,6 +81,38 @@ class Rendered:
                 piece.close()
 
 
+class _Plan(NamedTuple):
+    """What follows from the items alone. ``content``: those that are not in the picture, whose
+    ``facts`` are; ``in_columns``, ``constant``, ``marks``: see ``is_bulk``, ``is_constant``,
+    ``_marks_seen``."""
+
+    facts: frozenset[Fact]
+    content: tuple[FetchItem, ...]
+    sized: bool
+    in_columns: bool
+    constant: bool
+    marks: bool
+
+
+def _plan_of(items: tuple[FetchItem, ...]) -> _Plan:
+    fields = sum(len(item.fields) for item in items if isinstance(item, Section))
+    long = len(items) + fields > _KEPT_WORDS
+    return _plan.__wrapped__(items) if long else _plan(items)
+
+
+@lru_cache(_KEPT_PLANS)
+def _plan(items: tuple[FetchItem, ...]) -> _Plan:
+    content = tuple(item for item in items if item not in FROM_PICTURE)
+    return _Plan(
+        FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact)),
+        content,
+        Fact.SIZE in items,
+        all(map(is_bulk, content)),
+        all(map(is_constant, content)),
+        any(map(_marks_seen, items)),
+    )
+
+
 class Fetcher:
     """One FETCH command on one folder. Blocking; one thread at a time.
 
@@ -100,19 +135,19 @@ class Fetcher:
         ascii_only: bool = False,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._folder = folder
-        items = tuple(items)
-        source = source_of(folder, ascii_only=ascii_only, sized=Fact.SIZE in items)
-        self._source = source
-        facts = FROM_PICTURE.intersection(item for item in items if isinstance(item, Fact))
-        content = [item for item in items if item not in FROM_PICTURE]
-        self._content, self._cache = content, cache
-        self._bulk = BulkContent(source, content) if all(map(is_bulk, content)) else None
-        self._kept = cache.rows if all(map(is_constant, content)) else None
-        self._kept_key = (source.key, *content)
-        self._marks = not read_only and any(map(_marks_seen, items))
+        self._folder, self._cache = folder, cache
+        plan = _plan_of(tuple(items))
+        source = source_of(folder, ascii_only=ascii_only, sized=plan.sized)
+        self._source, self._content, self._in_columns = source, plan.content, plan.in_columns
+        self._kept = cache.rows if plan.constant else None
+        self._kept_key = (source.key, *plan.content)
+        self._marks = not read_only and plan.marks
         self._heads = Heads(
-            facts, content=bool(content), condstore=condstore, uid_only=uid_only, recent=recent
+            plan.facts,
+            content=bool(plan.content),
+            condstore=condstore,
+            uid_only=uid_only,
+            recent=recent,
         )
         self._max_bytes = max_bytes
 
@@ -120,6 +155,10 @@ class Fetcher:
     def needs_content(self) -> bool:
         """Whether the picture is not all that is needed."""
         return bool(self._content)
+
+    @cached_property
+    def _bulk(self) -> BulkContent | None:
+        return BulkContent(self._source, self._content) if self._in_columns else None
 
     @cached_property
     def _writer(self) -> ContentWriter:

@@ -148,10 +148,18 @@ class Session:
 
     def restless(self) -> bool:
         """Is there something to be told without waiting for a command?"""
+        if self.watch is None and not self.idle_tag:
+            return False
         dirty = self.selected is not None and self.selected.dirty
-        if self.watch is not None:
-            return self.watch.restless(dirty)
-        return bool(self.idle_tag) and dirty
+        return self.watch.restless(dirty) if self.watch is not None else dirty
+
+    @property
+    def stirred(self) -> bool:
+        """Whether ``send_news`` may have anything to do without a look at the disk."""
+        selected = self.selected
+        return selected is not None and (
+            selected.dirty or selected.heard_key != selected.folder.key
+        )
 
     def changed_folder(self, key: str, added: Sequence[int] = ()) -> None:
         """We changed this folder ourselves (``added``: new messages); if it is the selected one,
@@ -305,7 +313,8 @@ class Session:
     async def current(self, *, look: bool, expunge: bool) -> Picture:
         """Tell the news, then the picture to answer from: the client's message numbers, with
         flags and modseqs as they are now."""
-        await self.send_news(look=look, expunge=expunge)
+        if look or self.stirred:
+            await self.send_news(look=look, expunge=expunge)
         selected = self.view()
         if not selected.dirty:
             return selected.picture

@@ -201,8 +201,9 @@ class Receiver:
 
     def next(self) -> Event | None:
         """The next event; ``None`` when more octets are needed."""
-        while (event := self._step()) is _More.AGAIN:
-            pass
+        event = self._read_text() if self._state is _State.TEXT else self._step()
+        while event is _More.AGAIN:
+            event = self._step()
         return event
 
     def next_line(self, limit: int) -> Line | LineTooLong | None:
@@ -262,9 +263,12 @@ class Receiver:
             event = LineTooLong(*self._named(line[:room]))
             self._after_dropped(line)
             return event
-        marker = _MARKER.search(line)
+        marker = _MARKER.search(line) if line.endswith(b"}") else None
         if marker:
             return self._literal(line[: marker.start()], marker)
+        if not self._chunks:  # nothing else of it has been kept
+            self._head = None
+            return RawCommand((line,))
         command = RawCommand((*self._chunks, line), tuple(self._literals))
         self._reset()
         return command

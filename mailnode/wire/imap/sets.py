@@ -60,6 +60,11 @@ class SequenceSet:
 
     def rows(self, uids: Sequence[int], by_uid: bool) -> list[range]:
         """``uid_rows`` or ``number_rows``, by the command's ``uid``."""
+        if len(self.ranges) == 1 and STAR not in self.ranges[0]:  # as nearly always
+            low, high = sorted(self.ranges[0])
+            first = bisect_left(uids, low) if by_uid else low - 1
+            end = bisect_right(uids, high) if by_uid else min(high, len(uids))
+            return [range(first, end)] if first < end else []
         return self.uid_rows(uids) if by_uid else self.number_rows(len(uids))
 
     def exceeds(self, count: int) -> bool:

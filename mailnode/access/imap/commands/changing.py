@@ -7,6 +7,7 @@ RFC: 3501 6.4.6, 6.4.7; 2180 4.2, 4.4; 4315; 6851; 7162 3.1.3.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from mailnode.model.errors import NoSuchFolder
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult, guarded
 from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
 from mailnode.wire.imap.format import number_set, uid_pairs
-from mailnode.wire.imap.sets import SequenceSet
 
 # ---------------------------------------------------------------------- STORE
 
@@ -95,8 +95,8 @@ def _store_lines(
 
 def find_row(picture: Picture, uid: int) -> int | None:
     """The position of a UID in any picture."""
-    rows = SequenceSet(((uid, uid),)).uid_rows(picture.uids)
-    return rows[0].start if rows else None
+    at = bisect_left(picture.uids, uid)
+    return at if at < len(picture.uids) and picture.uids[at] == uid else None
 
 
 def _store_reply(selected: Selected, command: Command, met: Stored) -> Reply:

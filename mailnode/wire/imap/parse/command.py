@@ -6,7 +6,9 @@ RFC: 3501/9051 2.2.1, 9 "command".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from mailnode.wire.imap.ast import Args, Command, Fault, Malformed
@@ -92,12 +94,36 @@ UID_COMMANDS = frozenset(
     ("COPY", "MOVE", "FETCH", "STORE", "SEARCH", "SORT", "THREAD", "EXPUNGE", "REPLACE")
 )
 _DEFAULT_BOUNDS = Bounds()
+# Short commands that session after session says in the same words, none of them secret.
+_COMMON = re.compile(
+    rb"([^\x00-\x20(){%*\"\\+\x7f-\xff]+) ("
+    rb"(?:(?:UID )?SEARCH|CAPABILITY|CHECK|CLOSE|EXAMINE|EXPUNGE|FETCH|IDLE|LIST|LOGOUT|LSUB"
+    rb"|NAMESPACE|NOOP|SELECT|STATUS|UNSELECT)(?: [^\n]{0,100})?)\Z",
+    re.I,
+)
+_COMMON_KEPT = 512
 
 
 def parse_command(
     raw: RawCommand, *, utf8: bool = False, bounds: Bounds = _DEFAULT_BOUNDS
 ) -> Command | Malformed:
     """One command. ``utf8``: the client enabled UTF8=ACCEPT or IMAP4rev2."""
+    if len(raw.chunks) == 1 and bounds is _DEFAULT_BOUNDS:
+        common = _COMMON.match(raw.chunks[0])
+        known = _common(common[2], utf8) if common else None
+        if common and known:
+            return Command(common[1].decode(), known.name, known.args, known.uid)
+    return _parse(raw, utf8, bounds)
+
+
+@lru_cache(_COMMON_KEPT)
+def _common(text: bytes, utf8: bool) -> Command | None:
+    """What these words mean behind any tag; ``None``: they are wrong."""
+    found = _parse(RawCommand((b"t " + text,)), utf8, _DEFAULT_BOUNDS)
+    return found if isinstance(found, Command) else None
+
+
+def _parse(raw: RawCommand, utf8: bool, bounds: Bounds) -> Command | Malformed:
     cursor = Cursor(raw, bounds, utf8)
     tag = name = ""
     try:

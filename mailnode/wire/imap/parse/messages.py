@@ -5,9 +5,16 @@ RFC: 3501/9051 6.4; 4315 (UID EXPUNGE), 6851 (MOVE), 7162 3.1.3 (UNCHANGEDSINCE)
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from mailnode.model.flags import Flag
 from mailnode.wire.imap.ast import CopyTo, NoArgs, StoreFlags, StoreOp, UidExpunge
-from mailnode.wire.imap.lexer import UINT63, Cursor
+from mailnode.wire.imap.lexer import UINT63, Bounds, Cursor, Wrong
 from mailnode.wire.imap.parse.flags import parse_bare_flags, parse_flag_list
+from mailnode.wire.imap.receiver import RawCommand
+
+_Change = tuple[StoreOp, bool, Flag, frozenset[str], int | None]
+_KEPT_BYTES, _KEPT_CHANGES = 100, 256
 
 
 def parse_store(cursor: Cursor, uid: bool) -> StoreFlags:
@@ -15,6 +22,29 @@ def parse_store(cursor: Cursor, uid: bool) -> StoreFlags:
     cursor.space()
     messages = cursor.sequence_set()
     cursor.space()
+    rest = cursor.rest()
+    if rest is not None and len(rest) <= _KEPT_BYTES:
+        # Clients make the same change again and again, of one message after the other.
+        change = _known_change(rest, cursor.bounds)
+        if change is not None:
+            cursor.take(rest)
+            return StoreFlags(messages, *change)
+    return StoreFlags(messages, *_change(cursor))
+
+
+@lru_cache(_KEPT_CHANGES)
+def _known_change(text: bytes, bounds: Bounds) -> _Change | None:
+    """What stands behind the messages; ``None``: it is wrong."""
+    cursor = Cursor(RawCommand((text,)), bounds, False)
+    try:
+        change = _change(cursor)
+        cursor.end()
+    except Wrong:
+        return None
+    return change
+
+
+def _change(cursor: Cursor) -> _Change:
     unchanged: int | None = None
     if cursor.at(b"("):
         unchanged = _unchanged_since(cursor)
@@ -25,7 +55,7 @@ def parse_store(cursor: Cursor, uid: bool) -> StoreFlags:
         cursor.fail("expected FLAGS")
     cursor.space()
     flags, keywords = parse_flag_list(cursor) if cursor.at(b"(") else parse_bare_flags(cursor)
-    return StoreFlags(messages, op, name.endswith(".SILENT"), flags, keywords, unchanged)
+    return op, name.endswith(".SILENT"), flags, keywords, unchanged
 
 
 def _operator(cursor: Cursor) -> StoreOp:
