@@ -46,7 +46,9 @@ def run(clients: int, seconds: float, turn: Turn) -> Outcome:
     processes = []
     for number in range(clients):
         mine, theirs = _fork.Pipe(duplex=False)
-        process = _fork.Process(target=_client, args=(number, seconds, turn, start, theirs))
+        process = _fork.Process(
+            target=_client, args=(number, seconds, turn, start, theirs), daemon=True
+        )
         process.start()
         theirs.close()
         lines.append(mine)

@@ -3,6 +3,7 @@ ascend, none names two messages, every session's picture converges, nothing is l
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support import busy_mailbox as busy
 from tests.support.peopled_server import peopled
+from tests.support.processes import children
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -18,24 +20,24 @@ EACH = 50
 
 def test_eight_processes_on_one_mailbox(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    with peopled(tmp_path) as server:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(peopled(tmp_path))
         results = spawn.Queue()
         # Those that end a picture, and we.
         meet, calm = spawn.Barrier(6), spawn.Event()
         work = busy.Work(server.ports, server.users[0], results, calm, meet)
         senders = [
-            spawn.Process(target=busy.deliver, args=(work, service, number, EACH))
+            spawn.Process(target=busy.deliver, args=(work, service, number, EACH), daemon=True)
             for number, service in enumerate(("lmtp", "lmtp", "smtp"))
         ]
         readers = [
-            spawn.Process(target=busy.watch, args=(work,)),
-            spawn.Process(target=busy.watch, args=(work,)),
-            spawn.Process(target=busy.expunge, args=(work, 0)),
-            spawn.Process(target=busy.expunge, args=(work, 3)),
-            spawn.Process(target=busy.empty_by_pop3, args=(work,)),
+            spawn.Process(target=busy.watch, args=(work,), daemon=True),
+            spawn.Process(target=busy.watch, args=(work,), daemon=True),
+            spawn.Process(target=busy.expunge, args=(work, 0), daemon=True),
+            spawn.Process(target=busy.expunge, args=(work, 3), daemon=True),
+            spawn.Process(target=busy.empty_by_pop3, args=(work,), daemon=True),
         ]
-        for process in senders + readers:
-            process.start()
+        stack.enter_context(children(*senders, *readers))
         for process in senders:
             process.join(60)
         calm.set()

@@ -81,30 +81,31 @@ def test_one_node_after_the_other_is_upgraded_under_load_and_goes_back(
     world: ClusterWorld, tree: Path
 ) -> None:
     one, two = earlier(world, tree), earlier(world, tree, "n2")
-    loads = [Senders(node, 2, node.name) for node in (one, two)]
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(Senders(node, 2, node.name)) for node in (one, two)]
 
-    def progress() -> None:
-        for load in loads:
-            before = len(load.acknowledged)
-            until(lambda load=load, before=before: len(load.acknowledged) > before + 3, 60)
+        def progress() -> None:
+            for load in loads:
+                before = len(load.acknowledged)
+                until(lambda load=load, before=before: len(load.acknowledged) > before + 3, 60)
 
-    progress()
-    for target in (None, tree):
-        for node in (one, two):
-            # As a person does it: drained, stopped, the other program started.
-            assert node.stop() == 0
-            use(node, target)
-            node.start()
-            progress()
-    # An earlier node's queue is adopted by a later one, and the other way round.
-    use(two, None)
-    two.stop()
-    two.start()
-    one.signal_all(signal.SIGKILL)
-    one.wait()
-    until(lambda: two.status()["nodes"][0]["state"] == "adopted", 60)
-    one.start()
-    acknowledged = sorted(subject for load in loads for subject in load.end())
+        progress()
+        for target in (None, tree):
+            for node in (one, two):
+                # As a person does it: drained, stopped, the other program started.
+                assert node.stop() == 0
+                use(node, target)
+                node.start()
+                progress()
+        # An earlier node's queue is adopted by a later one, and the other way round.
+        use(two, None)
+        two.stop()
+        two.start()
+        one.signal_all(signal.SIGKILL)
+        one.wait()
+        until(lambda: two.status()["nodes"][0]["state"] == "adopted", 60)
+        one.start()
+    acknowledged = sorted(subject for load in loads for subject in load.acknowledged)
     client = two.imap()
     client.select(readonly=True)
     _, parts = client.fetch("1:*", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]")

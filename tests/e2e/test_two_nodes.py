@@ -224,13 +224,16 @@ def _picture(node: Node, user: str = "user1", folder: str = "INBOX") -> list[tup
     return found
 
 
-class Senders:
-    """Clients that send without pause to a node and keep what was acknowledged."""
+class Senders(contextlib.AbstractContextManager["Senders"]):
+    """Clients that send without pause to a node and keep what was acknowledged, until the end of
+    the block."""
 
     def __init__(self, node: Node, count: int, label: str = "") -> None:
         self._node, self._stop, self._label = node, threading.Event(), label
         self.acknowledged: list[str] = []
-        self._threads = [threading.Thread(target=self._run, args=(one,)) for one in range(count)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), daemon=True) for one in range(count)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -246,23 +249,23 @@ class Senders:
                 continue
             self.acknowledged.append(subject)
 
-    def end(self) -> list[str]:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
-        return self.acknowledged
 
 
 @two_and_three
 def test_nothing_acknowledged_is_lost_with_a_node_killed_under_load(world: ClusterWorld) -> None:
     one, *others = nodes = all_nodes(world)
     two = others[0]
-    loads = [Senders(node, 2, node.name) for node in nodes]
-    until(lambda: len(loads[0].acknowledged) > 30, 60)
-    one.kill()
-    for node in others:
-        until(lambda node=node: node.status()["nodes"][0]["state"] == "adopted")
-    acknowledged = [subject for load in loads for subject in load.end()]
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(Senders(node, 2, node.name)) for node in nodes]
+        until(lambda: len(loads[0].acknowledged) > 30, 60)
+        one.kill()
+        for node in others:
+            until(lambda node=node: node.status()["nodes"][0]["state"] == "adopted")
+    acknowledged = [subject for load in loads for subject in load.acknowledged]
     stored = [subject for _, subject in _picture(two)]
     assert set(acknowledged) <= set(stored)
     assert world.findings() == []
@@ -434,7 +437,7 @@ def test_planned_move_of_an_address_breaks_no_transaction(world: ClusterWorld) -
         answers.append(one.command(*command).returncode)
         done.set()
 
-    thread = threading.Thread(target=drain)
+    thread = threading.Thread(target=drain, daemon=True)
     thread.start()
     idles.wait(b"BYE")
     assert not done.is_set(), "drained though a transaction is open"

@@ -25,6 +25,7 @@ from mailnode.store import FlagsOp, Picture, core
 from mailnode.store.check import Checker
 from mailnode.store.folder import MaildirFolder
 from tests.support.mail_store import OpenStore, message, referee, subject
+from tests.support.processes import children
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
 PROCESSES = 8
@@ -184,14 +185,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one.close()
     spawn = multiprocessing.get_context("spawn")
     together = spawn.Barrier(PROCESSES)
-    children = [
-        spawn.Process(target=run, args=(str(base), number, together)) for number in range(PROCESSES)
+    crew = [
+        spawn.Process(target=run, args=(str(base), number, together), daemon=True)
+        for number in range(PROCESSES)
     ]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-    assert [child.exitcode for child in children] == [0] * PROCESSES
+    with children(*crew):
+        for child in crew:
+            child.join()
+        assert [child.exitcode for child in crew] == [0] * PROCESSES
     return base
 
 

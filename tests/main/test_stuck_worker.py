@@ -37,7 +37,9 @@ def test_stopped_worker_is_replaced_and_the_other_goes_on(tmp_path: Path) -> Non
         # What is sent meanwhile to the stopped one waits in its queue of connections.
         sent: list[bool] = []
         threads = [
-            threading.Thread(target=lambda n=n: (server.send(f"m{n}", 0), sent.append(True)))
+            threading.Thread(
+                target=lambda n=n: (server.send(f"m{n}", 0), sent.append(True)), daemon=True
+            )
             for n in range(8)
         ]
         os.kill(stopped, signal.SIGSTOP)

@@ -303,7 +303,10 @@ def _write_many(state: Path, first: int) -> None:
 
 def test_processes_share_a_file(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_write_many, args=(tmp_path, n * 20 + 1)) for n in range(3)]
+    writers = [
+        spawn.Process(target=_write_many, args=(tmp_path, n * 20 + 1), daemon=True)
+        for n in range(3)
+    ]
     with children(*writers):
         for writer in writers:
             writer.join()

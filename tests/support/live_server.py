@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,12 @@ class LiveServer:
         return self
 
     def _end_hard(self) -> None:
-        """Whoever started or stopped it is about to give up, and nobody else would end it."""
+        """Whoever waits for it is about to give up, and nobody else would end it."""
         assert self.process
         assert self.process.stdout
+        with suppress(OSError):
+            for pid in self.workers():
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait(WAIT_S)
         self.process.stdout.close()
@@ -163,10 +167,14 @@ class LiveServer:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """The exit status."""
+        """The exit status. Raises ``subprocess.TimeoutExpired``; nothing runs on then."""
         assert self.process
         assert self.process.stdout
-        status = self.process.wait(WAIT_S)
+        try:
+            status = self.process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._end_hard()
+            raise
         self.process.stdout.close()
         return status
 
@@ -175,11 +183,7 @@ class LiveServer:
         assert self.process
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
-        try:
-            return self.wait()
-        except subprocess.TimeoutExpired:
-            self._end_hard()
-            raise
+        return self.wait()
 
 
 def _main() -> int:
