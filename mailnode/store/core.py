@@ -51,12 +51,12 @@ class CoreContext:
 
 
 class FolderCore:
-    """See the module. ``key`` is what change hints are keyed by."""
+    """See the module. ``key`` is what change hints are keyed by; who makes one has looked whether
+    the folder is whole."""
 
     def __init__(
         self, path: bytes, key: str, context: CoreContext, next_uidvalidity: Callable[[int], int]
     ) -> None:
-        listing.check_whole(path)
         self.path, self.key, self.context = path, key, context
         self.next_uidvalidity = next_uidvalidity
         self.ledger = Ledger(path, context.settings.lock_timeout_s)

@@ -2,7 +2,8 @@
 
 The guard file ``mailnode.store`` under the mail root names the store. It is laid once, by a
 person's command; nothing is ever written under a root that lacks it.
-Promises: ``check`` costs a few system calls; it tells the log what to do, at most once a minute.
+Promises: ``check`` costs one system call, and two more once a second; it tells the log what to do,
+at most once a minute.
 Fails: ``StorageGone``.
 """
 
@@ -21,6 +22,8 @@ from mailnode.runtime.maillog import Event, MailLog
 GUARD_NAME = "mailnode.store"
 _TEXT = re.compile(rb"mailnode store 1\nid ([0-9a-f]{32})\n")
 _LOG_EVERY_S = 60.0
+# Whether it can be written to is not asked again for so long: who writes meanwhile hears of it.
+_WRITABLE_S = 1.0
 
 
 def lay_guard(root: Path) -> str:
@@ -58,7 +61,7 @@ class Guard:
         self._clock, self._log = clock, log
         self._file = os.fsencode(root / GUARD_NAME)
         self._seen: tuple[int, int, int] | None = None
-        self._logged_at = float("-inf")
+        self._writable_until = self._logged_at = float("-inf")
 
     def check(self) -> None:
         """Raise ``StorageGone`` unless the root is there, ours and writable."""
@@ -72,16 +75,23 @@ class Guard:
         try:
             with files.storage_errors(self._file):
                 now = os.stat(self._file)
-                read_only = os.statvfs(self._file).f_flag & os.ST_RDONLY
         except (FileNotFoundError, NotADirectoryError) as error:
             self._seen = None
             raise StorageGone("guard file missing") from error
-        if read_only or not os.access(self._root, os.W_OK):
-            raise StorageGone("mail root is read-only")
         identity = (now.st_dev, now.st_ino, now.st_mtime_ns)
         if identity != self._seen:
+            self._check_writable()
             self._recognise(read_guard(self._root))
             self._seen = identity
+        elif self._clock.monotonic() > self._writable_until:
+            self._check_writable()
+
+    def _check_writable(self) -> None:
+        with files.storage_errors(self._file):
+            read_only = os.statvfs(self._file).f_flag & os.ST_RDONLY
+        if read_only or not os.access(self._root, os.W_OK):
+            raise StorageGone("mail root is read-only")
+        self._writable_until = self._clock.monotonic() + _WRITABLE_S
 
     def _recognise(self, store_id: str) -> None:
         self._memory.parent.mkdir(parents=True, exist_ok=True)

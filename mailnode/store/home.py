@@ -43,11 +43,14 @@ UIDVALIDITY_NAME = b"mailnode.uidvalidity"
 # Below it an account for each domain, whose folders are public.
 PUBLIC_FOLDER = ".mailnode/public"
 _READY = b"mailnode account 1\n"
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 # The lists of accounts with more folders are made anew each time.
 MAX_KEPT = 200
 # A directory whose names changed so lately may change once more without its time telling.
 _SETTLED_NS = 2_000_000_000
+# A folder that was found whole is not looked at anew for each delivery, for so long.
+_WHOLE_S = 30.0
 _BAD_PART = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -83,10 +86,25 @@ def account_path(root: bytes, maildir: str) -> bytes:
         if part in ("", ".", "..") or _BAD_PART.search(part):
             raise BadFolderName(f"maildir {maildir!r}")
     path = root + b"/" + os.fsencode("/".join(parts))
-    real = os.path.realpath(path)
-    if not real.startswith(os.path.realpath(root) + b"/"):
+    if _has_link(root, path) and not os.path.realpath(path).startswith(
+        os.path.realpath(root) + b"/"
+    ):
         raise BadFolderName(f"maildir {maildir!r} leads out of the mail root")
     return path
+
+
+def _has_link(root: bytes, path: bytes) -> bool:
+    """True where something below ``root`` on the way to ``path`` is a symlink. Asked for each
+    account that a worker meets, and ``realpath`` looks at each part of both."""
+    part = root
+    for name in path[len(root) + 1 :].split(b"/"):
+        part += b"/" + name
+        try:
+            if stat.S_ISLNK(os.lstat(part).st_mode):
+                return True
+        except OSError:
+            return False  # nothing is there, or nothing can be reached: nothing leads out
+    return False
 
 
 class Home:
@@ -102,6 +120,7 @@ class Home:
         self._ready = False
         self._listed: tuple[int, dict[str, bytes]] | None = None
         self.infos: Listed | None = None
+        self._whole_until: dict[bytes, float] = {}  # by name on disk
 
     # -- the account lock and what it guards -----------------------------------------------
 
@@ -133,7 +152,7 @@ class Home:
 
     def ensure(self) -> None:
         """Make the account if this is its first day."""
-        if self._ready and os.path.isdir(self.path):
+        if os.path.isdir(self.path) if self._ready else self._was_made():
             return
         may_wait()
         self.services.guard()
@@ -147,6 +166,21 @@ class Home:
                 files.fdatasync(fd, self.path)
                 files.fsync_dir(self.path)
         self._ready = True
+
+    def _was_made(self) -> bool:
+        """True where some process has made the account, now or long ago; asked without the lock,
+        as the word of it is written when all the rest is durable."""
+        try:
+            fd = os.open(self.path + b"/" + ACCOUNT_NAME, _READ)
+        except OSError:
+            return False  # whoever makes it meets the reason
+        try:
+            self._ready = os.pread(fd, 64, 0) == _READY
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return self._ready
 
     def _make_path(self) -> None:
         """Each missing directory from the root down, its name durable in its parent."""
@@ -256,17 +290,18 @@ class Home:
     def known_core(self, name: str) -> FolderCore | None:
         """The same with no look at the disk where the folder is at hand (it may be gone by now),
         and few where it is not. None: it has to be looked for."""
-        if not self._ready:
+        if not self._ready and not self._was_made():
             return None
         try:
-            return self.core_at(names.folder_to_disk(name))
+            return self.core_at(names.folder_to_disk(name), lately=True)
         except (BadFolderName, NoSuchFolder):
             return None
 
-    def core_at(self, disk: bytes) -> FolderCore:
-        """The same by the name on disk."""
+    def core_at(self, disk: bytes, lately: bool = False) -> FolderCore:
+        """The same by the name on disk. ``lately``: that it was a whole folder some seconds ago
+        will do."""
         path = self.folder_path(disk)
-        return self.services.shelf.take(path, lambda: self._make_core(path, disk))
+        return self.services.shelf.take(path, lambda: self._make_core(path, disk, lately))
 
     def current_core(self, disk: bytes) -> FolderCore:
         """The same in step with the disk, also where another node gave the name of a folder that
@@ -289,7 +324,13 @@ class Home:
             raise
         return core
 
-    def _make_core(self, path: bytes, disk: bytes) -> FolderCore:
+    def _make_core(self, path: bytes, disk: bytes, lately: bool) -> FolderCore:
+        now = time.monotonic()
+        if not lately or now > self._whole_until.get(disk, 0.0):
+            listing.check_whole(path)
+            if len(self._whole_until) >= MAX_KEPT:
+                self._whole_until.clear()
+            self._whole_until[disk] = now + _WHOLE_S
         return FolderCore(path, self.key(disk), self.services.core, self.next_uidvalidity)
 
     def release_core(self, core: FolderCore) -> None:

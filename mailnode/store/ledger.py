@@ -75,6 +75,7 @@ class Ledger:
         self._lock_identity = self._journal_identity = _NO_FILE  # of what is open
         self.fd = -1  # the journal; may be an old one until ``reopen``
         self.header: Header | None = None
+        self._opened_size = 0  # of the journal, when it was opened
         self._tail = Tail(0, 0, -1)
         self._exact = False  # the tail was looked at since the lock was taken
         self.damaged = False
@@ -216,13 +217,14 @@ class Ledger:
         with files.storage_errors(self.journal_path):
             fd = os.open(self.journal_path, _OPEN | os.O_APPEND)
             try:
-                identity = _identity(os.fstat(fd))
+                facts = os.fstat(fd)
                 header = journal.unpack_header(os.pread(fd, journal.HEADER_SIZE, 0))
             except BaseException:
                 os.close(fd)
                 raise
         self._drop_journal()
-        self.fd, self.header, self._journal_identity = fd, header, identity
+        self.fd, self.header, self._journal_identity = fd, header, _identity(facts)
+        self._opened_size = facts.st_size
         return header
 
     def is_current(self, there: os.stat_result) -> bool:
@@ -241,13 +243,21 @@ class Ledger:
         """
         if self._exact:  # nobody else writes while we hold the lock
             return self._tail
+        size = self._size()
+        if self._tail.end != size:
+            self._tail = self._last_record(size) or self._cut(size)
+        self._exact = self.held
+        return self._tail
+
+    def _size(self) -> int:
+        """Bytes of the journal at the path, which is open afterwards."""
+        if self.fd < 0:
+            self.reopen()
+            return self._opened_size
         there = self.stat()
         if not self.is_current(there):
             self.reopen()
-        if self._tail.end != there.st_size:
-            self._tail = self._last_record(there.st_size) or self._cut(there.st_size)
-        self._exact = self.held
-        return self._tail
+        return there.st_size
 
     def _last_record(self, size: int) -> Tail | None:
         with files.storage_errors(self.journal_path):

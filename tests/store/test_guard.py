@@ -8,6 +8,7 @@ from mailnode.model.errors import StorageGone
 from mailnode.runtime.clock import SystemClock
 from mailnode.runtime.maillog import Event, ListLog
 from mailnode.store.guard import GUARD_NAME, Guard, lay_guard, read_guard
+from tests.support.hand_clock import HandClock
 from tests.support.mail_store import REF, OpenStore
 
 
@@ -57,3 +58,29 @@ def test_a_store_without_its_guard_makes_nothing(tmp_path: Path) -> None:
         opened.store.account(REF)
     assert list(opened.root.iterdir()) == []
     opened.close()
+
+
+def test_whether_it_can_be_written_to_is_asked_once_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_guard(tmp_path)
+    clock, writable = HandClock(), True
+    guard = Guard(tmp_path, tmp_path / "state", clock, ListLog())
+    asked: list[object] = []
+
+    def access(*about: object) -> bool:
+        asked.append(about)
+        return writable
+
+    monkeypatch.setattr("mailnode.store.guard.os.access", access)
+    guard.check()
+    guard.check()
+    assert len(asked) == 1
+    writable = False
+    clock.advance(1.5)
+    for _ in range(2):  # what was found wrong is looked at each time
+        with pytest.raises(StorageGone, match="read-only"):
+            guard.check()
+    writable = True
+    guard.check()
+    assert len(asked) == 4
