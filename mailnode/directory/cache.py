@@ -12,10 +12,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from mailnode.directory import DomainKind, Mailbox
-from mailnode.directory.gathering import Gathering
+from mailnode.directory.gathering import Facts, Gathering
 from mailnode.directory.keys import split_key
 from mailnode.directory.sql import SqlDirectory
 from mailnode.model.address import Address
@@ -24,6 +25,7 @@ from mailnode.runtime.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +38,26 @@ class Lifetimes:
     entries: int
 
 
+def _as_it_is(_key: Any, answer: Any) -> Any:
+    return answer
+
+
 class Remembered(Generic[K, V]):
     """One kind of question with its answers; the least recently used answer makes room."""
 
     def __init__(
-        self, ask: Callable[[K], Awaitable[V]], *, no: V, no_goes_on: bool, clock: Clock,
-        lifetimes: Lifetimes,
+        self, ask: Callable[[K], Awaitable[A]], *, no: V, no_goes_on: bool, clock: Clock,
+        lifetimes: Lifetimes, learn: Callable[[K, A], V] = _as_it_is,
     ) -> None:  # fmt: skip
-        self._ask = ask
+        """``ask`` gives a coroutine, or a future that is nobody else's to cancel; ``learn`` makes
+        the answer of what came of it."""
+        self._ask, self._learn = ask, learn
         self._no = no
         self._no_goes_on = no_goes_on
         self._clock = clock
         self._lifetimes = lifetimes
         self._answers: OrderedDict[K, tuple[V, float]] = OrderedDict()
-        self._asking: dict[K, asyncio.Task[V]] = {}
+        self._asking: dict[K, list[asyncio.Future[V]]] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -90,22 +98,29 @@ class Remembered(Generic[K, V]):
 
     async def _shared(self, key: K) -> V:
         """One question for all who ask at the same time; it goes on if one of them leaves."""
-        task = self._asking.get(key)
-        if task is None:
-            task = asyncio.create_task(self._fetch(key))
-            self._asking[key] = task
-            task.add_done_callback(lambda done: self._asked(key, done))
-        return await asyncio.shield(task)
+        mine: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        waiting = self._asking.get(key)
+        if waiting is None:
+            waiting = self._asking[key] = []
+            asked = asyncio.ensure_future(self._ask(key))
+            asked.add_done_callback(partial(self._answered, key))
+        waiting.append(mine)
+        return await mine
 
-    def _asked(self, key: K, task: asyncio.Task[V]) -> None:
-        self._asking.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # every asker has heard it, or none is left
-
-    async def _fetch(self, key: K) -> V:
-        answer = await self._ask(key)
-        self.put(key, answer)
-        return answer
+    def _answered(self, key: K, asked: asyncio.Future[Any]) -> None:
+        waiting = [one for one in self._asking.pop(key) if not one.done()]
+        try:
+            answer = self._learn(key, asked.result())
+        except asyncio.CancelledError:
+            for one in waiting:
+                one.cancel()
+        except Exception as error:  # noqa: BLE001 - it is theirs who asked
+            for one in waiting:
+                one.set_exception(error)
+        else:
+            self.put(key, answer)
+            for one in waiting:
+                one.set_result(answer)
 
     def put(self, key: K, answer: V) -> None:
         """Remember an answer that came by the way."""
@@ -125,8 +140,9 @@ class CachedDirectory:
         # "No alias" goes on: behind it comes the mailbox, whose "no" does not.
         self._gathering = Gathering(inner.facts)
         self._aliases: Remembered[str, tuple[str, ...] | None] = Remembered(
-            self._ask_alias, no=None, no_goes_on=True, clock=clock, lifetimes=lifetimes
-        )
+            self._gathering.asked, no=None, no_goes_on=True, clock=clock, lifetimes=lifetimes,
+            learn=self._learn_alias,
+        )  # fmt: skip
         self._mailboxes: Remembered[tuple[str, str], Mailbox | None] = Remembered(
             lambda key: inner.mailbox(Address(*key)),
             no=None,
@@ -143,8 +159,7 @@ class CachedDirectory:
         """See ``Directory.alias``."""
         return await self._aliases.get(key.lower())
 
-    async def _ask_alias(self, key: str) -> tuple[str, ...] | None:
-        facts = await self._gathering.ask(key)
+    def _learn_alias(self, key: str, facts: Facts) -> tuple[str, ...] | None:
         if facts.mailbox is not None:
             # Nearly every mailbox has an alias row to itself, so it is asked for next.
             self._mailboxes.put(split_key(key), facts.mailbox)

@@ -41,11 +41,15 @@ class Gathering:
 
     async def ask(self, key: str) -> Facts:
         """What is known about the address with this key."""
+        return await asyncio.shield(self.asked(key))
+
+    def asked(self, key: str) -> asyncio.Future[Facts]:
+        """The same, to come: one answer for all who ask, so none of them may cancel it."""
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = asyncio.get_running_loop().create_future()
             self._start()
-        return await asyncio.shield(answer)
+        return answer
 
     def _start(self) -> None:
         if not self._waiting or len(self._running) >= _BATCHES:

@@ -35,6 +35,7 @@ MAX_APP_PASSWORDS = 20  # each may cost a slow hash at every failed login
 _LOOK_AGAIN_S = 600.0
 _QUOTA2_NAME = 100  # quota2.username is shorter than mailbox.username
 _KEYS: Any = bindparam("keys", expanding=True)
+_MAILBOX = ("username", "maildir", "quota", "domain", "active", "smtp_active")
 _REMOTE_TRANSPORTS = ("smtp", "relay")
 
 
@@ -116,7 +117,7 @@ class SqlDirectory:
         )
         gotos = {row[0].lower(): row[1] or "" for row in rows}
         gotos |= await self._other_gotos([key for key in asked if key not in gotos])
-        mailboxes = _usable([row._mapping for row in boxes])
+        mailboxes = _usable([dict(zip(_MAILBOX, row, strict=True)) for row in boxes])
         return {
             key: Facts(
                 None if one is None or one not in gotos else parse_goto(gotos[one]),
@@ -193,10 +194,8 @@ class SqlDirectory:
 
     def _mailbox_columns(self, found: Found) -> Any:
         c = self._tables.mailbox.c
-        return select(
-            c.username, c.maildir, c.quota, c.domain, c.active,
-            found.pick(c.smtp_active).label("smtp_active"),
-        )  # fmt: skip
+        *plain, last = _MAILBOX
+        return select(*(c[name] for name in plain), found.pick(c[last]).label(last))
 
     async def credentials(self, user: str) -> Credentials | None:
         """All that a login of this user is judged by; ``None`` when there is no such mailbox."""
@@ -363,7 +362,7 @@ def _kind(row: RowMapping | None) -> DomainKind:
     return DomainKind.RELAY if transport.startswith(_REMOTE_TRANSPORTS) else DomainKind.LOCAL
 
 
-def _usable(rows: Sequence[RowMapping]) -> dict[str, Mailbox]:
+def _usable(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mailbox]:
     """Mailboxes by address. A row that makes no sense is left for ``mailbox`` to complain of."""
     found = {}
     for row in rows:
@@ -374,7 +373,7 @@ def _usable(rows: Sequence[RowMapping]) -> dict[str, Mailbox]:
     return found
 
 
-def _mailbox(row: RowMapping) -> Mailbox:
+def _mailbox(row: Mapping[str, Any] | RowMapping) -> Mailbox:
     user = row["username"].lower()
     maildir = maildir_path(row["maildir"] or "")
     # Not a missing user: someone has to look at this row, and the mail has to wait.
