@@ -20,6 +20,7 @@ from mailnode.policy import Chain
 from mailnode.policy.limits import CountLimits
 from mailnode.queue import Spool
 from mailnode.routing import Router
+from mailnode.runtime.acceptor import Acceptor
 from mailnode.runtime.clock import Clock
 from mailnode.runtime.maillog import MailLog
 from mailnode.runtime.proxies import TrustedProxies
@@ -71,7 +72,7 @@ class SmtpService:
             policy=policy or Chain((CountLimits(settings),)),
             urls=urls if role is Role.SUBMISSION else None,
         )
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Acceptor] = []
         self._sessions: set[SmtpSession] = set()
         self._tally = tally or alone()
         self._empty = asyncio.Event()
@@ -85,11 +86,7 @@ class SmtpService:
         def session() -> SmtpSession:
             return SmtpSession(self._desk, self, loop, implicit_tls=implicit_tls)
 
-        if sock.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(session, sock=sock)
-        else:
-            server = await loop.create_server(session, sock=sock)
-        self._servers.append(server)
+        self._servers.append(Acceptor(sock, session))
 
     async def drain(self, timeout_s: float) -> None:
         """Stop accepting, let transactions end, say goodbye to the rest, within the time."""
