@@ -1,8 +1,8 @@
-"""Folders that were sorted lately, in order: a client that pages asks for the same again and again.
+"""Folders that were sorted or threaded lately: a client that pages asks for the same again.
 
 Promises: an order is given only for the very messages it was made of; what one is sorted by never
-changes while the message lives. All of them take ``limit_bytes`` at most, 8 bytes a message,
-whoever and how many ask. Thread-safe.
+changes while the message lives. All of them take ``limit_bytes`` at most, 8 bytes a message (of
+threads 16), whoever and how many ask. Thread-safe.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from mailnode.store import Picture
-from mailnode.wire.imap.ast import Criterion
 
 LIMIT_BYTES = 8 * 1024 * 1024
-_BYTES_EACH = 8  # the place in the order, and the UID, where no picture has it any more
+_BYTES_EACH = 8  # a number of the order, and a UID, where no picture has it any more
 
 
 class _Kept(NamedTuple):
@@ -25,7 +24,7 @@ class _Kept(NamedTuple):
     rows: array[int]
 
 
-_Key = tuple[str, int, tuple[Criterion, ...]]
+_Key = tuple[str, int, Hashable]
 
 
 class Orders:
@@ -36,11 +35,9 @@ class Orders:
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._left = limit_bytes // _BYTES_EACH
 
-    def get(
-        self, mailbox_id: str, picture: Picture, criteria: Iterable[Criterion]
-    ) -> array[int] | None:
-        """All rows of the picture in this order, if it is known."""
-        key = mailbox_id, picture.uidvalidity, tuple(criteria)
+    def get(self, mailbox_id: str, picture: Picture, by: Hashable) -> array[int] | None:
+        """What was kept of all rows of the picture ``by`` something, if it is known."""
+        key = mailbox_id, picture.uidvalidity, by
         with self._lock:
             kept = self._kept.get(key)
             if kept is None:
@@ -50,11 +47,9 @@ class Orders:
         same = kept.uids is picture.uids or kept.uids == picture.uids
         return kept.rows if same else None
 
-    def keep(
-        self, mailbox_id: str, picture: Picture, criteria: Iterable[Criterion], rows: Sequence[int]
-    ) -> None:
+    def keep(self, mailbox_id: str, picture: Picture, by: Hashable, rows: Sequence[int]) -> None:
         """Remember all rows of the picture in their order."""
-        key = mailbox_id, picture.uidvalidity, tuple(criteria)
+        key = mailbox_id, picture.uidvalidity, by
         with self._lock:
             before = self._kept.pop(key, None)
             self._left += len(before.rows) if before else 0

@@ -52,11 +52,11 @@ def sort_rows(
     # Nearly all messages in order are all of them, less some, in a known order.
     if orders is None or fuzzy or 4 * len(rows) < 3 * len(picture.uids):
         return (yield from _sorted(folder, picture, rows, criteria, scores))
-    order: Rows | None = orders.get(folder.mailbox_id, picture, criteria)
+    order: Rows | None = orders.get(folder.mailbox_id, picture, tuple(criteria))
     if order is None:
         every = range(len(picture.uids))
         order = yield from _sorted(folder, picture, every, criteria, scores)
-        orders.keep(folder.mailbox_id, picture, criteria, order)
+        orders.keep(folder.mailbox_id, picture, tuple(criteria), order)
     if len(rows) == len(order):
         return order
     wanted = set(rows)
@@ -103,8 +103,8 @@ def read_sort_keys(folder: Folder, uids: Sequence[int]) -> Iterator[list[tuple[S
         some = uids[at : at + KEYS_AT_ONCE]
         found = {uid: read_keys(raw) for uid, raw in folder.summaries(some, "sortkeys").items()}
         dateless = [uid for uid, keys in found.items() if not keys.date]
-        dates = {info.uid: info.internal_date for info in folder.infos(dateless)}
-        yield [(found.get(uid, nothing), dates.get(uid, 0.0)) for uid in some]
+        sizes = folder.sizes(dateless) if dateless else {}
+        yield [(found.get(uid, nothing), sizes.get(uid, (0, 0.0))[1]) for uid in some]
 
 
 def _column(

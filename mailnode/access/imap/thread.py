@@ -7,14 +7,45 @@ RFC: 5256 3 (THREAD), 4; draft-ietf-morg-inthread (REFS).
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from mailnode.access.imap.forest import Forest, Node
+from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.sort import read_sort_keys
 from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import Threading
 
 Steps = Generator[None, None, list[Node]]
+
+THREADS_AT_ONCE = 500
+# Marks among rows, of which there are fewer.
+_OPEN, _CLOSE, _BLANK = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_MARKS = {_OPEN: b"(", _CLOSE: b")", _BLANK: b" "}
+
+
+def threaded_rows(
+    folder: Folder,
+    picture: Picture,
+    rows: Sequence[int],
+    algorithm: Threading,
+    orders: Orders,
+) -> Generator[None, None, array[int]]:
+    """Steps; at their end rows and marks in the order in which they are written. Raises
+    ``StorageGone``."""
+    whole = len(rows) == len(picture.uids)
+    known = orders.get(folder.mailbox_id, picture, algorithm) if whole else None
+    if known is not None:
+        return known
+    threads = yield from thread_rows(folder, picture, rows, algorithm)
+    written = array("I")
+    for at in range(0, len(threads), THREADS_AT_ONCE):
+        for thread in threads[at : at + THREADS_AT_ONCE]:
+            written.extend(_written(thread))
+        yield
+    if whole:
+        orders.keep(folder.mailbox_id, picture, algorithm, written)
+    return written
 
 
 def thread_rows(
@@ -67,29 +98,37 @@ def _by_references(
 def _arrivals(folder: Folder, uids: Sequence[int]) -> Iterator[float]:
     for at in range(0, len(uids), 500):
         some = uids[at : at + 500]
-        dates = {info.uid: info.internal_date for info in folder.infos(some)}
-        yield from (dates.get(uid, 0.0) for uid in some)
+        sizes = folder.sizes(some)
+        yield from (sizes.get(uid, (0, 0.0))[1] for uid in some)
 
 
 def format_threads(threads: Sequence[Node], number: Callable[[int], int]) -> Iterator[bytes]:
     """Each thread as RFC 5256 4 writes it; ``number`` gives what a row is called."""
     for thread in threads:
-        yield b"(%b)" % b"".join(_members(thread, number))
+        yield format_written(list(_written(thread)), number)
 
 
-def _members(thread: Node, number: Callable[[int], int]) -> Iterator[bytes]:
-    # What is still to be written, the next at the end: octets, or nodes with all below them.
-    pending: list[bytes | Node] = [thread]
+def format_written(written: Sequence[int], number: Callable[[int], int]) -> bytes:
+    """Rows and marks as octets."""
+    return b"".join([_MARKS[one] if one >= _BLANK else b"%d" % number(one) for one in written])
+
+
+def _written(thread: Node) -> Iterator[int]:
+    yield _OPEN
+    # What is still to be written, the next at the end: marks, or nodes with all below them.
+    pending: list[int | Node] = [thread]
     while pending:
         item = pending.pop()
-        if isinstance(item, bytes):
+        if isinstance(item, int):
             yield item
             continue
         if not item.is_dummy:
-            yield b"%d" % number(item.row)
-            yield b" " if item.children else b""
+            yield item.row
+            if item.children:
+                yield _BLANK
         if len(item.children) == 1:
             pending.append(item.children[0])
         else:
             for child in reversed(item.children):
-                pending += (b")", child, b"(")
+                pending += (_CLOSE, child, _OPEN)
+    yield _CLOSE

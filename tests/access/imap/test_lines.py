@@ -12,11 +12,26 @@ from mailnode.access.imap import filling, lines, sort
 from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.sort import sort_rows, stable
+from mailnode.access.imap.thread import (
+    format_threads,
+    format_written,
+    thread_rows,
+    threaded_rows,
+)
 from mailnode.model.flags import Flag
 from mailnode.runtime.clock import SystemClock
 from mailnode.store import AccountRef, Folder
 from mailnode.store.lines import SPAN
-from mailnode.wire.imap.ast import AllKey, AndKey, Criterion, FlagKey, HeaderKey, SearchKey, SortKey
+from mailnode.wire.imap.ast import (
+    AllKey,
+    AndKey,
+    Criterion,
+    FlagKey,
+    HeaderKey,
+    SearchKey,
+    SortKey,
+    Threading,
+)
 from mailnode.wire.mime.sortkeys import make_keys
 from mailnode.wire.mime.summary import summarise
 from tests.access.imap.mailroom import CountingFolder, cache, make_folder, put
@@ -192,7 +207,7 @@ def test_an_order_is_known_until_messages_come_or_go(folder: CountingFolder) -> 
 
 
 def test_orders_take_no_more_than_they_may(folder: CountingFolder) -> None:
-    picture, one, two = folder.picture(), [Criterion(SortKey.TO)], [Criterion(SortKey.CC)]
+    picture, one, two = folder.picture(), Criterion(SortKey.TO), Criterion(SortKey.CC)
     rows = range(len(picture.uids))
     orders = Orders(limit_bytes=8 * len(rows))
     orders.keep("a", picture, one, rows)
@@ -234,3 +249,27 @@ def test_an_idle_folder_has_its_lines_made(monkeypatch: pytest.MonkeyPatch) -> N
     wanted = search(inbox, HeaderKey("SUBJECT", "zebra"))
     made = [row for row in range(61) if b"Zebra" in inbox.read(inbox.picture().uids[row])]
     assert wanted == made
+
+
+@pytest.mark.parametrize("algorithm", Threading)
+def test_threads_are_known_until_messages_come_or_go(
+    folder: CountingFolder, algorithm: Threading
+) -> None:
+    orders = Orders()
+
+    def text(rows: Sequence[int]) -> bytes:
+        asked = folder, folder.picture(), rows, algorithm
+        anew = b"".join(format_threads(done(thread_rows(*asked)), lambda row: row + 1))
+        for _ in range(2):
+            written = done(threaded_rows(*asked, orders))
+            assert format_written(written, lambda row: row + 1) == anew
+        return anew
+
+    every = text(range(len(folder.kept)))
+    assert text(range(5, 20)) != every
+    steps = threaded_rows(folder, folder.picture(), range(len(folder.kept)), algorithm, orders)
+    with pytest.raises(StopIteration):
+        next(steps)  # nothing is done
+    folder.remove([folder.picture().uids[3]])
+    assert text(range(len(folder.kept))) != every
+    assert text(()) == b""

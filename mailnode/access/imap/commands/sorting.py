@@ -18,12 +18,12 @@ from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Reply, ok
 from mailnode.access.imap.session import Session
 from mailnode.access.imap.sort import sort_rows
-from mailnode.access.imap.thread import format_threads, thread_rows
+from mailnode.access.imap.thread import format_written, threaded_rows
 from mailnode.store import Picture
 from mailnode.wire.imap.ast import Command, SearchKey, Sort, Thread
 from mailnode.wire.imap.format import search_line
 
-THREADS_AT_ONCE = 500
+WRITTEN_AT_ONCE = 2000
 
 
 async def do_sort(session: Session, command: Command, args: Sort) -> Reply:
@@ -54,13 +54,13 @@ async def do_thread(session: Session, command: Command, args: Thread) -> Reply:
     selected = session.view()
     picture, _ = await _picture(session, command, args.key)
     found = await find(session, args.key, picture)
-    steps = thread_rows(selected.folder, picture, found.rows, args.algorithm)
-    threads = await session.work(steps)
-    session.out.write(b"* THREAD" + (b" " if threads else b""))
+    asked = picture, found.rows, args.algorithm
+    written = await session.work(threaded_rows(selected.folder, *asked, session.means.orders))
+    session.out.write(b"* THREAD" + (b" " if written else b""))
     results = Results(picture, found.rows, command.uid)
-    for at in range(0, len(threads), THREADS_AT_ONCE):
-        some = threads[at : at + THREADS_AT_ONCE]
-        session.out.write(b"".join(format_threads(some, results.number)))
+    for at in range(0, len(written), WRITTEN_AT_ONCE):
+        some = written[at : at + WRITTEN_AT_ONCE]
+        session.out.write(format_written(some, results.number))
     session.out.write(b"\r\n")
     return ok("done")
 
