@@ -70,15 +70,22 @@ class Carrier(tcp.Server):
         if not data:
             self._give_up(main.CONNECTION_DONE)
             return
-        self.attempt(self.protocol.dataReceived, data)
+        try:
+            self.protocol.dataReceived(data)
+        except Exception as error:  # noqa: BLE001 - the barrier
+            self._failed(error)
 
     def attempt(self, call: Callable[[Any], object], what: Any) -> None:
         """``call(what)``; if that fails, this connection ends and no other, as with the reactor."""
         try:
             call(what)
         except Exception as error:  # noqa: BLE001 - the barrier
-            _log.failure("connection ends")
-            self._give_up(error)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Called while ``error`` is handled."""
+        _log.failure("connection ends")
+        self._give_up(error)
 
     def _give_up(self, why: Exception) -> None:
         if self.disconnected:

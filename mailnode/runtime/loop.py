@@ -25,13 +25,29 @@ from mailnode.runtime.polling import SparingSelector
 _REACTOR = "twisted.internet.reactor"
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """asyncio's, that is woken by a thread at the cost of one system call less."""
+
+    _ssock: Any
+
+    def _read_from_self(self) -> None:
+        # What does not fit is found at the next look; asyncio's own reads until there is nothing,
+        # which ends in an exception each time.
+        try:
+            data = self._ssock.recv(4096)
+        except (BlockingIOError, InterruptedError):
+            return
+        if data:
+            cast(Any, self)._process_self_data(data)
+
+
 def open_loop() -> asyncio.AbstractEventLoop:
     """A new loop that Twisted uses too. Once in a process, before anything imports the reactor.
 
     The reactor is never run: it lives on the loop's own readers and timers.
     """
     _check_none()
-    loop = asyncio.SelectorEventLoop(SparingSelector())
+    loop = _Loop(SparingSelector())
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted left it unannotated
     _route_twisted_log()
     return loop

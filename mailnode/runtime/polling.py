@@ -10,19 +10,41 @@ round that has something to do anyway. So no event waits for longer than two rou
 
 from __future__ import annotations
 
-from selectors import EpollSelector, SelectorKey
+import math
+from select import EPOLLIN, EPOLLOUT
+from selectors import EVENT_READ, EVENT_WRITE, EpollSelector, SelectorKey
+from typing import Any
 
 
 class SparingSelector(EpollSelector):
     """epoll, asked half as often while there is work."""
 
     _found = False
+    _selector: Any
+    _fd_to_key: dict[int, SelectorKey]
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """See ``selectors``; with ``timeout`` 0 it may find nothing though there is something."""
-        if self._found and timeout is not None and timeout <= 0:
+        if timeout is None:
+            timeout = -1
+        elif timeout > 0:
+            timeout = math.ceil(timeout * 1e3) * 1e-3  # as epoll counts it: never too soon
+        elif self._found:
             self._found = False
             return []
-        events = super().select(timeout)
+        else:
+            timeout = 0
+        known = self._fd_to_key
+        try:
+            found = self._selector.poll(timeout, len(known) or 1)
+        except InterruptedError:
+            found = []
+        events = []
+        for fd, event in found:
+            # Errors and hang-ups are both: whoever reads or writes is told.
+            mask = (event & ~EPOLLIN and EVENT_WRITE) | (event & ~EPOLLOUT and EVENT_READ)
+            key = known.get(fd)
+            if key is not None:
+                events.append((key, mask & key.events))
         self._found = bool(events)
         return events
