@@ -20,7 +20,7 @@ from mailnode.model.address import Address
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
-from mailnode.runtime.maillog import Event, MailLog
+from mailnode.runtime.maillog import Event, MailLog, NullLog
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.sql import Database, Limits
 from mailnode.runtime.tasks import Pool
@@ -127,7 +127,8 @@ class LiveDirectory:
         while True:
             await asyncio.sleep(_TRY_AGAIN_S)
             try:
-                await prepare_database(self._settings, self._log)
+                # What is wrong was told at the start, and is by those who ask.
+                await prepare_database(self._settings, NullLog())
                 return
             except DirectoryGone:
                 continue

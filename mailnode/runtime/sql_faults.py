@@ -9,6 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 # A server that only reads (replica, or a primary being demoted): nothing was done, ask the next.
 READ_ONLY = frozenset({1290, 1792, 1836, 1874})
+# A node of a Galera cluster that lost sight of the majority: it answers, but to no question.
+CUT_OFF = frozenset({1047})
+ELSEWHERE = READ_ONLY | CUT_OFF
 # No connection is left, for anybody or for us.
 FULL = frozenset({1040, 1203, 1226})
 # Lost, killed or refused connections; the 2000s are the client library's own.
@@ -32,6 +35,7 @@ _READS_ONLY = (
     "the database takes no writing (read_only): mail and logins go on, quota2 and last logins are "
     "written once it does"
 )
+_NO_MAJORITY = "see why this node of the cluster does not see the others (wsrep_cluster_status)"
 _TLS = "check ssl_ca in directory.urls, and the certificate of the database server"
 _STRANGE = "check host and port in directory.urls: something else than a database listens there"
 _REMEDIES: dict[int, str] = {
@@ -39,6 +43,7 @@ _REMEDIES: dict[int, str] = {
         FULL, "raise max_connections of the database server, or lower directory.pool_size"
     ),
     **dict.fromkeys(READ_ONLY, _READS_ONLY),
+    **dict.fromkeys(CUT_OFF, _NO_MAJORITY),
     **dict.fromkeys((1045, 1130, 1251, 1524, 1698, 1820, 1862, 2059), _DENIED),
     **dict.fromkeys((1044, 1049, 1142, 1143), _NO_RIGHT),
     **dict.fromkeys((1054, 1146), _OLD_TABLES),

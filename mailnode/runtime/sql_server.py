@@ -30,9 +30,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from mailnode.model.errors import PermanentError
 from mailnode.runtime.sql_faults import (
     BUSY,
+    ELSEWHERE,
     FULL,
     GONE,
-    READ_ONLY,
     Trouble,
     is_lost,
     number_of,
@@ -128,7 +128,8 @@ class Server:
         self._running.add(task)
         task.add_done_callback(self._ended)
         limit_s = self._limits.longest_s
-        asyncio.get_running_loop().call_later(limit_s, self._cut, task)
+        watchdog = asyncio.get_running_loop().call_later(limit_s, self._cut, task)
+        task.add_done_callback(lambda _: watchdog.cancel())
         try:
             return await asyncio.wait_for(asyncio.shield(task), limit_s + _CUT_S)
         except TimeoutError as error:
@@ -145,6 +146,18 @@ class Server:
 
     async def _take_turn(self) -> None:
         """Wait for one of ``pool_size``; the connection below it is there at once, or made."""
+        if self._turns.locked():
+            await self._queue()
+        else:
+            await self._turns.acquire()  # without waiting
+        try:
+            if not await self.answers():
+                raise self.dead()
+        except BaseException:
+            self._turns.release()
+            raise
+
+    async def _queue(self) -> None:
         if self._waiting >= _WAITING_PER_CONNECTION * self._limits.pool_size:
             raise Trouble(f"{self.name}: too many questions wait", BUSY, elsewhere=True)
         self._waiting += 1
@@ -156,12 +169,6 @@ class Server:
             raise Trouble(text, BUSY, elsewhere=True) from None
         finally:
             self._waiting -= 1
-        try:
-            if not await self.answers():
-                raise self.dead()
-        except BaseException:
-            self._turns.release()
-            raise
 
     def dead(self) -> Trouble:
         """What to say of a server that is known not to answer."""
@@ -229,7 +236,7 @@ class Server:
         text = f"{self.name}: {plain(error)}"
         if self.sqlite:  # a busy or missing file may be there at the next call
             return Trouble(text, remedy_of(error))
-        if isinstance(error, DBAPIError) and number_of(error) in READ_ONLY:
+        if isinstance(error, DBAPIError) and number_of(error) in ELSEWHERE:
             return Trouble(text, remedy_of(error), elsewhere=True)
         if refused and not isinstance(error, TimeoutError):
             trouble = self._refused(error)
@@ -265,7 +272,7 @@ class Server:
         alive again)."""
         try:
             await self._wires.greet()
-        except (TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - barrier: who probes must not end by it
             if number_of(error) in FULL and self._connected:
                 return None  # others took what we lost; what we still have goes on
             return self._refused(error)

@@ -37,6 +37,7 @@ DIRECTORY: dict[str, object] = {
     "connect_timeout_s": 1, "usage_write_s": 0.2,
 }  # fmt: skip
 WITHIN_S = 60.0
+STALE_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -309,19 +310,32 @@ def test_a_server_that_was_restarted(tmp_path: Path) -> None:
             server.stop()
 
 
+@contextlib.contextmanager
+def _unless_late(asked: float) -> Iterator[None]:
+    """On a machine that is slow enough, answers are too old already."""
+    try:
+        yield
+    except (AssertionError, smtplib.SMTPRecipientsRefused):
+        if time.monotonic() - asked < STALE_S:
+            raise
+
+
 def test_an_outage_longer_than_answers_are_kept(tmp_path: Path) -> None:
     if not mariadb.installed():
         pytest.skip(mariadb.MISSING)
     with own_mariadb() as database:
-        server = _server(tmp_path, database, stale_s=6)
+        server = _server(tmp_path, database, stale_s=STALE_S)
         server.start()
         try:
+            asked = time.monotonic()
             server.send("before", 0)
             assert _login(server) == "OK"
-            asked = time.monotonic()
             database.kill()
-            server.send("meanwhile", 0)
-            assert time.monotonic() - asked > 6 or _login(server) == "OK"
+            subjects = ["before"]
+            with _unless_late(asked):
+                server.send("meanwhile", 0)
+                subjects.append("meanwhile")
+                assert _login(server) == "OK"
             until(lambda: "[UNAVAILABLE]" in _login(server), WITHIN_S)
             with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
                 server.send("too late", 0)
@@ -329,8 +343,9 @@ def test_an_outage_longer_than_answers_are_kept(tmp_path: Path) -> None:
             database.start()
             until(lambda: _login(server) == "OK", WITHIN_S)
             server.send("after", 0)
-            until(_mirrored(database, 3, server.users[0]), WITHIN_S)
-            assert server.subjects(0) == ["before", "meanwhile", "after"]
+            subjects.append("after")
+            until(_mirrored(database, len(subjects), server.users[0]), WITHIN_S)
+            assert server.subjects(0) == subjects
             assert server.faults() == []
         finally:
             server.stop()

@@ -94,6 +94,24 @@ async def test_a_server_that_turns_us_away_is_told_and_the_next_one_asked(
 
 
 @pytest.mark.mariadb
+@pytest.mark.parametrize(("number", "remedy"), [(1290, "read_only"), (1047, "wsrep")])
+async def test_a_server_that_does_nothing_for_us_passes_questions_on(
+    mysql_url: str, tmp_path: Path, number: int, remedy: str
+) -> None:
+    refusal = text(f"SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'no'")
+
+    async def where(connection: AsyncConnection) -> str:
+        if connection.dialect.name != "sqlite":
+            await connection.execute(refusal)
+        return connection.dialect.name
+
+    async with opened(mysql_url, f"sqlite:///{tmp_path}/spare") as (database, log):
+        assert await database.read(where) == "sqlite"
+        assert await database.write(where) == "sqlite"
+        assert [remedy in said for _, said in told(log)] == [True]  # and only once
+
+
+@pytest.mark.mariadb
 async def test_a_password_that_was_changed_is_read_at_the_next_connection(
     mariadb_server: MariaDb, mysql_url: str, tmp_path: Path
 ) -> None:
