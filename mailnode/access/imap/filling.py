@@ -27,7 +27,7 @@ BATCH = 20
 FIELDS = ("subject", "from", "to")
 KEYS = ("subject", "date", "sender")
 # Some 200 000 messages: to see whether all is there costs 30 ms then.
-MAX_PIECES = 12
+MAX_PIECES = 24
 MAX_REMEMBERED = 10_000
 
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from mailnode.store import Folder
 from mailnode.store.lines import NO_LINES, SPAN, SPAN_BITS, Block, merge
 from mailnode.wire.mime.header import field_finder
-from mailnode.wire.mime.lines import FIELDS, field_line
+from mailnode.wire.mime.lines import FIELDS, field_line, key_line
 from mailnode.wire.mime.sortkeys import SortKeys
 
-BLOCKS_AT_ONCE = 16
+BLOCKS_AT_ONCE = 8  # of 4 MiB each, should somebody make the worst of it; of 40 KiB usually
 HEADERS_AT_ONCE = 50
 # Blocks in which fewer messages are wanted cost more than these messages one by one.
 _WORTH_A_BLOCK = 8
@@ -135,6 +135,6 @@ def key_lines(folder: Folder, name: str) -> Lines:
 
     def make(uids: Sequence[int]) -> Mapping[int, bytes]:
         keys = folder.summaries(uids, "sortkeys")
-        return {uid: raw.split(b"\n")[place] for uid, raw in keys.items()}
+        return {uid: key_line(raw, place) for uid, raw in keys.items()}
 
     return make

@@ -16,7 +16,7 @@ from mailnode.access.imap import lines
 from mailnode.access.imap.orders import Orders
 from mailnode.store import Folder, Picture
 from mailnode.wire.imap.ast import Criterion, SortKey
-from mailnode.wire.mime.sortkeys import SortKeys, read_keys
+from mailnode.wire.mime.sortkeys import MAX_TEXT, SortKeys, read_keys
 
 KEYS_AT_ONCE = 500
 SIZES_AT_ONCE = 5000
@@ -126,7 +126,7 @@ def _column(
             some = uids[at : at + KEYS_AT_ONCE]
             found = folder.summaries(some, "sortkeys")
             keys = (read_keys(found.get(uid, b"")) for uid in some)
-            texts += [getattr(one, _NAMES[key]) for one in keys]
+            texts += [getattr(one, _NAMES[key])[:MAX_TEXT] for one in keys]
             yield
     return _dates(folder, uids, texts) if key is SortKey.DATE else texts
 

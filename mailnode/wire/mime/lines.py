@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 
 from mailnode.wire.mime.casemap import casemap
+from mailnode.wire.mime.sortkeys import MAX_TEXT, SortKeys
 from mailnode.wire.mime.words import decode_words
 
 # Fields that lines are made of: what mail programs let people search, and threads are built from.
@@ -20,7 +21,7 @@ FIELDS = (
     *("subject", "from", "to", "cc", "bcc", "sender", "reply-to"),
     *("message-id", "in-reply-to", "references", "list-id"),
 )
-MAX_LINE = 2000  # characters; hardly a field has more, save References of long threads
+MAX_LINE = 1000  # octets; hardly a field has more, save References of long threads
 _VALUE = "\0"  # before each value
 _DOUBT = b"\1"  # stands for a line that has to be looked for in the message's header
 _MARKS = re.compile("[\0\1\n]")
@@ -29,11 +30,17 @@ _MARKS = re.compile("[\0\1\n]")
 def field_line(values: Sequence[bytes]) -> bytes:
     """The line of a field's unfolded values."""
     texts = [casemap(decode_words(value)) for value in values]
-    line = "".join(_VALUE + text for text in texts)
+    line = "".join(_VALUE + text for text in texts).encode("utf-8", "surrogatepass")
     # Marks can only come out of an encoded word.
-    if len(line) > MAX_LINE or any(map(_MARKS.search, texts)):
-        return _DOUBT
-    return line.encode("utf-8", "surrogatepass")
+    return _DOUBT if len(line) > MAX_LINE or any(map(_MARKS.search, texts)) else line
+
+
+def key_line(keys: bytes, place: int) -> bytes:
+    """The line of one of the keys that ``sortkeys.make_keys`` made, by its place."""
+    fields = keys.split(b"\n")
+    line = fields[place] if len(fields) == len(SortKeys._fields) else b""
+    # A character may have become eighteen by being case-mapped.
+    return line if len(line) <= MAX_TEXT else line.decode("utf-8", "replace")[:MAX_TEXT].encode()
 
 
 def needle_for(text: str) -> bytes | None:

@@ -9,10 +9,12 @@ from mailnode.wire.mime.casemap import casemap
 from mailnode.wire.mime.lines import (
     MAX_LINE,
     field_line,
+    key_line,
     lines_in_doubt,
     lines_with,
     needle_for,
 )
+from mailnode.wire.mime.sortkeys import MAX_TEXT, SortKeys, make_keys, read_keys
 from mailnode.wire.mime.words import decode_words
 
 TEXTS = st.text("aAbßé\0\1\n😀", max_size=4).map(lambda text: text.encode())
@@ -50,6 +52,20 @@ def test_an_empty_needle_asks_for_presence() -> None:
 def test_what_lines_do_not_tell() -> None:
     assert found([[b"=?utf-8?q?=0A?="], [b"x"], [b"x" * MAX_LINE]], "x") == ([1], [0, 2])
     assert [needle_for(text) for text in "\0\1\n"] == [None] * 3
+
+
+def test_lines_are_bounded() -> None:
+    wide = "\ufdfa"  # eighteen characters when it is compared
+    subject = (wide * 400).encode()
+    assert field_line([subject]) == b"\1"
+    keys = make_keys(b"Subject: " + subject + b"\r\n\r\n")
+    place = SortKeys._fields.index("subject")
+    line = key_line(keys, place).decode()
+    assert line == read_keys(keys).subject[:MAX_TEXT]
+    assert len(line) == MAX_TEXT
+    short = make_keys(b"Subject: Re: word\r\n\r\n")
+    assert key_line(short, place) == b"WORD"
+    assert key_line(b"no keys", place) == b""
 
 
 def test_lone_surrogates_are_no_trouble() -> None:
