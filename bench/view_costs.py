@@ -21,9 +21,10 @@ from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.sort import sort_rows
+from mailnode.access.imap.thread import threaded_rows
 from mailnode.model.flags import Flag
 from mailnode.store import AccountRef, Folder
-from mailnode.wire.imap.ast import Criterion, FlagKey, HeaderKey, SearchKey, SortKey
+from mailnode.wire.imap.ast import Criterion, FlagKey, HeaderKey, SearchKey, SortKey, Threading
 
 USER = "user@example.test"
 AT_ONCE = 1000
@@ -54,6 +55,11 @@ class Costs(NamedTuple):
         every = range(len(picture.uids))
         _finish(sort_rows(self.folder, picture, every, [Criterion(key)], orders=orders))
 
+    def thread(self, orders: Orders) -> None:
+        picture = self.folder.picture()
+        every = range(len(picture.uids))
+        _finish(threaded_rows(self.folder, picture, every, Threading.REFS, orders))
+
 
 def _finish(steps: Generator[None, None, Sequence[int]]) -> None:
     for _ in steps:
@@ -73,6 +79,8 @@ def works(costs: Costs) -> list[tuple[str, Callable[[], None]]]:
         ("SORT (SUBJECT)", lambda: costs.sort(SortKey.SUBJECT, None)),
         ("SORT (DATE)", lambda: costs.sort(SortKey.DATE, None)),
         ("SORT (ARRIVAL)", lambda: costs.sort(SortKey.ARRIVAL, None)),
+        ("THREAD REFS", lambda: costs.thread(Orders())),
+        ("THREAD REFS, threads known", lambda: costs.thread(costs.orders)),
         ("SORT (ARRIVAL), order known", lambda: costs.sort(SortKey.ARRIVAL, costs.orders)),
     ]
 

@@ -16,4 +16,4 @@ def test_all_kinds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert head.startswith("CPU of all 60 messages")
     assert [line[:12] for line in lines[:2]] == ["envelopes   ", "structures, "]
     assert all(float(number) >= 0 for line in lines for number in line.split()[-2:])
-    assert len(lines) == 11
+    assert len(lines) == 13
