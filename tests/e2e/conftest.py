@@ -11,6 +11,7 @@ import pytest
 
 from mailnode.admin.instance import Instance
 from tests.support.demo_server import demo_server
+from tests.support.processes import running
 
 CLIENT_TIMEOUT_S = 90
 
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
         environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/sbin"}
         environment |= {"LC_ALL": "C.UTF-8", "TERM": "xterm"}
         with (tmp_path / "output").open("wb+") as output:
-            with subprocess.Popen(
+            with running(
                 command,
                 stdin=subprocess.PIPE if keyboard else subprocess.DEVNULL,
                 stdout=output,
@@ -40,11 +41,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
                 env=environment,
                 cwd=tmp_path,
             ) as process:
-                try:
-                    status = process.wait(CLIENT_TIMEOUT_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
+                status = process.wait(CLIENT_TIMEOUT_S)
             output.seek(0)
             said = output.read().decode("utf-8", "replace")
         assert (status != 0) == fails, f"{command}: {status}\n{said}"

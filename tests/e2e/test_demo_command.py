@@ -7,19 +7,21 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.support.demo_server import wait_gone, worker_pids
+from tests.support.processes import running
 
 pytestmark = pytest.mark.e2e
 TOUR_STEPS = 8
 
 
-def _demo(folder: Path, *options: str) -> subprocess.Popen[str]:
+def _demo(folder: Path, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "mailnode", "demo", "--dir", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return running(command, stdout=subprocess.PIPE, text=True)
 
 
 def _open_to_all(folder: Path) -> list[Path]:

@@ -202,7 +202,7 @@ def test_public_mailbox_that_all_read_and_move_from_at_once(
             failures.append(error)
 
     threads = [
-        threading.Thread(target=work, args=pair)
+        threading.Thread(target=work, args=pair, daemon=True)
         for pair in ((one, "user1"), (two, "user2"), (two, "user3"))
     ]
     for thread in threads:

@@ -36,8 +36,9 @@ class Load:
         self.flagged: set[int] = set()
         self.errors: list[str] = []
         self._threads = [
-            threading.Thread(target=self._send, args=(number,)) for number in range(SENDERS)
-        ] + [threading.Thread(target=self._flag)]
+            threading.Thread(target=self._send, args=(number,), daemon=True)
+            for number in range(SENDERS)
+        ] + [threading.Thread(target=self._flag, daemon=True)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:

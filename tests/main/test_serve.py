@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -30,15 +31,14 @@ IMPLICIT = {"submissions": b"220 ", "imaps": b"* OK", "pop3s": b"+OK"}
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    made: list[LiveServer] = []
+    with contextlib.ExitStack() as stack:
 
-    def start(**sections: dict[str, object]) -> LiveServer:
-        made.append(LiveServer(tmp_path, **sections))
-        return made[-1].start()
+        def start(**sections: dict[str, object]) -> LiveServer:
+            server = LiveServer(tmp_path, **sections).start()
+            stack.callback(server.stop)
+            return server
 
-    yield start
-    for server in made:
-        server.stop()
+        yield start
 
 
 def _tls(sock: socket.socket) -> ssl.SSLSocket:
