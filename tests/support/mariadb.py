@@ -52,15 +52,23 @@ class MariaDb:
             "--skip-innodb-doublewrite",
             *self._user(),
         ]
+        self._serve("--no-defaults", *options)
+
+    def _serve(self, *options: str) -> None:
+        """Start it with these options and wait until it answers; else nothing of it is left."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [BINARY, "--no-defaults", *options], stdout=subprocess.DEVNULL, stderr=log
+                [BINARY, *options], stdout=subprocess.DEVNULL, stderr=log
             )
         deadline = time.monotonic() + 60
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
-            time.sleep(0.05)
+        try:
+            while not self._answers():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
+                time.sleep(0.05)
+        except BaseException:
+            self.kill()
+            raise
 
     def _user(self) -> list[str]:
         return ["--user=root"] if os.geteuid() == 0 else []

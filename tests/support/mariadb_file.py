@@ -3,11 +3,9 @@ wrote, as it is but for addresses and for what makes a small server quick."""
 
 from __future__ import annotations
 
-import subprocess
-import time
 from pathlib import Path
 
-from tests.support.mariadb import BINARY, MariaDb
+from tests.support.mariadb import MariaDb
 
 
 class ConfiguredMariaDb(MariaDb):
@@ -29,14 +27,4 @@ class ConfiguredMariaDb(MariaDb):
             *self._user(),
             *self._options,
         ]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [BINARY, f"--defaults-file={self._file}", *options],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
-            time.sleep(0.05)
+        self._serve(f"--defaults-file={self._file}", *options)

@@ -9,14 +9,14 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mailnode.admin.instance import Instance
+from tests.support.processes import running
 
 ROOT = Path("/var/lib/roundcube/public_html")
 SETTINGS = Path("/etc/roundcube")
@@ -75,17 +75,14 @@ def roundcube(server: Instance, folder: Path) -> Iterator[str]:
     fpm = [_php_fpm() or "php-fpm", "-F", "-y", str(folder / "fpm.conf")]
     fpm += ["-R"] if os.geteuid() == 0 else []
     nginx = ["/usr/sbin/nginx", "-c", str(folder / "nginx.conf")]
-    running: list[subprocess.Popen[bytes]] = []
-    try:
-        with (folder / "daemons.log").open("wb") as log:
-            running.append(subprocess.Popen(fpm, stdout=log, stderr=log))
-            running.append(subprocess.Popen(nginx, stdout=log, stderr=log))
+    with ExitStack() as stack:
+        log = stack.enter_context((folder / "daemons.log").open("wb"))
+        for command in (fpm, nginx):
+            process = stack.enter_context(running(command, stdout=log, stderr=log))
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
         _wait(f"http://127.0.0.1:{port}/", folder)
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        for process in running:
-            process.terminate()
-            process.wait(20)
 
 
 def _lay(server: Instance, folder: Path, port: int) -> None:

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mailnode.admin.cluster_plan import Plan, parse_node
@@ -232,6 +232,7 @@ def two_sites(folder: Path, data: Path) -> Iterator[tuple[Site, Site]]:
         asyncio.run(fill_directory(one.config, DOMAIN, [f"user1@{DOMAIN}"], PASSWORD))
         yield one, two
     finally:
-        for site in (one, two):
-            site.service("stop")
-            site.database.kill()
+        with ExitStack() as steps:
+            for site in (one, two):
+                steps.callback(site.kill)
+                steps.callback(site.service, "stop")
