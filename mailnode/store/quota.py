@@ -102,7 +102,11 @@ class Quota:
         for disk, mark in _marks(self._account):
             known = self._seen.get(disk)
             if known is None or known.mark != mark:
-                known = _look(_folder(self._account, disk))
+                path = _folder(self._account, disk)
+                # Where there was no journal, the mark is that of the files, and older than what is
+                # found now: a later file shows.
+                by_files = mark is not None and not mark[0]
+                known = _Seen(mark, count_folder(path)) if by_files else _look(path)
             if known.mark is not None:
                 seen[disk] = known
             messages, size = messages + known.totals.messages, size + known.totals.size

@@ -66,6 +66,26 @@ def test_a_count_of_settled_files_is_kept(foreign: bytes, monkeypatch: pytest.Mo
     assert one.use(0) == QuotaUse(15, 2, 0)
 
 
+def test_files_are_counted_without_looking_for_a_journal_again(
+    foreign: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (b"/cur", b"/new", b"/.Sub/cur", b"/.Sub/new"):
+        os.utime(foreign + place, (1000, 1000))
+    looked: list[bytes] = []
+
+    def look(path: bytes) -> quota._Seen:
+        looked.append(path)
+        return quota._Seen(None, Totals())
+
+    monkeypatch.setattr(quota, "_look", look)
+    one = Quota(foreign)
+    assert one.use(0) == QuotaUse(15, 2, 0)
+    assert looked == [foreign + b"/.no-folder"]
+    Path(os.fsdecode(foreign), ".Sub/new/3.c").write_bytes(b"1")
+    os.utime(foreign + b"/.Sub/new", (1001, 1001))
+    assert one.use(0).messages == 3
+
+
 def test_use_is_the_sum_of_the_journals_through_every_change(opened: OpenStore) -> None:
     other = OpenStore(opened.root.parent, node="n2")
     here, there = opened.folder(), other.folder("Archive")
