@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailnode.model.errors import NoSuchFolder, StorageFull, StorageGone
@@ -26,6 +25,7 @@ from mailnode.store.journal import HEADER_SIZE, Header, JournalDamaged, Kind, Re
 from mailnode.store.ledger import Ledger, Tail
 from mailnode.store.load import Loaded
 from mailnode.store.state import MAX_KEYWORDS, FolderState
+from mailnode.store.writing import Turn
 
 # A new snapshot is due when the records behind the last one outgrow this and a quarter of it.
 _COMPACT_BYTES = 256 * 1024
@@ -71,6 +71,9 @@ class FolderCore:
         self._building = False
         self._identity: bytes | None = None
         self.stale = False
+        # The last change that is to be made durable later; the last one that is.
+        self.changed: object = None
+        self.settled: object = None
 
     @property
     def state(self) -> FolderState:
@@ -241,28 +244,16 @@ class FolderCore:
 
     # -- writing ---------------------------------------------------------------------------
 
-    @contextmanager
-    def changing(self) -> Iterator[FolderState]:
+    def changing(self) -> Turn:
         """Be the only writer, with an exact state; tells of the change after letting go."""
-        before = 0
-        try:
-            with self.ledger.hold():
-                self.context.fence()
-                self.catch_up()
-                self._make_sound()
-                before = self.state.modseq
-                yield self.state
-                self.context.fence()
-                self.compact_if_due()
-        finally:
-            self.tell(before)
+        return Turn(self)
 
     def tell(self, before: int) -> None:
         """Send the change hint if the folder moved on from modseq ``before``."""
         if self.loaded is not None and before and self.loaded.modseq > before:
             self.context.on_change(self.key, self.loaded.modseq)
 
-    def _make_sound(self) -> None:
+    def make_sound(self) -> None:
         """Before writing: no torn tail, no damage, nothing half done by someone who died."""
         try:
             self.ledger.tail()

@@ -297,10 +297,17 @@ class MaildirFolder(ViewedFolder):
         lazy, removed = self._home.services.lazy, list[int]()
         for batch in change.expunge(self._core, uids, only_deleted=only_deleted):
             self._home.tell_use(self._ref)
-            self._view().forget(batch)
+            (self._forget_later if only_deleted else self._view().forget)(batch)
             (lazy.later if only_deleted else lazy.now)(self._core)
             removed += batch
         return removed
+
+    def _forget_later(self, gone: list[int]) -> None:
+        with self._core.ledger.mutex:
+            uidvalidity = self._core.state.header.uidvalidity
+        key = (self._ref.user, self.mailbox_id, uidvalidity)
+        services = self._home.services
+        services.lazy.forgetting.later(key, services.view.folder(*key), gone)
 
     @folder_verb
     def append(self, messages: Sequence[NewMessage], spare_bytes: int = 0) -> list[int]:
@@ -365,9 +372,10 @@ class MaildirFolder(ViewedFolder):
         return transfer.AS_IT_IS
 
     def _sizes(self, uids: Iterable[int]) -> dict[int, int]:
-        """Bytes on disk of those messages that are here now."""
+        """Bytes on disk of those messages that are here, as far as we know."""
         with self._core.ledger.mutex:
-            self._core.catch_up()
+            if self._core.loaded is None:
+                self._core.catch_up()
             state = self._core.state
             spots = state.indexes(uids)
             return {state.uids[i]: change.disk_size(state, i, state.name(i)) for i in spots}

@@ -16,8 +16,6 @@ import fcntl
 import os
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from mailnode.model.errors import NoSuchFolder, TemporaryError
@@ -33,6 +31,7 @@ from mailnode.store.journal import (
     Record,
     Totals,
 )
+from mailnode.store.writing import Hold, UnderWay
 
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _FRESH = b".new"
@@ -78,13 +77,17 @@ class Ledger:
         self._opened_size = 0  # of the journal, when it was opened
         self._tail = Tail(0, 0, -1)
         self._exact = False  # the tail was looked at since the lock was taken
+        self._there: os.stat_result | None = None  # the journal, seen since the lock was taken
         self.damaged = False
 
     # -- the lock --------------------------------------------------------------------------
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Hold:
         """Be the folder's only writer. May be nested by one thread."""
+        return Hold(self)
+
+    def take(self) -> None:
+        """Enter ``hold``."""
         may_wait()
         deadline = time.monotonic() + self._timeout_s
         if not self.mutex.acquire(self._timeout_s):
@@ -93,13 +96,17 @@ class Ledger:
             if self._depth == 0:
                 self._lock(deadline)
             self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._exact = False
-                    fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+        except BaseException:
+            self.mutex.release()
+            raise
+
+    def give_back(self) -> None:
+        """Leave ``hold``."""
+        try:
+            self._depth -= 1
+            if self._depth == 0:
+                self._exact, self._there = False, None
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
         finally:
             self.mutex.release()
 
@@ -152,14 +159,9 @@ class Ledger:
 
     # -- what is under way: survives SIGKILL, tells the next writer what to finish ----------
 
-    @contextmanager
-    def under_way(self, offset: int) -> Iterator[None]:
+    def under_way(self, offset: int) -> UnderWay:
         """``begin`` and ``finish`` around a block that undoes what it did when it fails."""
-        self.begin(offset)
-        try:
-            yield
-        finally:
-            self.finish()
+        return UnderWay(self, offset)
 
     def begin(self, offset: int) -> None:
         """Note that file names will be changed as the records from ``offset`` on say."""
@@ -206,8 +208,13 @@ class Ledger:
 
     def stat(self) -> os.stat_result:
         """The journal at the path now. Raises ``FileNotFoundError``."""
+        if self._there is not None:  # nobody else writes while we hold the lock
+            return self._there
         with files.storage_errors(self.journal_path):
-            return os.stat(self.journal_path, follow_symlinks=False)
+            there = os.stat(self.journal_path, follow_symlinks=False)
+        if self._depth:
+            self._there = there
+        return there
 
     def reopen(self) -> Header:
         """Open the journal at the path and read its header.
@@ -276,12 +283,14 @@ class Ledger:
         if last is None:
             raise JournalDamaged("no valid record")
         if torn < size:
+            self._there = None
             files.truncate(self.fd, end, self.journal_path)
         return Tail(last.uidnext, last.modseq, end, last.totals)
 
     def append(self, kind: int, payload: bytes, uidnext: int, modseq: int, totals: Totals) -> Tail:
         """Write one record at the end; all or nothing. Inside ``hold``, after ``tail``."""
         raw = journal.pack_record(kind, uidnext, modseq, payload, totals=totals)
+        self._there = None
         try:
             files.append(self.fd, raw, self.journal_path)
         except BaseException:
@@ -318,7 +327,7 @@ class Ledger:
     def _durable_mark(self, end: int) -> bytes:
         assert self.header is not None
         which = self.header.mailbox_id[:4].hex().encode()
-        return b"%s %d %d %d" % (which, self.header.epoch, os.fstat(self.fd).st_ino, end)
+        return b"%s %d %d %d" % (which, self.header.epoch, self._journal_identity[1], end)
 
     def _noted_durable(self, mark: bytes) -> int:
         """Up to where the lock file says that the open journal is durable; 0 where it does not."""
@@ -365,3 +374,4 @@ class Ledger:
 
     def _forget_tail(self) -> None:
         self._tail, self._exact = Tail(0, 0, -1), False
+        self._there = None

@@ -16,6 +16,7 @@ from mailnode.model.errors import MailnodeError
 from mailnode.runtime import files
 from mailnode.runtime.maillog import Event, MailLog
 from mailnode.store.core import FolderCore
+from mailnode.store.forgetting import Forgetting
 from mailnode.store.later import Later
 
 
@@ -80,12 +81,14 @@ class LazySync:
         self._at_once, self._log = not interval_s, log
         # Half of the interval, so that the sync itself ends within the whole of it.
         self._later = Later[bytes, FolderCore]("flag-sync", interval_s / 2, _sync, self._failed)
+        self.forgetting = Forgetting(log)
 
     def later(self, core: FolderCore) -> None:
         """Make this folder's journal and names durable within the interval."""
         if self._at_once:
             sync_folder(core)
         else:
+            core.changed = object()
             self._later.add(core.path, core)
 
     def now(self, core: FolderCore) -> None:
@@ -94,8 +97,9 @@ class LazySync:
         sync_folder(core)
 
     def close(self) -> None:
-        """Sync what waits, then stop."""
+        """Do what waits, then stop."""
         self._later.close()
+        self.forgetting.close()
 
     def _failed(self, path: bytes, error: Exception) -> None:
         if isinstance(error, (MailnodeError, OSError)):
@@ -111,7 +115,9 @@ class LazySync:
 
 
 def _sync(_path: bytes, core: FolderCore) -> None:
-    sync_folder(core)
+    # A message that was stored meanwhile has made durable what was changed before it.
+    if core.settled is not core.changed or core.beside:
+        sync_folder(core)
 
 
 def sync_folder(core: FolderCore) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import NamedTuple
 
 from mailnode.model.errors import MailnodeError, NoSuchFolder, StorageGone
@@ -21,6 +21,7 @@ from mailnode.runtime import files
 from mailnode.store import NewMessage, change, names
 from mailnode.store.core import FolderCore
 from mailnode.store.journal import Added, Kind, pack_added
+from mailnode.store.writing import Turn
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _MICRO = 1_000_000
@@ -80,14 +81,22 @@ class Staged(NamedTuple):
     message: NewMessage
 
 
-def stage(core: FolderCore, message: NewMessage) -> tuple[Staged, int]:
+def _write_one(path: bytes, chunks: Sequence[files.Chunk], *, mtime: float) -> tuple[int, int]:
+    """As ``files.write_open``, but durable and closed already: no other file is to be written
+    while the disk works."""
+    return -1, files.write_new(path, chunks, mtime=mtime)
+
+
+def stage(
+    core: FolderCore, message: NewMessage, write: Callable[..., tuple[int, int]] = files.write_open
+) -> tuple[Staged, int]:
     """Write the message's bytes to ``tmp/``; with the descriptor for ``files.sync_and_close``,
     which makes them durable."""
     context = core.context
     unique = names.unique_name(context.clock.now(), context.node)
     path = core.path + b"/tmp/" + unique
     try:
-        fd, size = files.write_open(path, message.chunks, mtime=message.internal_date)
+        fd, size = write(path, message.chunks, mtime=message.internal_date)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoSuchFolder(core.key) from error
     return Staged(path, names.with_sizes(unique, size, size), size, message), fd
@@ -128,6 +137,9 @@ def _some_at_once(messages: Sequence[NewMessage]) -> Iterator[Sequence[NewMessag
 
 
 def _stage_together(core: FolderCore, messages: Sequence[NewMessage], staged: list[Staged]) -> None:
+    if len(messages) == 1:
+        staged.append(stage(core, messages[0], write=_write_one)[0])
+        return
     with ExitStack() as stack:
         for message in messages:
             one, fd = stage(core, message)
@@ -147,10 +159,13 @@ def append(core: FolderCore, staged: list[Staged], dress: Dress = AS_IT_IS) -> l
 
 def settle(core: FolderCore, sync_dir: SyncDir) -> None:
     """Names and records durable: from here on the client may hear OK."""
+    began = core.changed
     sync_dir(core.path + b"/cur")
     with core.ledger.mutex:
         core.catch_up()
-        core.sync_uids()
+        if core.unsynced_uids:
+            core.sync_uids()
+            core.settled = began
 
 
 def _place(core: FolderCore, staged: list[Staged], dress: Dress) -> list[int]:
@@ -201,12 +216,12 @@ def _placing(core: FolderCore) -> Iterator[list[bytes]]:
 # -- copy and move -------------------------------------------------------------------------
 
 
-@contextmanager
-def _both(source: FolderCore, target: FolderCore) -> Iterator[None]:
-    with ExitStack() as stack:
-        for core in sorted({source.path: source, target.path: target}.items()):
-            stack.enter_context(core[1].changing())
-        yield
+def _both(source: FolderCore, target: FolderCore) -> tuple[Turn, Turn | nullcontext[None]]:
+    """What to enter, in this order."""
+    if source.path == target.path:
+        return target.changing(), nullcontext()
+    first, second = (source, target) if source.path < target.path else (target, source)
+    return first.changing(), second.changing()
 
 
 def copy(
@@ -214,7 +229,8 @@ def copy(
 ) -> list[tuple[int, int]]:
     """See ``Folder.copy``; ``settle`` the target afterwards."""
     wanted = list(uids)
-    with _both(source, target):
+    first, second = _both(source, target)
+    with first, second:
         return _copy(source, wanted, target, dress)
 
 
@@ -227,7 +243,8 @@ def move(
 ) -> list[tuple[int, int]]:
     """See ``Folder.move``: copied, durable, then removed, with both folders locked throughout."""
     wanted = list(uids)
-    with _both(source, target):
+    first, second = _both(source, target)
+    with first, second:
         pairs = _copy(source, wanted, target, dress)
         if pairs:
             settle(target, sync_dir)
@@ -272,22 +289,30 @@ def _entry(source: FolderCore, index: int, target: FolderCore, uid: int, bits: i
 
 def _link(source: FolderCore, uid: int, target: bytes) -> bool:
     """Give the message's file a second name; False when the message is gone."""
-    opened = source.open_file(uid)
+    if _linked(source.path + b"/" + source.expected(source.state.index(uid)), target):
+        return True
+    opened = source.open_file(uid)  # wherever it is
     if opened is None:
         return False
     fd, base = opened
     with os.fdopen(fd, "rb", buffering=0) as file:
         for relative in (source.expected(source.state.index(uid)), b"new/" + base):
-            try:
-                files.link(source.path + b"/" + relative, target)
+            if _linked(source.path + b"/" + relative, target):
                 return True
-            except FileNotFoundError:
-                continue
-            except (OSError, StorageGone) as error:
-                if _reason(error) not in _NO_LINK:
-                    raise
-                break
         files.write_new(target, (file,), mtime=os.fstat(fd).st_mtime)
+    return True
+
+
+def _linked(path: bytes, target: bytes) -> bool:
+    """False where the file is elsewhere, or cannot have two names."""
+    try:
+        files.link(path, target)
+    except FileNotFoundError:
+        return False
+    except (OSError, StorageGone) as error:
+        if _reason(error) not in _NO_LINK:
+            raise
+        return False
     return True
 
 
