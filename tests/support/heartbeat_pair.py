@@ -178,7 +178,9 @@ class Pair:
         self.machines[name].start("mailnode", _PROGRAM, "serve", "--config", CONFIG)
 
     def start_manager(self, name: str) -> None:
-        """The daemon that moves addresses, in the foreground of nobody."""
+        """The daemon that moves addresses, in the foreground of nobody; first what its service runs
+        before it."""
+        self.machines[name].run("/etc/ha.d/whole-messages")
         path = f"/etc/mailnode/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
         self.machines[name].start("heartbeat", HEARTBEAT, "-f", PATH=path)
 
