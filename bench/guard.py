@@ -57,7 +57,12 @@ def _units(
                 client.sendmail("sender@elsewhere.test", [user], _TEXT)
         time.sleep(TOLD_S)
 
-    yield "deliver", deliver, deliver
+    def settled() -> None:
+        """Folders that were made just now are listed anew each time they are added up."""
+        deliver()
+        deliver()
+
+    yield "deliver", settled, deliver
 
     def session() -> None:
         for user in server.users[:rounds]:
