@@ -372,10 +372,9 @@ class MaildirFolder(ViewedFolder):
         return transfer.AS_IT_IS
 
     def _sizes(self, uids: Iterable[int]) -> dict[int, int]:
-        """Bytes on disk of those messages that are here, as far as we know."""
+        """Bytes on disk of those messages that are here now."""
         with self._core.ledger.mutex:
-            if self._core.loaded is None:
-                self._core.catch_up()
+            self._core.catch_up()
             state = self._core.state
             spots = state.indexes(uids)
             return {state.uids[i]: change.disk_size(state, i, state.name(i)) for i in spots}
