@@ -40,6 +40,10 @@ class Lately:
         """FETCH has set ``\\Seen`` and said so."""
         self._seen.append((modseq, array("Q", uids)))
 
+    def heard_of(self) -> set[int]:
+        """All of them."""
+        return self._rows.keys() | {uid for _, uids in self._seen for uid in uids}
+
     def of(self, gone: list[int], old: Picture) -> Iterator[tuple[int, Told]]:
         """Rows of ``old`` whose messages are gone, and what was told of each last."""
         marked = {uid: modseq for modseq, uids in self._seen for uid in uids}

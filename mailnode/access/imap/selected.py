@@ -8,7 +8,7 @@ RFC: 3501 2.3.1.2, 7.2-7.4; 2177; 2180; 7162 3.1, 3.2.10.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -141,6 +141,11 @@ class Selected:
         if self._lately is None:
             self._lately = Lately()
         return self._lately
+
+    @property
+    def heard_of(self) -> Set[int]:
+        """UIDs of which the client may have heard flags that ``picture`` has not."""
+        return frozenset() if self._lately is None else self._lately.heard_of()
 
     def is_recent(self, uid: int) -> bool:
         """Was this session the first to be told of the message? RFC 9051 A: not for IMAP4rev2."""

@@ -238,10 +238,9 @@ class Session:
         if watch is not None and not watch.tells_selected and not own:
             selected.must_look = True  # RFC 5465 3.1: not wanted
             return
-        flags = watch is None or NotifyEvent.FLAGS in watch.wishes.selected
         for context in selected.contexts.values():
             self.out.write(context.expunged(selected.picture, news.diff.expunged))
-        for piece in selected.tell(news, flags=flags):
+        for piece in selected.tell(news, flags=self.tells_flags):
             self.out.write(piece)
             await self.out.drain()
         # RFC 5465 5.2: of what this session made itself no FETCH tells.
@@ -251,6 +250,11 @@ class Session:
             fresh -= await self._keep_up(context, news, fresh)
         if watch is not None and watch.on_added is not None and fresh:
             await watch.on_added(sorted(fresh))
+
+    @property
+    def tells_flags(self) -> bool:
+        """Does the client want to hear of flags that others change (RFC 5465 5.3)?"""
+        return self.watch is None or NotifyEvent.FLAGS in self.watch.wishes.selected
 
     async def _tell_keys(self, news: News) -> None:
         """RFC 4467 7 (RESETKEY): sessions that have the mailbox selected hear of other keys. These

@@ -79,6 +79,72 @@ def test_store_forms(three: ImapServer) -> None:
     )
 
 
+def test_silent_store_hides_nothing_that_others_did(three: ImapServer) -> None:
+    """RFC 3501 6.4.6: .SILENT or not, what others changed is told, though our change came after."""
+    three.play(
+        BOTH
+        + r"""
+        C2: a STORE 1:2 +FLAGS.SILENT (\Seen)
+        ...2:
+        S2: a OK
+        C: a STORE 1:3 +FLAGS.SILENT (\Draft)
+        S: * 1 FETCH (UID 1 FLAGS (\Seen \Draft \Recent))
+        S: * 2 FETCH (UID 2 FLAGS (\Seen \Draft \Recent))
+        S: a OK
+        C2: b STORE 3 +FLAGS.SILENT ($Work)
+        ...2:
+        S2: b OK
+        C: b UID STORE 3 -FLAGS.SILENT (\Draft)
+        ...
+        S: * 3 FETCH (UID 3 FLAGS (\Recent $Work))
+        S: b OK
+        C2: c STORE 1:2 -FLAGS.SILENT (\Seen)
+        ...2:
+        S2: c OK
+        # Of what our own change made of it in any case there is nothing to say.
+        C: c STORE 1 -FLAGS.SILENT (\Seen \Draft)
+        S: * 2 FETCH (UID 2 FLAGS (\Draft \Recent))
+        S: c OK
+        C2: d STORE 2 +FLAGS.SILENT (\Flagged)
+        ...2:
+        S2: d OK
+        C: d STORE 2 FLAGS.SILENT (\Answered $Work)
+        S: d OK
+        C: e NOOP
+        S: e OK
+        """
+    )
+
+
+def test_silent_store_tells_while_an_expunge_waits(three: ImapServer) -> None:
+    """RFC 3501 7.4.1: FETCH tells newer flags than those from which news are told."""
+    three.play(
+        BOTH
+        + r"""
+        C2: a STORE 3 +FLAGS (\Deleted)
+        ...2:
+        S2: a OK
+        C2: b EXPUNGE
+        ...2:
+        S2: b OK
+        C2: c STORE 1 +FLAGS.SILENT (\Seen)
+        S2: c OK
+        C: a FETCH 1 FLAGS
+        S: * 1 FETCH (FLAGS (\Seen \Recent))
+        S: a OK
+        C2: d STORE 1 -FLAGS.SILENT (\Seen)
+        S2: d OK
+        C: b STORE 1:2 +FLAGS.SILENT (\Draft)
+        S: * 1 FETCH (UID 1 FLAGS (\Draft \Recent))
+        S: b OK
+        C: c NOOP
+        S: * 3 EXPUNGE
+        ...
+        S: c OK
+        """
+    )
+
+
 def test_new_keywords_are_told(three: ImapServer) -> None:
     three.play(
         BOTH

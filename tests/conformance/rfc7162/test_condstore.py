@@ -31,6 +31,28 @@ def test_modseq_is_told_once_it_is_on(imap: ImapServer) -> None:
     )
 
 
+def test_silent_store_tells_of_others_with_modseq(imap: ImapServer) -> None:
+    """RFC 7162 3.1.3 has no flags in the answer, RFC 3501 6.4.6 those that others changed."""
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + r"""
+        C: a FETCH 1:2 (MODSEQ)
+        ...
+        S: a OK
+        C2: a SELECT INBOX
+        ...2:
+        S2: a OK
+        C2: b STORE 1 +FLAGS.SILENT (\Flagged)
+        S2: b OK
+        C: b UID STORE 1:2 +FLAGS.SILENT (\Seen)
+        S~ \* 1 FETCH \(UID 1 FLAGS \(\\Flagged \\Seen.*\) MODSEQ \((?P<now>\d+)\)\)
+        S: * 2 FETCH (UID 2 MODSEQ ($now))
+        S: b OK
+        """
+    )
+
+
 def test_unchangedsince(imap: ImapServer) -> None:
     imap.deliver(message(1), message(2))
     imap.play(

@@ -16,11 +16,17 @@ from mailnode.access.imap.commands.choosing import SOME_GONE, batches, chosen
 from mailnode.access.imap.commands.selecting import need_writable
 from mailnode.access.imap.commands.verb import SELECTED, After, Verb
 from mailnode.access.imap.reply import Refused, Reply, ok
-from mailnode.access.imap.selected import News, Selected, fetch_head, format_flags_fetch
+from mailnode.access.imap.selected import (
+    News,
+    Selected,
+    fetch_head,
+    format_flags_fetch,
+    picture_keywords,
+)
 from mailnode.access.imap.session import FolderLost, Session
 from mailnode.model.errors import NoSuchFolder
 from mailnode.store import Account, FlagsOp, Folder, Picture, StoreResult, guarded
-from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags
+from mailnode.wire.imap.ast import Command, CopyTo, StoreFlags, StoreOp
 from mailnode.wire.imap.format import number_set, uid_pairs
 
 # ---------------------------------------------------------------------- STORE
@@ -57,13 +63,14 @@ async def _store_batch(
     if result.changed:
         # Told right here (or kept silent), so the next look need not tell it again.
         selected.own |= {result.modseq}
-    # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
-    if session.enabled.condstore or not args.silent:
-        newest = news.picture if news is not None else selected.picture
+    newest = news.picture if news is not None else selected.picture
+    if args.silent:
+        lines = _silent_lines(session, newest, result.changed, args)
+    else:
         gone = set(result.gone)
-        told = result.changed if args.silent else [uid for uid in batch if uid not in gone]
-        lines = _store_lines(selected, newest, told, args.silent, session.enabled.condstore)
-        session.out.write(selected.new_keywords(newest) + b"".join(lines))
+        lines = _store_lines(session, newest, [uid for uid in batch if uid not in gone])
+    if text := b"".join(lines):
+        session.out.write(selected.new_keywords(newest) + text)
         await session.out.drain()
     await session.tell_news(news, expunge=by_uid)
 
@@ -77,20 +84,56 @@ def _store(
     return result, selected.look()
 
 
-def _store_lines(
-    selected: Selected, newest: Picture, uids: Sequence[int], silent: bool, condstore: bool
+def _store_lines(session: Session, newest: Picture, uids: Sequence[int]) -> Iterator[bytes]:
+    for uid, row, at in _places(session.view(), newest, uids):
+        yield _flags_line(session, newest, uid, row, at)
+
+
+def _silent_lines(
+    session: Session, newest: Picture, uids: Sequence[int], args: StoreFlags
 ) -> Iterator[bytes]:
-    for uid in uids:
-        row = selected.row(uid)
-        at = find_row(newest, uid)
-        if row is None or at is None:
-            continue
-        number = 0 if selected.enabled.uidonly else row + 1
-        if silent:
+    """RFC 3501 6.4.6: .SILENT or not, the client hears of what others did to a message before its
+    own change, which hides it from the next look."""
+    selected, condstore = session.view(), session.enabled.condstore
+    beyond, known = selected.heard_of, selected.picture
+    for uid, row, at in _places(selected, newest, uids):
+        sure = uid not in beyond and _as_believed(known, row, newest, at, args)
+        if session.tells_flags and not sure:
+            yield _flags_line(session, newest, uid, row, at)
+        elif condstore:
+            # RFC 7162 3.1.3: the new MODSEQ is told even for .SILENT, but without the flags.
+            number = 0 if session.enabled.uidonly else row + 1
             yield b"%bMODSEQ (%d))\r\n" % (fetch_head(number, uid), newest.modseqs[at])
-        else:
-            recent = selected.is_recent(uid)
-            yield format_flags_fetch(newest, at, number, condstore, recent)
+
+
+def _places(
+    selected: Selected, newest: Picture, uids: Sequence[int]
+) -> Iterator[tuple[int, int, int]]:
+    """Each of these that is there: its UID, its row for the client, and in ``newest``."""
+    for uid in uids:
+        row, at = selected.row(uid), find_row(newest, uid)
+        if row is not None and at is not None:
+            yield uid, row, at
+
+
+def _flags_line(session: Session, newest: Picture, uid: int, row: int, at: int) -> bytes:
+    number = 0 if session.enabled.uidonly else row + 1
+    recent = session.view().is_recent(uid)
+    return format_flags_fetch(newest, at, number, session.enabled.condstore, recent)
+
+
+def _as_believed(known: Picture, row: int, newest: Picture, at: int, args: StoreFlags) -> bool:
+    """Whether a message has the flags that a client reckons with who was told nothing."""
+    flags, words = int(args.flags), {word.lower() for word in args.keywords}
+    if args.op is StoreOp.ADD:
+        flags, words = known.flags[row] | flags, _words(known, row) | words
+    elif args.op is StoreOp.REMOVE:
+        flags, words = known.flags[row] & ~flags, _words(known, row) - words
+    return newest.flags[at] == flags and _words(newest, at) == words
+
+
+def _words(picture: Picture, at: int) -> set[str]:
+    return {word.lower() for word in picture_keywords(picture, at)}
 
 
 def find_row(picture: Picture, uid: int) -> int | None:
