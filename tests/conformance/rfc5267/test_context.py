@@ -26,6 +26,27 @@ def test_s4_2_the_hint_alone_changes_nothing(imap: ImapServer) -> None:
     )
 
 
+def test_s4_3_flags_are_told_where_a_silent_store_comes_after_the_change(imap: ImapServer) -> None:
+    """The flags that are told and the result agree: message 1 is flagged (RFC 3501 6.4.6)."""
+    imap.deliver(message(1), message(2))
+    imap.play(
+        SELECT
+        + OTHER
+        + r"""
+        C: a UID SEARCH RETURN (UPDATE ALL) FLAGGED
+        S: * ESEARCH (TAG "a") UID
+        S: a OK
+        C2: b STORE 1:2 +FLAGS.SILENT (\Flagged)
+        S2: b OK
+        C: b UID STORE 1 +FLAGS.SILENT (\Draft)
+        S: * 1 FETCH (UID 1 FLAGS (\Flagged \Draft
+        S: * 2 FETCH (UID 2 FLAGS (\Flagged
+        S: * ESEARCH (TAG "a") UID ADDTO (0 1:2)
+        S: b OK
+        """
+    )
+
+
 def test_s4_3_flags_arrivals_and_expunges(imap: ImapServer) -> None:
     imap.deliver(*(message(n) for n in range(1, 6)))
     imap.play(
