@@ -11,10 +11,12 @@ is too old; ``DirectoryGone``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, column, inspect, select, table, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.directory.found import lacking
@@ -65,7 +67,9 @@ async def _alone(connection: AsyncConnection, make: Callable[..., None], *args: 
         await connection.run_sync(make, *args)
         await connection.execute(text("COMMIT"))
     finally:
-        await connection.execute(text("SELECT RELEASE_LOCK(CONCAT('mailnode ', DATABASE()))"))
+        # A server that the connection to was lost has given the lock back; what was lost is told.
+        with suppress(SQLAlchemyError):
+            await connection.execute(text("SELECT RELEASE_LOCK(CONCAT('mailnode ', DATABASE()))"))
 
 
 def _prepare(connection: Connection, prefix: str, create: bool) -> None:

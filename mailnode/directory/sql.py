@@ -222,7 +222,7 @@ class SqlDirectory:
             expired = case((never, 0), (m.password_expiry > func.now(), 0), else_=1)
         # Not by comparing two columns: tables made by different versions of PostfixAdmin may have
         # collations that the database does not compare with each other.
-        mine = d.domain == split_key(key)[1]
+        mine = and_(d.domain == split_key(key)[1], m.domain.is_not(None))
         joined = self._tables.mailbox.join(self._tables.domain, mine, isouter=True)
         extra = (
             m.password,
