@@ -22,13 +22,10 @@ from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.runtime.maillog import ListLog
 from mailnode.runtime.sql import Database, Duplicate, Limits, parse_url
 from mailnode.runtime.sql_rows import FileReader
+from tests.support.answers import one, until_answers
 from tests.support.mariadb import MariaDb
 
 QUICK = Limits(connect_timeout_s=0.5, query_timeout_s=0.5, longest_probe_s=0.25)
-
-
-async def one(connection: AsyncConnection) -> int:
-    return int((await connection.execute(text("SELECT 1"))).scalar_one())
 
 
 @pytest.fixture
@@ -228,19 +225,9 @@ async def test_a_frozen_server_costs_one_timeout(mysql_url: str, frozen: MariaDb
         await database.read(one)
     assert time.monotonic() - begun < 0.1  # known to be dead: nobody waits
     frozen.thaw()
-    await _until_alive(database)
+    await until_answers(database)
     assert [fields["reason"] for _, fields in log.events][-1].endswith("again")  # type: ignore[attr-defined]  # str
     await database.close()
-
-
-async def _until_alive(database: Database) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await database.read(one)
-                return
-            except DirectoryGone:
-                await asyncio.sleep(0.05)
 
 
 @pytest.mark.mariadb

@@ -23,14 +23,11 @@ from mailnode.runtime.pem import make_self_signed
 from mailnode.runtime.sql import Database, Limits, parse_url
 from mailnode.runtime.sql_addresses import password_now
 from tests.support import mariadb
+from tests.support.answers import one, until_answers
 from tests.support.mariadb import MariaDb
 
 WITHIN_S = 60.0
 LIMITS = Limits(connect_timeout_s=5, query_timeout_s=5, longest_probe_s=0.25)
-
-
-async def one(connection: AsyncConnection) -> int:
-    return int((await connection.execute(text("SELECT 1"))).scalar_one())
 
 
 @asynccontextmanager
@@ -45,16 +42,6 @@ async def opened(*urls: str, limits: Limits = LIMITS) -> AsyncIterator[tuple[Dat
 
 def told(log: ListLog) -> list[tuple[str, str]]:
     return [(str(fields["reason"]), str(fields["remedy"])) for _, fields in log.events]
-
-
-async def until_answers(database: Database) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            try:
-                await database.read(one)
-                return
-            except DirectoryGone:
-                await asyncio.sleep(0.05)
 
 
 def _for_user(url: str, user: str, secret: str = "") -> str:
@@ -127,7 +114,7 @@ async def test_a_password_that_was_changed_is_read_at_the_next_connection(
             with pytest.raises(DirectoryGone, match="Access denied"):
                 await database.read(one)
             secret.write_text("after\n")
-            await until_answers(database)
+            await until_answers(database, WITHIN_S)
             assert "answers again" in told(log)[-1][0]
             secret.unlink()
             assert password_now(url) is None

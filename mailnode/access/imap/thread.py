@@ -8,7 +8,8 @@ RFC: 5256 3 (THREAD), 4; draft-ietf-morg-inthread (REFS).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain
 
 from mailnode.access.imap.forest import Forest, Node
 from mailnode.access.imap.orders import Orders
@@ -40,8 +41,7 @@ def threaded_rows(
     threads = yield from thread_rows(folder, picture, rows, algorithm)
     written = array("I")
     for at in range(0, len(threads), THREADS_AT_ONCE):
-        for thread in threads[at : at + THREADS_AT_ONCE]:
-            written.extend(_written(thread))
+        written.extend(in_order(threads[at : at + THREADS_AT_ONCE]))
         yield
     if whole:
         orders.keep(folder.mailbox_id, picture, algorithm, written)
@@ -102,14 +102,13 @@ def _arrivals(folder: Folder, uids: Sequence[int]) -> Iterator[float]:
         yield from (sizes.get(uid, (0, 0.0))[1] for uid in some)
 
 
-def format_threads(threads: Sequence[Node], number: Callable[[int], int]) -> Iterator[bytes]:
-    """Each thread as RFC 5256 4 writes it; ``number`` gives what a row is called."""
-    for thread in threads:
-        yield format_written(list(_written(thread)), number)
+def in_order(threads: Iterable[Node]) -> Iterator[int]:
+    """Rows and marks in the order in which RFC 5256 4 writes the threads."""
+    return chain.from_iterable(map(_written, threads))
 
 
 def format_written(written: Sequence[int], number: Callable[[int], int]) -> bytes:
-    """Rows and marks as octets."""
+    """Rows and marks as octets; ``number`` gives what a row is called."""
     return b"".join([_MARKS[one] if one >= _BLANK else b"%d" % number(one) for one in written])
 
 

@@ -23,11 +23,6 @@ from mailnode.wire.mime.structure import Part
 _USUAL_BYTES = 20
 
 
-def format_body(message: bytes, root: Part, *, extended: bool) -> bytes:
-    """The parenthesised BODYSTRUCTURE (``extended``) or BODY of ``parse(message)``."""
-    return format_both(message, root)[0 if extended else 1]
-
-
 def format_both(
     message: bytes, root: Part, show_header: Callable[[bytes], bytes] = bytes
 ) -> tuple[bytes, bytes]:

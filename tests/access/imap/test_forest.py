@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.access.imap.forest import Forest, Node
-from mailnode.access.imap.thread import format_threads
+from mailnode.access.imap.thread import format_written, in_order
 
 NAMES = st.sampled_from([*"abcdefg", ""])
 MAILS = st.lists(
@@ -38,7 +38,7 @@ def test_each_message_stands_once(mails: list[tuple], by_subject: bool) -> None:
         forest.add(row, name, references, at, subject, reply)
     grown = forest.grown(by_subject=by_subject)
     assert rows_below(grown) == list(range(len(mails)))
-    text = b"".join(format_threads(grown, lambda row: row + 1))
+    text = format_written(list(in_order(grown)), lambda row: row + 1)
     assert text.count(b"(") == text.count(b")")
     for wrong in (b"()", b"( ", b" )"):
         assert wrong not in text
@@ -48,6 +48,7 @@ def test_a_very_deep_thread_needs_no_recursion() -> None:
     forest = Forest()
     for row in range(20_000):
         forest.add(row, f"m{row}", [f"m{row - 1}"] if row else [], row)
-    (text,) = format_threads(forest.grown(by_subject=True), lambda row: row)
+    (thread,) = forest.grown(by_subject=True)
+    text = format_written(list(in_order([thread])), lambda row: row)
     assert text.startswith(b"(0 1 2 3 ")
     assert text.endswith(b" 19998 19999)")

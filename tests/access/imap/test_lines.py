@@ -13,8 +13,8 @@ from mailnode.access.imap.orders import Orders
 from mailnode.access.imap.search import Searcher
 from mailnode.access.imap.sort import sort_rows, stable
 from mailnode.access.imap.thread import (
-    format_threads,
     format_written,
+    in_order,
     thread_rows,
     threaded_rows,
 )
@@ -259,7 +259,7 @@ def test_threads_are_known_until_messages_come_or_go(
 
     def text(rows: Sequence[int]) -> bytes:
         asked = folder, folder.picture(), rows, algorithm
-        anew = b"".join(format_threads(done(thread_rows(*asked)), lambda row: row + 1))
+        anew = format_written(list(in_order(done(thread_rows(*asked)))), lambda row: row + 1)
         for _ in range(2):
             written = done(threaded_rows(*asked, orders))
             assert format_written(written, lambda row: row + 1) == anew
