@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import flame, machine, matrix, report
+from bench import flame, leftovers, machine, matrix, report
 from bench.clock import heed_endings, say
 from bench.comparison import Comparison
 from bench.instance import allow_many_sockets
@@ -55,18 +55,20 @@ def _compare(words: Sequence[str]) -> int:
     reason = "" if options.alone else missing()
     if reason:
         say(f"no comparison: {reason}")
-    facts = machine.facts()
-    loads: list[float] = []
     page = options.report or options.out / "report.html"
+    with leftovers.kept_until_the_end() as kept:
+        facts = machine.facts()
+        loads: list[float] = []
 
-    def keep(results: list[Result]) -> None:
-        loads.append(round(os.getloadavg()[0], 1))
-        facts["load average after each run, lowest and highest"] = f"{min(loads)}, {max(loads)}"
-        report.write(page, results, NAME, facts)
+        def keep(results: list[Result]) -> None:
+            loads.append(round(os.getloadavg()[0], 1))
+            facts["load average after each run, lowest and highest"] = f"{min(loads)}, {max(loads)}"
+            facts["kept on the disk until the end, GiB"] = round(kept.gib, 1)
+            report.write(page, results, NAME, facts)
 
-    limit_s = options.minutes * 60
-    run = Comparison(chosen, options.scale, limit_s, bool(options.alone or reason), keep)
-    results = run.run()
+        limit_s = options.minutes * 60
+        run = Comparison(chosen, options.scale, limit_s, bool(options.alone or reason), keep)
+        results = run.run()
     print(report.table(results, NAME))
     say(f"written: {page}, {page.with_suffix('.json')}")
     return 1 if any(one.failures for one in results) else 0

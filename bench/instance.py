@@ -1,26 +1,25 @@
 """A demo instance for a measurement: started on free ports, ended by its pid.
 
-Promises: nothing is left running or on disk after the ``with`` block, unless ``BENCH_KEEP`` is
-set in the environment, which keeps the folder.
+Promises: nothing is left running after the ``with`` block; its folder is one of
+``bench.leftovers``.
 """
 
 from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.leftovers import working_folder
 from bench.usage import memory_kib
 from mailnode.admin.instance import Instance
 
@@ -31,25 +30,31 @@ _STOP_WITHIN_S = 40
 def running(users: int = 1, database: str = "", workers: int = 0) -> Iterator[Instance]:
     """Start ``mailnode demo --json`` in a fresh folder and stop it afterwards; ``workers`` 0: one
     for each core."""
-    folder = Path(tempfile.mkdtemp(prefix="mailnode-bench-"))
-    command = [sys.executable, "-m", "mailnode", "demo", "--json", "--dir", str(folder / "demo")]
-    command += ["--users", str(users), "--port-base", "0", "--workers", str(workers)]
-    if database:
-        command += ["--database", database]
-    with (folder / "stderr").open("wb") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
-        )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("no start:\n" + (folder / "stderr").read_text()[-2000:])
-        yield Instance.from_json(line.decode())
-    finally:
-        _stop(process)
-        if not os.environ.get("BENCH_KEEP"):
-            shutil.rmtree(folder, ignore_errors=True)
+    with working_folder("mailnode-bench-") as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "mailnode",
+            "demo",
+            "--json",
+            "--dir",
+            str(folder / "demo"),
+        ]
+        command += ["--users", str(users), "--port-base", "0", "--workers", str(workers)]
+        if database:
+            command += ["--database", database]
+        with (folder / "stderr").open("wb") as errors:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
+            )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit("no start:\n" + (folder / "stderr").read_text()[-2000:])
+            yield Instance.from_json(line.decode())
+        finally:
+            _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
+from bench.leftovers import working_folder
 from bench.usage import TICKS
 
 _CREATES = 200
@@ -23,6 +26,8 @@ def facts() -> dict[str, object]:
         "memory": _first("/proc/meminfo", "MemTotal"),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "python build": _python_build(),
+        "a million rounds of a Python loop, ms": round(_loop_ms(), 1),
         "filesystem": _filesystem(),
         "durable creates one after another, /s": round(durable_creates_per_s()),
         "load average at start": round(os.getloadavg()[0], 1),
@@ -68,7 +73,7 @@ def _busy_s() -> tuple[float, float]:
 
 def durable_creates_per_s() -> float:
     """Files of 4 KiB made, synced and renamed with the folder synced, one after another."""
-    with tempfile.TemporaryDirectory(prefix="bench-disk-") as folder:
+    with working_folder("bench-disk-") as folder:
         place = os.open(folder, os.O_RDONLY)
         began = time.perf_counter()
         for number in range(_CREATES):
@@ -92,8 +97,56 @@ def _first(path: str, key: str) -> str:
 
 
 def _filesystem() -> str:
-    command = ["findmnt", "-n", "-o", "FSTYPE", "-T", tempfile.gettempdir()]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    """Its kind; whether ext4 has a journal, without which a sync is cheaper."""
+    command = ["findmnt", "-n", "-o", "FSTYPE,SOURCE", "-T", tempfile.gettempdir()]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    kind, source = [*told, "", ""][:2]
+    task = Path("/sys/fs/ext4", Path(source).resolve().name, "journal_task")
+    if kind != "ext4" or not task.exists():
+        return kind
+    return f"{kind}, {'no ' if '<none>' in task.read_text() else ''}journal"
+
+
+def _python_build() -> str:
+    """The version in full, and how it was built, as far as that is known."""
+    shared = "libpython" in Path("/proc/self/maps").read_text()
+    linked = "shared library" if shared else "no shared library"
+    told = f"{' '.join(sys.version.split())}; {linked}; {_guided(shared=shared)}"
+    package = _package_of(os.path.realpath(sys.executable))
+    return f"{told}; package {package} {_version(package)}" if package else told
+
+
+def _guided(*, shared: bool) -> str:
+    """Whether the interpreter was optimised for how it is used, by its build configuration."""
+    if shared != bool(sysconfig.get_config_var("Py_ENABLE_SHARED")):
+        # Debian builds twice; what it tells is of the build that has the shared library.
+        return "profile-guided: not told (the configuration beside it is another build's)"
+    names = ("CONFIG_ARGS", "PY_CFLAGS", "PY_CFLAGS_NODIST", "PY_CORE_CFLAGS")
+    words = " ".join(str(sysconfig.get_config_var(name)) for name in names)
+    guided = "--enable-optimizations" in words or "-fprofile-use" in words
+    return f"profile-guided: {'yes' if guided else 'no'}"
+
+
+def _loop_ms() -> float:
+    """CPU of the best of five: what builds of the same version differ by."""
+
+    def once() -> float:
+        began, total = time.process_time(), 0
+        for number in range(1_000_000):
+            total += number & 7
+        return (time.process_time() - began) * 1000
+
+    return min(once() for _ in range(5))
+
+
+def _package_of(path: str) -> str:
+    """Debian's name for what a file belongs to; empty where it is no package's."""
+    try:
+        command = ["dpkg-query", "-S", path]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+    return told.partition(":")[0]
 
 
 def _version(package: str) -> str:

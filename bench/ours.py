@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from passlib.hash import sha512_crypt
 
 from bench.instance import running
+from bench.leftovers import working_folder
 from bench.peers.mariadb import MariaDb
 from bench.server import DOMAIN, Server, user_names
 from bench.usage import family
@@ -25,7 +24,7 @@ ROUNDS = 5000  # as many as openssl and doveadm take
 
 @contextmanager
 def ours(users: int, database: str = "", workers: int = 0) -> Iterator[Server]:
-    """A fresh instance with ``users`` users; everything is stopped and removed at the end."""
+    """A fresh instance with ``users`` users; all of it is stopped at the end."""
     with running(1, database, workers) as instance:
         names = user_names(users)
         config = Path(instance.folder, "mailnode.toml")
@@ -53,13 +52,12 @@ async def _fill(config: Path, users: list[str], password: str) -> None:
 @contextmanager
 def ours_on_mysql(users: int) -> Iterator[Server]:
     """The same, its users in a MariaDB whose processes are counted as its own."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-sql-"))
-    database = MariaDb(folder / "sql")
-    try:
+    with ExitStack() as stack:
+        folder = stack.enter_context(working_folder("bench-sql-"))
+        database = MariaDb(folder / "sql")
+        stack.callback(database.stop)
         database.start()
         database.sql("create database mail")
-        with ours(users, f"mysql://root@localhost/mail?unix_socket={database.socket}") as server:
-            yield replace(server, pids=lambda: [*server.pids(), database.pid])
-    finally:
-        database.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        address = f"mysql://root@localhost/mail?unix_socket={database.socket}"
+        server = stack.enter_context(ours(users, address))
+        yield replace(server, pids=lambda: [*server.pids(), database.pid])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import charts
-from bench.result import Result, Row, rows
+from bench.result import Figure, Result, Row, rows
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -22,7 +22,8 @@ _HEAD = "<tr><th>scenario<th>figure<th>mailnode<th>peer<th>ratio<th>goal<th></tr
 _INTRO = (
     "One run, one machine, one server at a time under load. A ratio above 1 means that mailnode is"
     " better. What each server makes durable for a message is counted by the scenario durability;"
-    " others' CPU is what neither server nor load generator took while a scenario ran."
+    " others' CPU is what neither server nor load generator took while a scenario ran. Where"
+    " a figure is the median of some rounds, the lowest and the highest stand behind it."
 )
 # Of each run's failures; they tend to be alike.
 _SHOWN = 3
@@ -36,9 +37,17 @@ def table(results: list[Result], ours: str) -> str:
         times = f"{row.times:7.2f}x" if row.times else f"{'-':>8}"
         goal = f"  {row.goals} {row.verdict}".rstrip()
         name = f"{row.mine.name}, {row.mine.unit}"
-        lines.append(f"{row.scenario:22} {name:32} {row.mine.value:12.2f} {theirs} {times}{goal}")
+        spread = _spreads(row)
+        told = f"{goal or ' '}  ({spread})" if spread else goal
+        lines.append(f"{row.scenario:22} {name:32} {row.mine.value:12.2f} {theirs} {times}{told}")
     lines += [f"FAILED {one}" for one in _failures(results)]
     return "\n".join(lines)
+
+
+def _spreads(row: Row) -> str:
+    """Of both sides."""
+    theirs = row.other.spread if row.other else ""
+    return "; peer ".join(text for text in (row.mine.spread, theirs) if text)
 
 
 def write(page: Path, results: list[Result], ours: str, machine: Mapping[str, object]) -> None:
@@ -65,13 +74,19 @@ def markdown(results: list[Result], ours: str, machine: Mapping[str, object], st
     return "\n".join(lines) + "\n"
 
 
+def _value(figure: Figure | None) -> str:
+    """The number, and between which others it lies."""
+    if figure is None:
+        return ""
+    return f"{figure.value:,.2f}" + (f" ({figure.spread})" if figure.spread else "")
+
+
 def _markdown_line(row: Row) -> str:
-    theirs = f"{row.other.value:,.2f}" if row.other else ""
     times = f"{row.times:.2f}" if row.times else ""
     figure = f"{row.mine.name}, {row.mine.unit}"
     verdict = f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
     return (
-        f"| {row.scenario} | {figure} | {row.mine.value:,.2f} | {theirs} | {times} "
+        f"| {row.scenario} | {figure} | {_value(row.mine)} | {_value(row.other)} | {times} "
         f"| {row.goals} | {verdict} |"
     )
 
@@ -113,11 +128,10 @@ def html_page(results: list[Result], ours: str, machine: Mapping[str, object]) -
 
 
 def _line(row: Row) -> str:
-    theirs = f"{row.other.value:,.2f}" if row.other else ""
     times = f"{row.times:.2f}" if row.times else ""
     return (
         f"<tr><td>{_e(row.scenario)}<td>{_e(row.mine.name)}, {_e(row.mine.unit)}"
-        f"<td>{row.mine.value:,.2f}<td>{theirs}<td>{times}<td>{_e(row.goals)}"
+        f"<td>{_value(row.mine)}<td>{_value(row.other)}<td>{times}<td>{_e(row.goals)}"
         f"<td class={row.verdict or 'none'}>{row.verdict}</tr>"
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 _PASSWORD = re.compile(r"(LOGIN \S+) \S+")
 
@@ -11,14 +13,28 @@ _PASSWORD = re.compile(r"(LOGIN \S+) \S+")
 @dataclass(slots=True)
 class Figure:
     """One number. ``more`` is True where more is better; ``goal`` is the ratio to reach beside the
-    peer, ``most`` what mailnode itself must not exceed, in the figure's unit; 0: none."""
+    peer, ``most`` what mailnode itself must not exceed, in the figure's unit; 0: none. ``rounds``:
+    what it is the median of, in the order of measurement; empty where it was measured once."""
 
     name: str
     unit: str
-    value: float
+    value: float = 0.0
     more: bool = True
     goal: float = 0.0
     most: float = 0.0
+    rounds: list[float] = field(default_factory=list)
+
+    @property
+    def spread(self) -> str:
+        """The lowest and the highest of its rounds, in words; empty where there is one only."""
+        if len(self.rounds) < 2:
+            return ""
+        return f"{min(self.rounds):,.2f} to {max(self.rounds):,.2f}"
+
+
+def median(figure: Figure, rounds: Sequence[float]) -> Figure:
+    """The figure with what was found in each round, and their median."""
+    return replace(figure, value=statistics.median(rounds), rounds=list(rounds))
 
 
 @dataclass(slots=True)

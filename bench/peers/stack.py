@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.leftovers import working_folder
 from bench.peers.dovecot import Dovecot, enough_instances
 from bench.peers.mariadb import MariaDb
 from bench.peers.postfix import Postfix
@@ -37,17 +37,16 @@ def missing() -> str:
 
 @contextmanager
 def peer(users: int, folder: Path | None = None) -> Iterator[Server]:
-    """The peer with ``users`` users; everything is stopped and removed at the end."""
+    """The peer with ``users`` users, in ``folder`` or in one of ``bench.leftovers``; all of it is
+    stopped at the end."""
     reason = missing()
     if reason:
         raise SystemExit(reason)
-    place = folder or Path(tempfile.mkdtemp(prefix="bench-peer-"))
-    # Postfix and Dovecot work under accounts of their own.
-    place.mkdir(parents=True, exist_ok=True)
-    place.chmod(0o755)
     with ExitStack() as stack:
-        if folder is None:
-            stack.callback(shutil.rmtree, place, ignore_errors=True)
+        place = folder or stack.enter_context(working_folder("bench-peer-"))
+        # Postfix and Dovecot work under accounts of their own.
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o755)
         ports = dict(zip(_SERVICES, free_ports(len(_SERVICES)), strict=True))
         certificate = _certificate(place)
         database = MariaDb(place / "sql")

@@ -12,7 +12,6 @@ import argparse
 import json
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.charts import GRID, svg, text
+from bench.leftovers import working_folder
 from bench.ours import NAME
 from bench.result import Figure, Result
 from tests.support.failover_clients import Greeter, Reader, Sender, in_network
@@ -67,8 +67,8 @@ def result() -> Result:
 def run(*, deadtime_s: float = 0.0) -> Facts:
     """One takeover; times in seconds from the kill, latencies in milliseconds."""
     with (
-        tempfile.TemporaryDirectory(prefix="mailnode-ha-", ignore_cleanup_errors=True) as folder,
-        pair_of(Pair, Path(folder), deadtime_s=deadtime_s) as pair,
+        working_folder("mailnode-ha-") as folder,
+        pair_of(Pair, folder, deadtime_s=deadtime_s) as pair,
     ):
         pair.start()
         return _take_over(pair)

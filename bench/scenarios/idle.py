@@ -20,8 +20,9 @@ _PUSH_WITHIN_S = 30.0
 _TEXT = "From: a@elsewhere.test\r\nSubject: push\r\n\r\nhello\r\n"
 
 
-def run(server: Server, sessions: int = SESSIONS, *, tls: bool) -> Result:
-    """Each session is another user's, with INBOX selected, until there are no more users."""
+def run(server: Server, sessions: int = SESSIONS, *, tls: bool, pushes: int = PUSHES) -> Result:
+    """Each session is another user's, with INBOX selected, until there are no more users.
+    ``pushes``: messages whose news is timed, at most."""
     name = "idle-tls" if tls else "idle"
     context = ssl.create_default_context() if tls else None
     if context:
@@ -40,7 +41,7 @@ def run(server: Server, sessions: int = SESSIONS, *, tls: bool) -> Result:
     cpu = server.cpu_s()
     time.sleep(WATCHED_S)
     busy = server.cpu_s() - cpu
-    times, failures = _push(server, users, socks)
+    times, failures = _push(server, users, socks, pushes)
     for sock in warm + socks:
         sock.close()
     ordered = sorted(times) or [0.0]
@@ -55,12 +56,12 @@ def run(server: Server, sessions: int = SESSIONS, *, tls: bool) -> Result:
 
 
 def _push(
-    server: Server, users: Sequence[str], socks: Sequence[socket.socket]
+    server: Server, users: Sequence[str], socks: Sequence[socket.socket], pushes: int
 ) -> tuple[list[float], list[str]]:
     """Deliver one message after another, each to another user; seconds from before it was sent
     to the EXISTS, so the delivery is part of it."""
     times: list[float] = []
-    step = max(1, len(users) // PUSHES)
+    step = max(1, len(users) // pushes)
     with smtplib.SMTP(*server.address("smtp")) as sender:
         for at in range(0, len(users), step):
             began = time.perf_counter()

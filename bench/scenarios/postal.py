@@ -9,10 +9,10 @@ from __future__ import annotations
 import shutil
 import smtplib
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
+from bench.leftovers import working_folder
 from bench.result import Figure, Result
 from bench.scenarios.deliver import settle, stored
 from bench.server import Server
@@ -28,8 +28,8 @@ def run(server: Server, seconds: float = SECONDS) -> Result:
     """Warm up, then measure."""
     if not shutil.which("postal"):
         raise SystemExit("postal is not installed: apt-get install postal")
-    with tempfile.TemporaryDirectory(prefix="bench-postal-") as folder:
-        users = Path(folder) / "users"
+    with working_folder("bench-postal-") as folder:
+        users = folder / "users"
         users.write_text("\n".join(server.users) + "\n")
         _make_mailboxes(server)
         _send(server, users, _WARM_UP_S)

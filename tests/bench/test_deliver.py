@@ -15,6 +15,7 @@ LOADS = [
     Load("one mailbox, kept", 25, one_mailbox=True, keep=True),
     Load("the same recipients", 5, recipients=3),
     Load("few mailboxes", 25, mailboxes=3),
+    Load("measured again", 20, rounds=3),
     Load("again and again", 25, sessions=4, mailboxes=12, recipients=2, size=70_000),
 ]
 
@@ -25,6 +26,7 @@ def test_each_shape() -> None:
             result = deliver.run(server, load)
             assert not result.failures, load.name
             assert result.value("delivered and durable") > 0
+            assert {len(figure.rounds) for figure in result.figures} == {load.rounds}
         manner = Manner("tls", 3, login=False, messages=2, size=9000, recipients=2, mailboxes=5)
         result = submit.run(server, manner, 1.0)
         assert not result.failures

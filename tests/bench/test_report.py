@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from bench import charts, report
 from bench.ours import NAME
-from bench.result import Figure, Result, rows
+from bench.result import Figure, Result, median, rows
 
 PEER = "Postfix + Dovecot"
 
@@ -78,6 +78,26 @@ def test_the_files(tmp_path: Path) -> None:
     for name in ("ratios", "sizes"):
         picture = (tmp_path / "deep" / f"report-{name}.svg").read_text()
         assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+def test_rounds(tmp_path: Path) -> None:
+    """The median counts; how far the rounds lie apart stands in every form of the report."""
+    mine = median(Figure("rate", "msg/s", goal=3.0), [900, 1200, 1000])
+    found = [
+        Result("deliver", NAME, [mine, median(Figure("once", "s"), [1.0])]),
+        Result("deliver", PEER, [median(Figure("rate", "msg/s"), [250, 240.5, 260])]),
+    ]
+    assert (mine.value, mine.goal, mine.rounds) == (1000, 3.0, [900, 1200, 1000])
+    told = report.table(found, NAME).splitlines()
+    assert told[1].endswith("4.00x  3 x met  (900.00 to 1,200.00; peer 240.50 to 260.00)")
+    assert told[2].endswith("-")
+    report.write(tmp_path / "report.html", found, NAME, {})
+    line = "| deliver | rate, msg/s | 1,000.00 (900.00 to 1,200.00) | 250.00 (240.50 to 260.00) |"
+    assert line in (tmp_path / "report.md").read_text()
+    cells = "<td>1,000.00 (900.00 to 1,200.00)<td>250.00 (240.50 to 260.00)<td>4.00"
+    assert cells in (tmp_path / "report.html").read_text()
+    plain = json.loads((tmp_path / "report.json").read_text())
+    assert plain["results"][0]["figures"][0]["rounds"] == [900, 1200, 1000]
 
 
 def test_nothing_to_draw() -> None:
