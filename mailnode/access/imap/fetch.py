@@ -29,7 +29,7 @@ from mailnode.access.imap.fetch_content import (
 )
 from mailnode.access.imap.fetch_heads import FROM_PICTURE, Heads, picked
 from mailnode.access.imap.message_file import FilePart, MessageCache
-from mailnode.access.imap.row_cache import WORTH_BYTES
+from mailnode.access.imap.row_cache import WORTH_BYTES, is_same
 from mailnode.model.errors import NoSuchMessage, StorageFull
 from mailnode.model.flags import Flag
 from mailnode.store import FlagsOp, Folder, MessageInfo, Picture
@@ -194,7 +194,7 @@ class Fetcher:
     def _again(self, rows: Sequence[int], picture: Picture) -> Rendered:
         """The first rows as far as they were answered before; none where the folder has changed
         since the picture, so that some may be gone."""
-        if self._kept is None or not _is_same(self._folder.picture(), picture):
+        if self._kept is None or not is_same(self._folder.picture(), picture):
             return Rendered()
         known = self._kept.of((picture.uidvalidity, *self._kept_key))
         if not known:
@@ -345,13 +345,6 @@ class Fetcher:
             out.seen += result.changed
             out.modseq = result.modseq
         return {info.uid: info for info in self._folder.infos(result.changed)}
-
-
-def _is_same(now: Picture, picture: Picture) -> bool:
-    """Whether nothing came, went or changed since: each of these raises the modseq."""
-    return now is picture or (
-        now.uidvalidity == picture.uidvalidity and now.highestmodseq == picture.highestmodseq
-    )
 
 
 def _try_content(content: ContentWriter, row: Row, out: Rendered) -> list[Piece] | None:

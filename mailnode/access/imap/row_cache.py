@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from threading import Lock
 
+from mailnode.store import Picture
+
 # Longer answers are rare, and cost more to keep than to make.
 WORTH_BYTES = 4096
 _ENTRY_BYTES = 100  # what the tables take for a message, about
@@ -57,6 +59,13 @@ class RowCache:
             while self._held > self._limit or len(self._tables) > MAX_TABLES:
                 oldest, _ = self._tables.popitem(last=False)
                 self._held -= self._costs.pop(oldest)
+
+
+def is_same(now: Picture, picture: Picture) -> bool:
+    """Whether nothing came, went or changed since: each of these raises the modseq."""
+    return now is picture or (
+        now.uidvalidity == picture.uidvalidity and now.highestmodseq == picture.highestmodseq
+    )
 
 
 def _cost(key: Hashable) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 
 from mailnode.access.imap import lines
+from mailnode.access.imap.field_texts import FieldTexts
 from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.search_match import (
     Rows,
@@ -153,9 +154,13 @@ class Searcher:
         if isinstance(key, HeaderKey) and (needle := self._needle(key, rows)):
             return (yield from self._by_lines(key, rows, needle))
         # A few headers are looked at as fast as the index.
-        if isinstance(key, HeaderKey) and len(rows) > HEADERS_AT_ONCE:
+        few = len(rows) <= HEADERS_AT_ONCE
+        if isinstance(key, HeaderKey) and not few:
             rows = self._possible_rows(key, rows)
-        by = self._facts_finder(key) if wants_facts(key) else self._header_finder(key)
+        if isinstance(key, HeaderKey) and few and not key.fuzzy:
+            by = self._field_finder(key)
+        else:
+            by = self._facts_finder(key) if wants_facts(key) else self._header_finder(key)
         size = FACTS_AT_ONCE if wants_facts(key) else HEADERS_AT_ONCE
         matching: list[int] = []
         for at in range(0, len(rows), size):
@@ -199,15 +204,23 @@ class Searcher:
         fuzzy = isinstance(key, HeaderKey) and key.fuzzy
 
         def find(uids: list[int]) -> set[int]:
-            blocks = self._folder.summaries(uids, "headers")
-            if sum(map(len, blocks.values())) > BRISK_BYTES:
-                may_wait()
+            blocks = self._blocks(uids)
             found = {uid: score for uid, block in blocks.items() if (score := judge(block))}
             if fuzzy:
                 self._note_scores(found)
             return set(found)
 
         return find
+
+    def _field_finder(self, key: HeaderKey) -> Callable[[list[int]], set[int]]:
+        texts = FieldTexts(self._folder, self._picture, key.name, self._cache.rows, self._blocks)
+        return lambda uids: texts.containing(uids, casemap(key.value))
+
+    def _blocks(self, uids: list[int]) -> dict[int, bytes]:
+        blocks = self._folder.summaries(uids, "headers")
+        if sum(map(len, blocks.values())) > BRISK_BYTES:
+            may_wait()
+        return blocks
 
     def _note_scores(self, found: dict[int, int]) -> None:
         for uid, score in found.items():

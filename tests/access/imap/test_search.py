@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from mailnode.access.imap.row_cache import RowCache
 from mailnode.access.imap.search import BRISK_BYTES, MAX_DEPTH, Searcher, TooDeep
 from mailnode.access.imap.search_match import sent_day
 from mailnode.model.flags import Flag
@@ -257,7 +258,53 @@ def test_what_is_large_is_searched_in_a_thread(
         return found
 
     assert search().uids == [1]  # from now on all is at hand
+    held.rows = RowCache()  # but not what was found in it
     pool = Pool(1, "search-test")
     assert asyncio.run(pool.brisk(search)).uids == [1]
     pool.close()
     assert (threads[1] == threads[0]) == here
+
+
+def test_a_field_looked_for_again_needs_no_header_until_the_folder_changes() -> None:
+    folder, kept, asked = make_folder(), cache(), list[list[int]]()
+    for name in ("one", "two"):
+        put(folder, b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= %b\r\n\r\nbody" % name.encode())
+    summaries = folder.summaries
+    folder.summaries = lambda uids, kind: asked.append(list(uids)) or summaries(uids, kind)  # type: ignore[method-assign]
+
+    def look(value: str, name: str = "Subject") -> list[int]:
+        search = Searcher(
+            folder,
+            HeaderKey(name, value),
+            folder.picture(),
+            is_recent=lambda _: False,
+            saved=(),
+            now=NOW,
+            cache=kept,
+        )
+        while not search.advance():
+            pass
+        return search.numbers
+
+    assert look("grüße") == [1, 2]
+    assert [look("TWO"), look("", "SUBJECT"), look("three")] == [[2], [1, 2], []]
+    assert asked == [[1, 2]]
+    put(folder, b"To: x\r\n\r\nno subject, three")
+    assert [look(""), look("one"), look("x", "to")] == [[1, 2], [1], [3]]
+    assert asked == [[1, 2], [3], [1, 2, 3]]
+
+
+def test_what_is_kept_of_a_field_is_not_told_of_a_message_that_is_gone() -> None:
+    folder, kept = make_folder(), cache()
+    uid = put(folder, MESSAGES[0], Flag.DELETED)
+    key, then = HeaderKey("Subject", "hello"), folder.picture()
+
+    def look() -> list[int]:
+        facts = {"is_recent": lambda _: False, "saved": (), "now": NOW, "cache": kept}
+        search = Searcher(folder, key, then, **facts)  # type: ignore[arg-type]
+        assert search.advance()
+        return search.uids
+
+    assert look() == [uid]
+    folder.expunge()
+    assert look() == []
