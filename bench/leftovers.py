@@ -2,7 +2,9 @@
 
 ext4 without a journal makes no new inode of one that was deleted within the last minutes: it steps
 over each of them, one by one (ext4_new_inode, find_inode_bit). A run right after the removal of
-thousands of mailboxes would pay for that, so what it found depended on the run before it.
+thousands of mailboxes would pay for that, so what it found depended on the run before it. What the
+one before it removed itself, as Postfix does with its queue, lies in other groups of inodes:
+folders below one with the attribute T (chattr(1)) are spread over all of them.
 
 Promises: nothing is left on disk after the block, unless ``BENCH_KEEP`` is set in the environment.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +31,9 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(slots=True)
 class Kept:
-    """Folders of finished runs, and what was free on the disk before them."""
+    """Folders of finished runs, all below one, and what was free on the disk before them."""
 
+    place: Path
     free_before: int
     folders: list[Path] = field(default_factory=list)
 
@@ -45,7 +49,7 @@ _kept: Kept | None = None
 @contextmanager
 def working_folder(prefix: str) -> Iterator[Path]:
     """A new folder for temporary files; at the end of the block it is removed, or kept."""
-    place = Path(tempfile.mkdtemp(prefix=prefix))
+    place = Path(tempfile.mkdtemp(prefix=prefix, dir=_kept.place if _kept else None))
     try:
         yield place
     finally:
@@ -62,8 +66,9 @@ def kept_until_the_end() -> Iterator[Kept]:
     """Within this block the working folders of finished runs are kept, as long as there is room;
     all are removed at its end, which no signal cuts short."""
     global _kept
-    kept = _kept = Kept(_free_octets())
+    kept = _kept = Kept(Path(tempfile.mkdtemp(prefix="bench-")), _free_octets())
     try:
+        _spread(kept.place)
         yield kept
     finally:
         _kept = None
@@ -71,10 +76,18 @@ def kept_until_the_end() -> Iterator[Kept]:
         try:
             if kept.folders:
                 say(f"removing {len(kept.folders)} folders, {kept.gib:.1f} GiB")
-            for place in kept.folders:
-                _remove(place)
+            _remove(kept.place)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _spread(place: Path) -> None:
+    # A peer's servers work under accounts of their own; each folder below has its own mode.
+    place.chmod(0o755)
+    try:
+        subprocess.run(["chattr", "+T", str(place)], capture_output=True, check=False)
+    except FileNotFoundError:
+        pass  # without it, and on other file systems, each is where it happens to be
 
 
 def _free_octets() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def test_runs_stay_until_the_end(tmp_path: Path, capfd: pytest.CaptureFixture[st
     with kept_until_the_end() as kept:
         places = [a_run(), a_run()]
         assert kept.folders == places
+        assert stat.S_IMODE(kept.place.stat().st_mode) == 0o755
         assert all((place / "mail" / "message").exists() for place in places)
     assert not list(tmp_path.iterdir())
     assert "removing 2 folders, " in capfd.readouterr().err
@@ -59,7 +61,7 @@ def test_with_little_room_each_goes_at_once(
         monkeypatch.setattr(leftovers, bound, 2**62)
         monkeypatch.setattr(os, "statvfs", _few_inodes(os.statvfs))
         a_run()
-        assert kept.folders == list(tmp_path.iterdir()) == [kept_one]
+        assert kept.folders == list(kept.place.iterdir()) == [kept_one]
     assert not list(tmp_path.iterdir())
 
 
@@ -72,6 +74,13 @@ def _few_inodes(real: Callable[[Path], os.statvfs_result]) -> Callable[[Path], o
         return os.statvfs_result(numbers)
 
     return told
+
+
+def test_it_goes_without_chattr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with kept_until_the_end() as kept:
+        assert a_run().parent == kept.place
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -90,7 +99,7 @@ def test_a_second_interrupt_waits_until_all_is_removed(
     remove_it = leftovers._remove
     monkeypatch.setattr(leftovers, "_remove", remove)
     with pytest.raises(KeyboardInterrupt), kept_until_the_end():
-        _ = [a_run(), a_run()]
+        a_run()
     assert not list(tmp_path.iterdir())
 
 
