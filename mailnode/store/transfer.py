@@ -27,6 +27,7 @@ _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP})
 _MICRO = 1_000_000
 _SEEN = int(Flag.SEEN)  # arithmetic with the enum takes microseconds
 _OPEN_FILES = 64
+_NONE = frozenset[str]()
 
 SyncDir = Callable[[bytes], None]
 Fits = Callable[[FolderCore], None]
@@ -224,14 +225,42 @@ def _both(source: FolderCore, target: FolderCore) -> tuple[Turn, Turn | nullcont
     return first.changing(), second.changing()
 
 
+class _Original(NamedTuple):
+    """A message to be copied, as its folder has it; ``words``: its keywords."""
+
+    uid: int
+    flags: int
+    words: frozenset[str]
+    size: int
+    disk_size: int
+    internal_us: int
+    email_id: bytes
+    path: bytes
+
+
+class _Moved(Exception):
+    """A file is not where the journal says, or cannot have two names."""
+
+
 def copy(
     source: FolderCore, uids: Iterable[int], target: FolderCore, dress: Dress = AS_IT_IS
 ) -> list[tuple[int, int]]:
-    """See ``Folder.copy``; ``settle`` the target afterwards."""
+    """See ``Folder.copy``; ``settle`` the target afterwards.
+
+    A message that still has the name that the journal says has the flags it says, too, and nobody
+    expunged it: to be copied it needs no turn as the source's writer.
+    """
     wanted = list(uids)
+    with source.ledger.mutex:
+        originals = _originals(source, wanted, dress)
+    try:
+        with target.changing():
+            return _copy(originals, target, dress, _link_in_place)
+    except _Moved:
+        pass
     first, second = _both(source, target)
     with first, second:
-        return _copy(source, wanted, target, dress)
+        return _copy_locked(source, wanted, target, dress)
 
 
 def move(
@@ -245,58 +274,82 @@ def move(
     wanted = list(uids)
     first, second = _both(source, target)
     with first, second:
-        pairs = _copy(source, wanted, target, dress)
+        pairs = _copy_locked(source, wanted, target, dress)
         if pairs:
             settle(target, sync_dir)
             change.remove(source, [old for old, _ in pairs], only_deleted=False)
     return pairs
 
 
-def _copy(
+def _originals(source: FolderCore, uids: Iterable[int], dress: Dress) -> list[_Original]:
+    """Those of these messages that are there; under the folder's mutex."""
+    state = source.state
+    known = {i: word for i, word in enumerate(state.keywords) if word} if dress.keywords else {}
+    found = []
+    for at in state.indexes(uids):
+        bits, base = state.bits[at], state.name(at)
+        words = frozenset(word for i, word in known.items() if bits >> i & 1) if bits else _NONE
+        path = source.path + b"/" + source.expected(at)
+        size = change.disk_size(state, at, base)
+        facts = (state.sizes[at], size, state.internal_us[at], state.email_id(at), path)
+        found.append(_Original(state.uids[at], state.flags[at], words, *facts))
+    return found
+
+
+def _copy_locked(
     source: FolderCore, uids: list[int], target: FolderCore, dress: Dress
 ) -> list[tuple[int, int]]:
+    """As both folders' only writer: wherever the files are."""
+    originals = _originals(source, uids, dress)
+    return _copy(originals, target, dress, lambda one, path: _link(source, one, path))
+
+
+def _copy(
+    originals: list[_Original],
+    target: FolderCore,
+    dress: Dress,
+    link: Callable[[_Original, bytes], bool],
+) -> list[tuple[int, int]]:
+    """``link`` gives a message's file a second name; False when the message is gone."""
     dress.fits(target)
-    state = source.state
     old_uids: list[int] = []
     entries: list[Added] = []
-    words = {i: word for i, word in enumerate(state.keywords) if word} if dress.keywords else {}
     with _placing(target) as placed:
-        for old in [state.uids[i] for i in state.indexes(uids)]:
-            index = state.index(old)
-            known = frozenset(w for i, w in words.items() if state.bits[index] >> i & 1)
-            bits = target.keyword_bits(known)
-            entry = _entry(source, index, target, target.state.uidnext + len(entries), bits)
-            entry = entry._replace(flags=dress.flags(old, entry.flags))
-            if _link(source, old, path := _cur_path(target, dress.common(entry))):
+        for one in originals:
+            bits = target.keyword_bits(one.words) if one.words else 0
+            entry = _entry(one, target, target.state.uidnext + len(entries), bits)
+            entry = entry._replace(flags=dress.flags(one.uid, one.flags))
+            if link(one, path := _cur_path(target, dress.common(entry))):
                 placed.append(path)
-                old_uids.append(old)
+                old_uids.append(one.uid)
                 entries.append(entry)
         uids = _record(target, [dress.common(entry) for entry in entries])
     dress.note(target, entries)
     return list(zip(old_uids, uids, strict=True))
 
 
-def _entry(source: FolderCore, index: int, target: FolderCore, uid: int, bits: int) -> Added:
-    state, now = source.state, target.context.clock.now()
-    unique = names.unique_name(now, target.context.node)
-    size = state.sizes[index]
-    base = names.with_sizes(unique, change.disk_size(state, index, state.name(index)), size)
-    return Added(
-        uid, state.flags[index], bits, size, state.internal_us[index], int(now * _MICRO),
-        base, state.email_id(index),
-    )  # fmt: skip
+def _entry(one: _Original, target: FolderCore, uid: int, bits: int) -> Added:
+    now = target.context.clock.now()
+    base = names.with_sizes(names.unique_name(now, target.context.node), one.disk_size, one.size)
+    save_us = int(now * _MICRO)
+    return Added(uid, one.flags, bits, one.size, one.internal_us, save_us, base, one.email_id)
 
 
-def _link(source: FolderCore, uid: int, target: bytes) -> bool:
-    """Give the message's file a second name; False when the message is gone."""
-    if _linked(source.path + b"/" + source.expected(source.state.index(uid)), target):
+def _link_in_place(one: _Original, target: bytes) -> bool:
+    if not _linked(one.path, target):
+        raise _Moved
+    return True
+
+
+def _link(source: FolderCore, one: _Original, target: bytes) -> bool:
+    if _linked(one.path, target):
         return True
-    opened = source.open_file(uid)  # wherever it is
+    opened = source.open_file(one.uid)  # wherever it is
     if opened is None:
         return False
     fd, base = opened
     with os.fdopen(fd, "rb", buffering=0) as file:
-        for relative in (source.expected(source.state.index(uid)), b"new/" + base):
+        for relative in (source.expected(source.state.index(one.uid)), b"new/" + base):
             if _linked(source.path + b"/" + relative, target):
                 return True
         files.write_new(target, (file,), mtime=os.fstat(fd).st_mtime)
