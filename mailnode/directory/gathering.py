@@ -1,7 +1,8 @@
 """Questions about addresses that come up at the same time, asked of the database as one.
 
 Promises: while one question is under way, the next ones gather and go together; nobody waits for
-more of them to come. What a batch cannot answer for sure is asked for by itself.
+more of them to come, and where an answer takes longer than ``_SLOW_S`` the next batch goes without
+it. What a batch cannot answer for sure is asked for by itself.
 Fails: ``DirectoryGone``, for all of a batch.
 """
 
@@ -16,8 +17,9 @@ from mailnode.directory import Mailbox
 
 # What one statement asks for at most; also the bound of what one answer holds.
 _BATCH_KEYS = 100
-# Batches under way at once.
+# Batches under way at once; the second only once the first has taken longer than this.
 _BATCHES = 2
+_SLOW_S = 0.05
 
 
 class Facts(NamedTuple):
@@ -38,6 +40,8 @@ class Gathering:
         self._ask_many = ask_many
         self._waiting: dict[str, asyncio.Future[Facts]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._slow = False
+        self._clock: asyncio.TimerHandle | None = None
 
     async def ask(self, key: str) -> Facts:
         """What is known about the address with this key."""
@@ -52,14 +56,25 @@ class Gathering:
         return answer
 
     def _start(self) -> None:
-        if not self._waiting or len(self._running) >= _BATCHES:
+        if not self._waiting or len(self._running) >= (_BATCHES if self._slow else 1):
             return
-        task = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        if not self._running:
+            self._clock = loop.call_later(_SLOW_S, self._hurry)
+        task = loop.create_task(self._run())
         self._running.add(task)
         task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        if not self._running:
+            self._slow = False
+            if self._clock is not None:
+                self._clock.cancel()
+        self._start()
+
+    def _hurry(self) -> None:
+        self._slow = True
         self._start()
 
     async def _run(self) -> None:

@@ -62,6 +62,8 @@ def _mysql_engine(url: URL, limits: Limits, rank: int, wires: Wires) -> AsyncEng
         pool_timeout=limits.connect_timeout_s,
         pool_pre_ping=True,
         pool_recycle=limits.recycle_s,
+        # What SQLAlchemy began it ends; a ROLLBACK more at each return would find nothing.
+        pool_reset_on_return=None,
         hide_parameters=True,
         execution_options={RANK: rank},
     )

@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sqlalchemy import Executable, Select
-from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.runtime.crew import Crew
@@ -35,7 +35,6 @@ async def read_each(asked: Sequence[Asked], connection: AsyncConnection) -> Rows
 
 # Statements kept as texts, each for each number of values.
 _MOST_TEXTS = 500
-_DIALECT = dialect()
 # SQLite asks after so many steps of its machine (about a millisecond) whether to go on.
 STEPS = 100_000
 
@@ -46,7 +45,7 @@ def ends_at(until: float) -> Callable[[], bool]:
 
 
 class _Text(NamedTuple):
-    """``places``: for each question mark the name and index of a value, else a constant."""
+    """``places``: for each mark in the text the name and index of a value, else a constant."""
 
     text: str
     places: tuple[tuple[str, int | None] | None, ...]
@@ -54,13 +53,14 @@ class _Text(NamedTuple):
 
 
 class Texts:
-    """Statements as SQLite's driver takes them, each made into text once for each number of values:
-    the text and the values that SQLAlchemy would hand to the driver. For one thread.
+    """Statements as a database's driver takes them, each made into text once for each number of
+    values: the text and the values that SQLAlchemy would hand to the driver. For one thread.
 
     Raises ``LookupError`` for a statement that SQLAlchemy does more for than to write its text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._kept: dict[tuple[Executable, tuple[int, ...]], _Text | None] = {}
 
     def of(self, statement: Executable, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
@@ -70,7 +70,7 @@ class Texts:
         if key not in self._kept:
             if len(self._kept) >= _MOST_TEXTS:
                 self._kept.clear()
-            self._kept[key] = _made(statement, values)
+            self._kept[key] = _made(self._dialect, statement, values)
         found = self._kept[key]
         if found is None:
             raise LookupError("a statement with values or results that are to be converted")
@@ -82,13 +82,13 @@ class Texts:
         )  # fmt: skip
 
 
-def _made(statement: Executable, values: Mapping[str, Any]) -> _Text | None:
+def _made(dialect: Dialect, statement: Executable, values: Mapping[str, Any]) -> _Text | None:
     if not isinstance(statement, Select):
         return None
-    compiled: Any = statement.compile(dialect=_DIALECT)
+    compiled: Any = statement.compile(dialect=dialect)
     whole = compiled.construct_expanded_state(dict(values))
     converted = any(
-        column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) is not None
+        column.type.dialect_impl(dialect).result_processor(dialect, None) is not None
         for column in statement.selected_columns
     )
     processors = {**compiled._bind_processors, **whole.processors}
@@ -113,7 +113,7 @@ class FileReader:
         self._limit_s = limit_s
         self._engine: Engine | None = None
         self._connection: Connection | None = None
-        self._texts = Texts()
+        self._texts = Texts(sqlite.dialect())
         self._error: type[Exception] = OSError  # the driver's own, once it is loaded
         self._begun: float | None = None  # the question under way
         self._closed = False

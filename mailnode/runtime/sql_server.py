@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ from mailnode.runtime.sql_faults import (
     plain,
     remedy_of,
 )
+from mailnode.runtime.sql_held import Held
 from mailnode.runtime.sql_rows import STEPS, Asked, FileReader, Rows, ends_at, read_each
 from mailnode.runtime.sql_wires import Wires
 
@@ -99,6 +100,7 @@ class Server:
         self._engine: AsyncEngine | None = None
         self._wires = Wires(limits.connect_timeout_s, engines.password)
         self._reader = FileReader(engines.reader, limits.longest_s) if engines.reader else None
+        self._held = Held(limits.pool_size)
         self._turns = asyncio.Semaphore(limits.pool_size)
         self._waiting = 0
         self._connected = 0
@@ -123,22 +125,26 @@ class Server:
         Raises ``Trouble``, with ``elsewhere`` only if nothing was done, or asking again does no
         harm.
         """
+        return await self._in_turn(lambda: self._transaction(work, write), unsure=write)
+
+    async def _in_turn(self, do: Callable[[], Coroutine[Any, Any, T]], *, unsure: bool) -> T:
         await self._take_turn()
-        task = asyncio.create_task(self._transaction(work, write))
+        task = asyncio.create_task(do())
         self._running.add(task)
         task.add_done_callback(self._ended)
         limit_s = self._limits.longest_s
         watchdog = asyncio.get_running_loop().call_later(limit_s, self._cut, task)
         task.add_done_callback(lambda _: watchdog.cancel())
-        try:
-            return await asyncio.wait_for(asyncio.shield(task), limit_s + _CUT_S)
-        except TimeoutError as error:
-            raise self._judged(error, unsure=write) from None
+        # Not wait_for and shield, which make two futures and a task more for each question.
+        await asyncio.wait([task], timeout=limit_s + _CUT_S)
+        if not task.done():
+            raise self._judged(TimeoutError(), unsure=unsure)
+        return task.result()
 
     async def rows(self, asked: Sequence[Asked]) -> Rows:
         """Each statement's rows, read in one transaction. Raises as ``run``."""
         if self._reader is None:
-            return await self.run(partial(read_each, asked), write=False)
+            return await self._in_turn(lambda: self._short(asked), unsure=False)
         try:
             return await self._reader.rows(asked)
         except (TimeoutError, OSError, SQLAlchemyError) as error:
@@ -186,10 +192,31 @@ class Server:
         if not task.cancelled():
             task.exception()  # heard already, unless the caller has gone
 
-    async def _transaction(self, work: Work[T], write: bool) -> T:
-        begun, started = time.monotonic(), False
+    async def _short(self, asked: Sequence[Asked]) -> Rows:
+        """By a connection in hand, else by one of the pool, which then is in hand."""
+        begun = time.monotonic()
+        self._connected += 1
         try:
-            async with aclosing(await self._connection(begun)) as connection:
+            rows = await self._held.rows(asked)
+        except DBAPIError as error:
+            raise self._judged(error, unsure=False) from None
+        finally:
+            self._connected -= 1
+        if rows is not None:
+            return rows
+        if time.monotonic() - begun >= self._limits.longest_s:
+            raise self._judged(TimeoutError(), unsure=False)
+        return await self._transaction(partial(read_each, asked), False, begun=begun, keep=True)
+
+    async def _transaction(
+        self, work: Work[T], write: bool, *, begun: float = 0.0, keep: bool = False
+    ) -> T:
+        begun, started = begun or time.monotonic(), False
+        try:
+            await self._held.make_room(len(self._running))
+            async with AsyncExitStack() as at_end:
+                connection = await self._connection(begun)
+                at_end.push_async_callback(connection.close)
                 self._connected += 1
                 try:
                     if self.sqlite:
@@ -197,9 +224,12 @@ class Server:
                     started = True
                     result = await work(connection)
                     await connection.commit()
-                    return result
                 finally:
                     self._connected -= 1
+                if keep:
+                    await self._held.keep(connection)
+                    at_end.pop_all()
+                return result
         except IntegrityError as error:
             raise Duplicate(str(error.orig)) from None
         except (TimeoutError, OSError, SQLAlchemyError) as error:
@@ -222,6 +252,8 @@ class Server:
                 most_s = limits.longest_s if self._connected else limits.connect_timeout_s
                 if number_of(error) not in FULL or spent_s >= most_s:
                     raise
+            if await self._held.give_back():
+                continue
             await asyncio.sleep(_ONCE_MORE_S)
 
     async def _begin(self, connection: AsyncConnection, write: bool) -> None:
@@ -295,6 +327,7 @@ class Server:
             await asyncio.wait(left, timeout=_CUT_S)
         if self._reader is not None:
             await self._reader.close()
+        await self._held.close()
         if self._engine is not None:
             engine, self._engine = self._engine, None
             cut = asyncio.get_running_loop().call_later(_CUT_S, self._wires.cut)

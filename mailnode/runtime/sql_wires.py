@@ -17,7 +17,7 @@ from typing import Any
 _CLIENT_SSL = 0x800  # of the server's capabilities
 _HANDSHAKE, _NO_TLS, _MALFORMED = 2012, 2026, 2027  # the client library's numbers
 # What the driver's parser raises over octets that are no MySQL.
-_NONSENSE: tuple[type[Exception], ...] = (
+NONSENSE: tuple[type[Exception], ...] = (
     IndexError, KeyError, TypeError, ValueError, AttributeError, struct.error, AssertionError,
     RuntimeError,
 )  # fmt: skip
@@ -92,9 +92,16 @@ async def _shake_hands(connection: Any) -> None:
             number = _NO_TLS if tls else error.args[0]
             raise OperationalError(number, f"{error.args[1]}: {error.__cause__}") from None
         raise
-    except (InternalError, *_NONSENSE) as error:
+    except (InternalError, *NONSENSE) as error:
         text = f"what listens there is no MySQL server ({error})"
         raise OperationalError(_HANDSHAKE, text) from None
+
+
+def raise_refusal(packet: bytes) -> None:
+    """Raise what the driver does for a packet in which the server says what is wrong."""
+    from aiomysql.connection import MysqlPacket
+
+    MysqlPacket(packet, "utf-8").raise_for_error()
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +127,7 @@ def _wire() -> Any:
         async def _read_query_result(self, unbuffered: bool = False) -> None:
             try:
                 await super()._read_query_result(unbuffered)
-            except _NONSENSE as error:
+            except NONSENSE as error:
                 self.close()
                 text = f"the answer is not MySQL: {type(error).__name__}"
                 raise OperationalError(_MALFORMED, text) from None

@@ -39,6 +39,43 @@ async def test_those_who_come_meanwhile_go_together() -> None:
     assert len(tables.batches) <= 5
 
 
+async def test_the_next_batch_waits_for_an_answer_that_comes_soon() -> None:
+    """Many then share a question, where each would go by itself."""
+    batches: list[list[str]] = []
+
+    async def ask(keys: Sequence[str]) -> dict[str, Facts]:
+        batches.append(list(keys))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return {key: Facts((key,), None) for key in keys}
+
+    gathering = Gathering(ask)
+    asking = []
+    for number in range(5):
+        asking.append(asyncio.create_task(gathering.ask(f"u{number}")))
+        await asyncio.sleep(0)
+    await asyncio.gather(*asking)
+    assert len(batches) == 2
+
+
+async def test_an_answer_that_does_not_come_holds_up_its_own_batch_only() -> None:
+    gate = asyncio.Event()
+
+    async def ask(keys: Sequence[str]) -> dict[str, Facts]:
+        if "slow" in keys:
+            await gate.wait()
+        return {key: Facts((key,), None) for key in keys}
+
+    gathering = Gathering(ask)
+    slow = asyncio.create_task(gathering.ask("slow"))
+    await asyncio.sleep(0)
+    for number in range(3):
+        assert await asyncio.wait_for(gathering.ask(f"u{number}"), 60)
+    assert not slow.done()
+    gate.set()
+    assert await asyncio.wait_for(slow, 60)
+
+
 async def test_a_lost_database_is_told_to_all_and_forgotten() -> None:
     tables = Tables()
     tables.gate.set()

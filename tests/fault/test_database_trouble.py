@@ -380,7 +380,7 @@ def test_fifty_logins_at_once_at_a_slow_server(
         slow.delay_s = 0.0
         server.change("directory", queue_timeout_s=1)
         assert _login(server) == "OK"
-        slow.delay_s = 0.2
+        slow.delay_s = 0.5  # so the first is not yet known when the others have waited too long
         told = _at_once(lambda: _login(server, 1), 50)
         assert any("[UNAVAILABLE]" in one for one in told)  # whoever would wait too long
         slow.delay_s = 0.0

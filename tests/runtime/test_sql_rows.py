@@ -31,7 +31,7 @@ _ONE = select(_TABLE.c.b).where(_TABLE.c.a == bindparam("key")).where(_TABLE.c.b
 
 @pytest.mark.parametrize("keys", [["k"], ["k", "l", "m"], []])
 def test_a_list_has_a_mark_for_each_value(keys: list[str]) -> None:
-    said, values = Texts().of(_SEVERAL, {"keys": keys})
+    said, values = Texts(dialect()).of(_SEVERAL, {"keys": keys})
     compiled: Any = _SEVERAL.compile(dialect=dialect())
     whole = compiled.construct_expanded_state({"keys": keys})
     assert said == whole.statement
@@ -40,7 +40,7 @@ def test_a_list_has_a_mark_for_each_value(keys: list[str]) -> None:
 
 
 def test_the_next_question_has_values_of_its_own() -> None:
-    texts = Texts()
+    texts = Texts(dialect())
     assert texts.of(_ONE, {"key": "a"})[1] == ("a", "y")
     assert texts.of(_ONE, {"key": "b"})[1] == ("b", "y")
     assert texts.of(_SEVERAL, {"keys": ["a", "b"]})[1] == ("x?", "a", "b")
@@ -57,11 +57,11 @@ def test_the_next_question_has_values_of_its_own() -> None:
 )
 def test_what_is_to_be_converted_is_left_to_sqlalchemy(statement: Executable) -> None:
     with pytest.raises(LookupError):
-        Texts().of(statement, {"key": None})
+        Texts(dialect()).of(statement, {"key": None})
 
 
 def test_what_is_kept_is_bounded() -> None:
-    texts = Texts()
+    texts = Texts(dialect())
     for count in range(1, 700):
         texts.of(_SEVERAL, {"keys": ["k"] * count})
     assert len(texts._kept) <= 500

@@ -51,6 +51,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "mailnode.runtime.sql",
         "mailnode.runtime.sql_addresses",
         "mailnode.runtime.sql_faults",
+        "mailnode.runtime.sql_held",
         "mailnode.runtime.sql_rows",
         "mailnode.runtime.sql_server",
         "mailnode.directory.",
