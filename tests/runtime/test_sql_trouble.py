@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mailnode.model.errors import BadSettings, DirectoryGone
@@ -193,6 +193,9 @@ async def test_tls_with_a_certificate_that_is_believed_or_not(
     async with opened(f"{tls_server.url('d')}&ssl_ca={good}") as (database, _log):
         cipher = (await database.read(lambda c: c.execute(asked))).one()[1]
         assert cipher
+        for _ in range(3):  # of the pool, then in hand
+            rows = await database.rows([(select(literal("x" * 100_000)), {})])
+            assert [tuple(row) for row in rows[0]] == [("x" * 100_000,)]
     async with opened(f"{tls_server.url('d')}&ssl_ca={bad}") as (database, log):
         with pytest.raises(DirectoryGone, match=r"(?i)certificate"):
             await database.read(one)
