@@ -24,6 +24,7 @@ from mailnode.cluster.coherence import excludes_here
 from mailnode.cluster.lease import Lease, LeaseHeld, take_lease
 from mailnode.cluster.mounts import Locks, mount_of
 from mailnode.model.errors import BadSettings, MailnodeError, TemporaryError
+from mailnode.runtime import cores
 from mailnode.runtime.clock import Clock, SystemClock
 from mailnode.runtime.endpoint import Endpoint
 from mailnode.runtime.log import LineLog, open_log
@@ -233,6 +234,8 @@ class House:
 
         def start(seat: Seat) -> int:
             plan.listeners.close_other(seat.number, self._plan.listeners)
+            if server.keep_to_cores:
+                cores.settle(seat.number, server.worker_count)
             return work(tools, plan.listeners.of_seat(seat.number), seat)
 
         rest = plan.listeners.rest

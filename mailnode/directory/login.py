@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import OrderedDict
+from functools import partial
 
 from mailnode.directory import LoginFailure, Mailbox, Service, Unproved
 from mailnode.directory.keys import address_key, split_key
@@ -30,6 +31,7 @@ from mailnode.directory.verified import Verified
 from mailnode.model.errors import DirectoryGone, PermanentError
 from mailnode.model.scram import ScramKeys
 from mailnode.runtime.clock import Clock
+from mailnode.runtime.cores import anywhere
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.tasks import Pool
 
@@ -228,7 +230,8 @@ class Logins:
 
     async def _hash(self, stored: str, password: str, user: str) -> Match:
         async with self._slots:
-            match = await self._pool.run(check, stored, password, user, self._rules)
+            judged = partial(check, stored, password, user, self._rules)
+            match: Match = await self._pool.run(anywhere, judged)
         if match is Match.RIGHT:
             self._verified.add(stored, password)
         return match
@@ -241,7 +244,7 @@ class Logins:
             return
         async with self._slots:
             user = found.mailbox.user
-            better = await self._pool.run(rehash, stored, password, user, self._rules)
+            better = await self._pool.run(anywhere, rehash, stored, password, user, self._rules)
         try:
             await self._inner.replace_hash(found.mailbox.user, stored, better)
         except (DirectoryGone, PermanentError):
@@ -257,7 +260,7 @@ class Logins:
             if await find_keys(self._inner, user, stored, "SCRAM-SHA-256") is not None:
                 return
             async with self._slots:
-                keys = await self._pool.run(make_keys, password, rounds)
+                keys = await self._pool.run(anywhere, make_keys, password, rounds)
             await self._inner.write_scram(user, keys, fingerprint(stored))
         except (DirectoryGone, PermanentError):
             return  # the next login tries again

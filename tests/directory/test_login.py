@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -19,6 +20,7 @@ from mailnode.directory.passwords import Match, check
 from mailnode.model.address import Address
 from mailnode.model.errors import BadSettings, DirectoryGone
 from mailnode.model.scram import SCRAM_HASHES, derive_keys
+from mailnode.runtime import cores
 from mailnode.runtime.maillog import Event, ListLog, NullLog
 from mailnode.runtime.settings.directory import DirectorySettings
 from mailnode.runtime.sql import Database
@@ -59,6 +61,18 @@ async def database(live: LiveDirectory, url: str) -> AsyncIterator[Database]:
     opened = open_database(chosen(url), NullLog())
     yield opened
     await opened.close()
+
+
+async def test_a_hash_is_computed_on_whichever_core_is_free(
+    live: LiveDirectory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Seed().domain("a.test").mailbox("u@a.test").write(database)
+    moves: list[set[int]] = []
+    monkeypatch.setattr(cores, "_home", frozenset({1}))
+    monkeypatch.setattr(cores, "_away", frozenset({0, 1}))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _pid, where: moves.append(set(where)))
+    assert isinstance(await live.login("u@a.test", "pw", IMAP, "192.0.2.1"), Mailbox)
+    assert moves[:2] == [{0, 1}, {1}]
 
 
 async def test_switches(live: LiveDirectory, database: Database) -> None:

@@ -258,3 +258,26 @@ def test_dead_database_does_not_stop_the_start(start: Start) -> None:
     with server.connect("smtp") as sock:
         assert sock.recv(1000).startswith(b"220 ")
     assert "hunter2" not in server.log.read_text()
+
+
+def _cores(pid: int) -> set[tuple[int, ...]]:
+    """Where the threads of a process may run."""
+    threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    return {tuple(sorted(os.sched_getaffinity(thread))) for thread in threads}
+
+
+def test_workers_keep_to_a_core_each_where_there_is_one_for_each(start: Start) -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    server = start(server={"workers": len(ours)})
+    wanted = {(core,) for core in ours}
+    found = [_cores(pid) for pid in server.workers()]
+    assert all(len(threads) == 1 for threads in found), found
+    assert {one for threads in found for one in threads} == wanted
+    assert server.process
+    assert _cores(server.process.pid) == {tuple(ours)}  # the supervisor is bound to none
+
+
+def test_workers_run_anywhere_if_so_wanted(start: Start) -> None:
+    ours = tuple(sorted(os.sched_getaffinity(0)))
+    server = start(server={"workers": len(ours), "keep_to_cores": False})
+    assert [_cores(pid) for pid in server.workers()] == [{ours}] * len(ours)

@@ -40,6 +40,11 @@ class ServerSettings(Section):
     workers: int = Field(
         default=0, ge=0, le=256, description="Worker processes; 0 means one for each core."
     )
+    keep_to_cores: bool = Field(
+        default=True,
+        description="Keep each worker to a core of its own where there are as many workers as "
+        "cores; hashing passwords may use any. False where other programs are bound to cores.",
+    )
     threads: int = Field(
         default=8, ge=2, le=256, description="Threads for disk and password work in each worker."
     )
