@@ -101,6 +101,7 @@ _COMMANDS = (
     ("FETCH BODY[]", "FETCH 1 BODY.PEEK[]"),
     ("SEARCH", "UID SEARCH SUBJECT figures"),
     ("STORE", "STORE 1 %(sign)sFLAGS (\\Flagged)"),
+    ("COPY", "COPY 1 Sent"),
 )
 
 
