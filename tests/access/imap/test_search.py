@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from mailnode.access.imap.message_file import MessageCache
 from mailnode.access.imap.row_cache import RowCache
 from mailnode.access.imap.search import BRISK_BYTES, MAX_DEPTH, Searcher, TooDeep
 from mailnode.access.imap.search_match import sent_day
@@ -227,6 +228,16 @@ def test_days_of_date_fields(value, day):
     assert sent_day(b"Date: " + value + b"\r\n\r\n") == day
 
 
+def _searched(folder: CountingFolder, key: TextKey | HeaderKey, held: MessageCache) -> Searcher:
+    """A search that has ended, with what an earlier one left at hand."""
+    found = Searcher(
+        folder, key, folder.picture(), is_recent=lambda _: False, saved=(), now=NOW, cache=held
+    )
+    while not found.advance():
+        pass
+    return found
+
+
 @pytest.mark.parametrize(
     ("message", "key", "here"),
     [
@@ -243,17 +254,7 @@ def test_what_is_large_is_searched_in_a_thread(
     put(folder, message)
 
     def search() -> Searcher:
-        found = Searcher(
-            folder,
-            key,
-            folder.picture(),
-            is_recent=lambda uid: False,
-            saved=(),
-            now=NOW,
-            cache=held,
-        )
-        while not found.advance():
-            pass
+        found = _searched(folder, key, held)
         threads.append(threading.get_ident())
         return found
 
@@ -273,18 +274,7 @@ def test_a_field_looked_for_again_needs_no_header_until_the_folder_changes() -> 
     folder.summaries = lambda uids, kind: asked.append(list(uids)) or summaries(uids, kind)  # type: ignore[method-assign]
 
     def look(value: str, name: str = "Subject") -> list[int]:
-        search = Searcher(
-            folder,
-            HeaderKey(name, value),
-            folder.picture(),
-            is_recent=lambda _: False,
-            saved=(),
-            now=NOW,
-            cache=kept,
-        )
-        while not search.advance():
-            pass
-        return search.numbers
+        return _searched(folder, HeaderKey(name, value), kept).numbers
 
     assert look("grüße") == [1, 2]
     assert [look("TWO"), look("", "SUBJECT"), look("three")] == [[2], [1, 2], []]
